@@ -1,0 +1,204 @@
+package ledger
+
+import (
+	"errors"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+)
+
+// Errors that every store of the ledger answers with.
+var (
+	// ErrFenced is returned when a commit's epoch is not the link's any more: another worker holds the lease now.
+	ErrFenced = errors.New("the lease was taken by another worker")
+	// ErrBraked is returned when a commit's brake counts as many writes in its window as it allows; nothing was stored.
+	ErrBraked = errors.New("the brake holds: too many writes of this kind in its window")
+	// ErrTaken is returned when a commit would give a link an end (row or page) that another link has.
+	ErrTaken = errors.New("the row or page belongs to another link")
+)
+
+// Lane orders work: live edits go before backfill.
+type Lane string
+
+// The lanes.
+const (
+	LaneLive     Lane = "live"
+	LaneBackfill Lane = "backfill"
+)
+
+// Reason says why a link must be looked at. It names the link by one of its ends; a link that does not exist is made, half.
+// Reasons for one link and side become one work row: the liveliest lane, the earliest first-seen, the newest transaction.
+type Reason struct {
+	Sync, Entity string
+	Side         Side   // the sink that must look: Notion for a change of the row, CRM for one of the page
+	Key          string // the row's key, or
+	Page         string // the page's id, or
+	Link         int64  // the link itself
+	Lane         Lane
+	Rank         int    // parents before children: the entity's place in the order of foreign keys
+	Why          string // cdc, snapshot, poll, webhook, sweep, relation, reread, rekey, sync, retry
+	Xid          uint32 // the row change's transaction id as logical decoding gives it, 0 if none
+	CommitAt     time.Time
+	Deleted      bool         // the row's delete event: evidence, to be confirmed by reading
+	NewKey       string       // the row got this key: the link moves to it (if no link has it yet)
+	Seen         *Observation // a read of the page that the reason brings along
+	NotBefore    time.Time
+}
+
+// Work is the row of the work table for one link and side.
+type Work struct {
+	Side      Side
+	Lane      Lane
+	Rank      int
+	Why       string // of the newest reason
+	FirstSeen time.Time
+	CommitAt  time.Time // newest commit time of its reasons, zero if none came from the CRM
+	Xid       uint32    // newest transaction of its reasons, 0 if none
+	Deleted   bool      // one of its reasons was the row's delete event
+	NotBefore time.Time
+	Attempts  int    // failed looks since the last success
+	Version   int64  // grows with each reason: work that got a newer reason is not done
+	Parked    string // why it waits for its cause to go; "" while it does not. A new reason sets it free.
+}
+
+// Claim asks for work and leases its links.
+type Claim struct {
+	Sync     string
+	Entities []string // none means all of the sync
+	Side     Side
+	Max      int
+	Holder   string        // who asks, for people
+	Lease    time.Duration // longer than the longest request
+	Now      time.Time
+	Link     int64 // just this link, due or not; 0 for any that is due
+}
+
+// Item is a leased link with its work. Works holds the claimed side's row first, then the other side's if there is one.
+type Item struct {
+	Link  Link
+	Works []Work
+}
+
+// Work gives the work row of a side.
+func (it Item) Work(side Side) (Work, bool) {
+	for _, w := range it.Works {
+		if w.Side == side {
+			return w, true
+		}
+	}
+	return Work{}, false
+}
+
+// Commit is all that one step stores for one link, in one transaction, refused with [ErrFenced] under another epoch. Nil and zero
+// parts change nothing.
+type Commit struct {
+	Link  int64
+	Epoch int64
+	Now   time.Time
+
+	Key   *string // "" takes the end away
+	Page  *string
+	State *State
+	// Absorb removes this other, half link and its work after taking over its page (or key): two halves became one link.
+	Absorb int64
+
+	Base     map[string]FieldBase // fields to set
+	Unbase   []string             // fields to forget
+	Seen     *Observation         // stores it with Seq = the link's new Seq, which grows by one; moves ReadAt to its ReadFrom if Via is "read"
+	Unsee    bool                 // the observation agrees with the base: its properties are dropped
+	Emitted  *string
+	Intent   *Intent
+	Intended bool      // the intent's outcome is recorded: it is dropped
+	WroteAt  time.Time // our write to the page was answered: Seq grows by one
+	External string    // sets a new external id
+
+	Conflicts []Conflict
+	Holds     []Hold   // replaces the link's hold of the same kind
+	Unhold    []string // kinds to drop; "*" drops all
+	Alerts    []Alert
+	Writes    []Write // recorded, and counted by the brakes
+	Brake     *Brake  // checked before Writes are recorded, under a lock per (sync, entity, side, op)
+
+	Reasons []Reason // work for this or other links, and for the other side
+	Finish  *Finish
+	Release bool // gives the lease back
+	Remove  bool // removes the link with all of its work: it was a half link with nothing behind it
+}
+
+// Brake limits writes of one op on one side of one entity in a rolling window.
+type Brake struct {
+	Side   Side
+	Op     string
+	Max    int
+	Window time.Duration
+}
+
+// Finish says what becomes of the claimed side's work row.
+type Finish struct {
+	Side    Side
+	Version int64     // as claimed; if a newer reason came the row stays and is due at once
+	Later   time.Time // not zero: look again then; Attempts grows by one if Failed
+	Failed  bool
+	Parked  string // not empty: wait for the cause to go; Attempts grows by one
+}
+
+// Schema is what the ledger knows of an entity's place in Notion. sink/notion owns it; the others wait for it.
+type Schema struct {
+	Workspace  string            `json:"workspace"`
+	Database   string            `json:"database"`
+	DataSource string            `json:"dataSource"`
+	External   string            `json:"external"`         // id of the external id property
+	Properties map[string]string `json:"properties"`       // field name → property id
+	Types      map[string]string `json:"types"`            // field name → property type in Notion
+	Parked     map[string]string `json:"parked,omitempty"` // field name → why it is left out for now
+}
+
+// Emitted is what the poller must know of a page before it emits its change.
+type Emitted struct {
+	Page    string
+	Known   bool // a link has the page
+	Hash    string
+	Seq     int64
+	WroteAt time.Time
+	ReadAt  time.Time
+}
+
+// Fence proves that its holder still leads; it grows with each new leader.
+type Fence int64
+
+// Tally is one line of status: work of one entity, side and lane.
+type Tally struct {
+	Entity string
+	Side   Side
+	Lane   Lane
+	Due    int       // waits to be looked at
+	Parked int       // waits for a cause to go
+	Oldest time.Time // first seen of the oldest due work, zero if none
+}
+
+// Count is what an entity has in all.
+type Count struct {
+	Entity    string
+	Links     int // live
+	Half      int
+	Holds     int
+	Conflicts int
+	Alerts    int // not delivered yet
+	Vanished  int
+}
+
+// Pending is work that waits for something, for people: parked, held, or tried in vain.
+type Pending struct {
+	Link  Link
+	Work  []Work
+	Holds []Hold
+}
+
+// Values reports the values of an image's fields in base.
+func (l Link) Values() change.Image {
+	im := make(change.Image, len(l.Base))
+	for name, b := range l.Base {
+		im[name] = b.Value
+	}
+	return im
+}
