@@ -1,0 +1,8 @@
+//go:build !linux
+
+package apache
+
+import "os/exec"
+
+// dieWithParent can promise nothing here: only Linux has a parent-death signal. Stop ends the child everywhere.
+func dieWithParent(*exec.Cmd) {}
