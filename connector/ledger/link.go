@@ -69,7 +69,8 @@ type FieldBase struct {
 	Rule       string       `json:"r"`           // hash of the mapping rule under which it was agreed
 	CRMSeen    time.Time    `json:"c,omitzero"`  // newest CRM snapshot that showed Value
 	NotionSeen time.Time    `json:"n,omitzero"`  // begin of the newest read of the page that showed Value
-	Sent       *Sent        `json:"s,omitempty"` // a value that came back different once; twice parks the field
+	Sent       *Sent        `json:"s,omitempty"` // a value that came back different once; twice makes the field stuck
+	Stuck      *Stuck       `json:"k,omitempty"` // the field is left alone while both sides show these values
 	Flips      []time.Time  `json:"f,omitempty"` // when the value went back to the one before the last; for the oscillation brake
 	Before     change.Value `json:"b,omitzero"`  // the value before Value, absent if none: what a flip is recognised by
 }
@@ -82,6 +83,14 @@ type Sent struct {
 	Side Side         `json:"side"`
 	Sent change.Value `json:"sent"`
 	Got  change.Value `json:"got"`
+}
+
+// Stuck is a pair of values that writing does not bring together: a side that changes what it is given, or two automations that fight.
+// The field is left alone until either side shows something else.
+type Stuck struct {
+	CRM    change.Value `json:"crm"`
+	Notion change.Value `json:"notion"`
+	Reason string       `json:"reason"`
 }
 
 // Observation is one read of a page, as it stands in a notion.* event and on the link.

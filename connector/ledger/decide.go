@@ -1,0 +1,321 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+)
+
+// Policy is what a mapping says of one field.
+type Policy struct {
+	Name     string
+	Rule     string // hash of the rule: a base agreed under another rule is no base
+	ToNotion bool   // changes of the CRM go to Notion
+	ToCRM    bool   // changes of Notion go to the CRM
+	Tie      Side   // who wins where the clocks cannot say
+	Initial  Side   // who wins where there is no base
+	Critical bool   // every conflict alerts
+	Elements bool   // sets merge element by element
+}
+
+// DeletePolicy says what a delete on one side does to the other.
+type DeletePolicy string
+
+// The delete policies.
+const (
+	DeletePropagate DeletePolicy = "propagate" // trash the page, or delete the row
+	DeleteHold      DeletePolicy = "hold"      // a human decides
+	DeleteKeep      DeletePolicy = "keep"      // the other side is left as it is
+)
+
+// Rules are what a mapping says of the whole entity.
+type Rules struct {
+	Fields         []Policy
+	WriteNotion    bool // false: observe
+	WriteCRM       bool
+	CreatePages    bool
+	CreateRows     bool
+	Quiet          time.Duration // a person's new page becomes a row when nobody edited it for so long
+	DeletesToPages DeletePolicy
+	DeletesToRows  DeletePolicy
+	Skew           time.Duration // how far the clocks of CRM, Notion and this process may disagree
+}
+
+// View is one side as it was read: canonical values, and what is known of their age.
+type View struct {
+	Read     bool                 // false: not read, or a read that does not count (invariant 3)
+	There    bool                 // the row exists, or the page is not in the trash
+	Scope    bool                 // the mapping's where holds, or the page stands in the entity's data source
+	Deleted  bool                 // direct evidence: a delete event whose row is gone, a page read as trashed
+	Image    change.Image         // canonical; a field that is missing was not read
+	Bad      map[string]string    // field → why its value cannot be used, in plain words
+	Waits    map[string]string    // field → what it waits for: a relation whose target is not linked yet
+	At       time.Time            // begin of the read: it shows every edit made before
+	Until    time.Time            // no edit that it shows was made later
+	Hints    map[string]time.Time // field → an edit of it was made no earlier than this
+	Editor   string               // who edited last, where the side knows
+	EditedAt time.Time            // the page's floored minute
+	External string               // the page's external id
+}
+
+// Input is all that [Decide] sees.
+type Input struct {
+	Rules  Rules
+	Link   Link
+	CRM    View
+	Notion View
+	Now    time.Time
+}
+
+// PageOp and RowOp are what a decision does to a side.
+type (
+	PageOp string
+	RowOp  string
+)
+
+// The operations.
+const (
+	PageCreate  PageOp = "create"
+	PageUpdate  PageOp = "update"
+	PageTrash   PageOp = "trash"
+	PageRestore PageOp = "restore"
+	RowInsert   RowOp  = "create"
+	RowUpdate   RowOp  = "update"
+	RowDelete   RowOp  = "delete"
+)
+
+// Decision is what is to be done for one link. Its effects are carried out by the two sinks, each on its own side.
+type Decision struct {
+	Need      []Side // sides that must be read before anything can be decided; nothing else is set then
+	Page      PageOp
+	Row       RowOp
+	ToNotion  change.Image         // values for the page, by field
+	ToCRM     change.Image         // values for the row, by field
+	Mark      bool                 // the page's external id must be written (or cleared, where it is another page's)
+	Agreed    map[string]FieldBase // base moves that need no write: both sides show the value
+	Observed  change.Image         // what would have been written, were writing on
+	Conflicts []Conflict
+	Holds     []Hold
+	State     State             // the link's state from now on; "" leaves it
+	Remove    bool              // the link has nothing behind it any more
+	Parked    map[string]string // field → why it is left out; "" as name: the whole record
+	Waits     map[string]string // field → what it waits for
+	Later     time.Time         // not zero: not yet; look again then
+}
+
+// Quiet reports that the decision does nothing to either side.
+func (d Decision) Quiet() bool {
+	return len(d.Need) == 0 && d.Page == "" && d.Row == "" && !d.Mark && len(d.Conflicts) == 0 && len(d.Holds) == 0 && !d.Remove
+}
+
+// Decide says what one link needs. It is pure and symmetric: the same input gives the same decision, and swapping the sides with
+// mirrored rules mirrors it (two-way-sync.md 3.1).
+func Decide(in Input) Decision {
+	switch {
+	case !in.CRM.Read && in.Link.Key != "":
+		return Decision{Need: []Side{CRM}}
+	case in.Link.Page == "":
+		return decideRowOnly(in)
+	case in.Link.Key == "":
+		return decidePageOnly(in)
+	case !in.CRM.There:
+		return decideRowGone(in)
+	case !in.CRM.Scope:
+		return Decision{State: OutOfScope}
+	case !in.Notion.Read:
+		if CRMAgrees(in) {
+			return Decision{State: Live}
+		}
+		return Decision{Need: []Side{Notion}}
+	case !in.Notion.There || !in.Notion.Scope:
+		return decidePageGone(in)
+	}
+	d := Decision{State: Live}
+	decideFields(in, &d)
+	if in.Notion.External != in.Link.External && in.Rules.WriteNotion {
+		d.Mark = true
+	}
+	finishOps(&d)
+	return d
+}
+
+func finishOps(d *Decision) {
+	if d.Page == "" && (len(d.ToNotion) > 0 || d.Mark) {
+		d.Page = PageUpdate
+	}
+	if d.Row == "" && len(d.ToCRM) > 0 {
+		d.Row = RowUpdate
+	}
+}
+
+// CRMAgrees reports that the row shows the base and nothing waits from Notion: no request is needed to know that there is nothing to do.
+func CRMAgrees(in Input) bool {
+	if in.Link.State != Live || in.Link.Intent != nil || in.Link.Seen != nil {
+		return false
+	}
+	for _, p := range in.Rules.Fields {
+		value, read := in.CRM.Image[p.Name]
+		if reason := in.CRM.Bad[p.Name]; reason != "" || !read {
+			return false
+		}
+		base, ok := in.Link.Base[p.Name]
+		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil {
+			return false
+		}
+		if p.ToNotion && !change.Equal(base.Value, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// decideRowOnly is for a link without a page.
+func decideRowOnly(in Input) Decision {
+	switch {
+	case !in.CRM.There || !in.CRM.Scope:
+		return Decision{Remove: true}
+	case !in.Rules.CreatePages:
+		return Decision{Parked: map[string]string{"": "the mapping does not create pages (creates.to_notion is off)"}}
+	}
+	d := Decision{Waits: in.CRM.Waits}
+	values := change.Image{}
+	for _, p := range in.Rules.Fields {
+		if reason := in.CRM.Bad[p.Name]; reason != "" {
+			d.park(p.Name, reason)
+		}
+		if v, ok := in.CRM.Image[p.Name]; ok && p.ToNotion {
+			values[p.Name] = v
+		}
+	}
+	switch {
+	case len(d.Parked) > 0:
+		return d // a row that cannot be a page as a whole is no page at all
+	case !in.Rules.WriteNotion:
+		d.Observed = values
+	default:
+		d.Page, d.ToNotion = PageCreate, values
+	}
+	return d
+}
+
+// decidePageOnly is for a page that no row belongs to: a person made it, or duplicated one.
+func decidePageOnly(in Input) Decision {
+	n := in.Notion
+	switch {
+	case !n.Read:
+		return Decision{Need: []Side{Notion}}
+	case !n.There || !n.Scope:
+		return Decision{Remove: true}
+	case n.External != "" && n.External != in.Link.External:
+		// The id of another link: a copy of its page. Cleared, it is a new record.
+		if !in.Rules.WriteNotion {
+			return Decision{Parked: map[string]string{"": "the page is a copy of another and its id cannot be cleared while writing to Notion is off"}}
+		}
+		return Decision{Page: PageUpdate, Mark: true}
+	case !in.Rules.CreateRows:
+		return Decision{Parked: map[string]string{"": "the mapping does not make rows from pages (creates.to_crm is off)"}}
+	}
+	if ready := n.EditedAt.Add(time.Minute + in.Rules.Quiet); in.Now.Before(ready) {
+		return Decision{Later: ready}
+	}
+	d := Decision{Waits: n.Waits}
+	values := change.Image{}
+	for _, p := range in.Rules.Fields {
+		if reason := n.Bad[p.Name]; reason != "" {
+			d.park(p.Name, reason)
+		}
+		if v, ok := n.Image[p.Name]; ok && p.ToCRM && !v.IsNull() {
+			values[p.Name] = v
+		}
+	}
+	switch {
+	case len(d.Parked) > 0:
+		return d
+	case len(values) == 0:
+		d.park("", "the page is empty: nothing to make a row of")
+		return d
+	case !in.Rules.WriteCRM:
+		d.Observed = values
+	default:
+		d.Row, d.ToCRM = RowInsert, values
+	}
+	return d
+}
+
+// decideRowGone is for a link whose row is not there (any more).
+func decideRowGone(in Input) Decision {
+	switch {
+	case in.Link.State == RowDeleted && in.Notion.Read && in.Notion.There:
+		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
+			Reason: "the page came back from the trash after its row was deleted; a person has to say whether the row comes back"}}}
+	case in.Link.State == Trashed && (!in.Notion.Read || !in.Notion.There), in.Link.State == RowDeleted:
+		return Decision{}
+	case !in.CRM.Deleted:
+		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
+			Reason: "the row cannot be found, but no delete of it was seen; its page is left as it is"}}}
+	case in.Rules.DeletesToPages == DeleteKeep:
+		return Decision{State: OutOfScope}
+	case !in.Notion.Read:
+		return Decision{Need: []Side{Notion}}
+	case !in.Notion.There:
+		return Decision{State: Trashed} // both ends are gone, or the page cannot be reached: nothing to do
+	case in.Rules.DeletesToPages == DeleteHold:
+		return Decision{Holds: []Hold{{Kind: "trash_page", At: in.Now, Reason: "the row was deleted; the mapping wants a person to decide about its page"}}}
+	case editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false):
+		return Decision{Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
+			Reason: "the row was deleted while its page was edited; the edit is kept until a person decides"}}}
+	case !in.Rules.WriteNotion:
+		return Decision{}
+	}
+	return Decision{Page: PageTrash, State: Trashed}
+}
+
+// decidePageGone is for a link whose row is there and whose page is in the trash, elsewhere, or not to be found.
+func decidePageGone(in Input) Decision {
+	n := in.Notion
+	switch {
+	case n.There && !n.Scope:
+		return Decision{State: Vanished, Holds: []Hold{{Kind: "moved", At: in.Now,
+			Reason: "the page was moved out of its database; nothing is written to it while it stands elsewhere"}}}
+	case !n.Deleted:
+		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
+			Reason: "the page cannot be read: it is not shared with the connection any more, or gone for good; its row is left as it is"}}}
+	case in.Link.State == Trashed && in.Rules.WriteNotion:
+		d := Decision{Page: PageRestore, State: Live} // the row came back: so does its page
+		return d
+	case in.Rules.DeletesToRows == DeleteKeep:
+		return Decision{State: OutOfScope}
+	case in.Rules.DeletesToRows == DeleteHold:
+		return Decision{Holds: []Hold{{Kind: "delete_row", At: in.Now,
+			Reason: "the page was put in the trash; the mapping wants a person to decide about its row"}}}
+	case editedSince(in.Rules.Fields, in.Link, in.CRM.Image, true):
+		return Decision{Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
+			Reason: "the page was put in the trash while its row was edited; the edit is kept until a person decides"}}}
+	case !in.Rules.WriteCRM:
+		return Decision{}
+	}
+	return Decision{Row: RowDelete, State: RowDeleted}
+}
+
+// editedSince reports that an image differs from the base in a field whose changes travel from that side.
+func editedSince(fields []Policy, link Link, im change.Image, fromCRM bool) bool {
+	for _, p := range fields {
+		base, ok := link.Base[p.Name]
+		v, read := im[p.Name]
+		travels := p.ToCRM
+		if fromCRM {
+			travels = p.ToNotion
+		}
+		if ok && read && travels && !change.Equal(base.Value, v) {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Decision) park(field, reason string) {
+	if d.Parked == nil {
+		d.Parked = map[string]string{}
+	}
+	d.Parked[field] = reason
+}
