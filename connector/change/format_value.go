@@ -1,0 +1,260 @@
+package change
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Infinite times in epoch numbers, as Debezium (in truth pgjdbc's PGStatement) writes timestamps; dates get PostgreSQL's own.
+const (
+	infinityMillis    = 9223372036825200000
+	negInfinityMillis = -9223372036832400000
+	infinityDays      = math.MaxInt32
+	negInfinityDays   = math.MinInt32
+)
+
+// AppendColumn writes one value as Debezium represents its type (facts: "Data types" of Debezium's PostgreSQL page).
+func (f Format) AppendColumn(dst []byte, t Type, v Value) []byte {
+	switch v.Kind() {
+	case Absent, Null:
+		return append(dst, "null"...)
+	case Bool:
+		return strconv.AppendBool(dst, v.Bool())
+	case Int:
+		return strconv.AppendInt(dst, v.Int(), 10)
+	case Float:
+		return appendFloat(dst, v.Float())
+	case Decimal:
+		return f.appendDecimal(dst, t, v.Text())
+	case Bytes:
+		return f.appendBytes(dst, v.Text())
+	case Date:
+		return f.appendDate(dst, v)
+	case Time:
+		return f.appendTime(dst, t, v)
+	case Timestamp:
+		return f.appendTimestamp(dst, t, v)
+	case TimestampTZ:
+		return appendString(dst, v.String())
+	case TimeTZ:
+		return appendString(dst, timeTZToUTC(v.Text()))
+	case Interval:
+		return f.appendInterval(dst, v.Text())
+	case List, Set:
+		return f.appendItems(dst, t, v.Items())
+	default: // Text, JSON, UUID
+		return f.appendText(dst, t, v.Text())
+	}
+}
+
+func (f Format) appendItems(dst []byte, t Type, items []Value) []byte {
+	elem := t
+	if e, ok := t.Elem(); ok {
+		elem = e
+	}
+	dst = append(dst, '[')
+	for i, item := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		of := elem
+		if item.Kind() == List { // a further dimension of the same array
+			of = t
+		}
+		dst = f.AppendColumn(dst, of, item)
+	}
+	return append(dst, ']')
+}
+
+func (f Format) appendText(dst []byte, t Type, text string) []byte {
+	switch t.Name {
+	case "bit", "varbit":
+		return f.appendBits(dst, t, text)
+	case "point":
+		if out, ok := appendPoint(dst, text); ok {
+			return out
+		}
+	case "hstore":
+		if object, ok := hstoreToJSON(text); ok {
+			if f.HstoreMode == "map" {
+				return append(dst, object...)
+			}
+			return appendString(dst, object)
+		}
+	}
+	return appendString(dst, text)
+}
+
+func appendFloat(dst []byte, x float64) []byte {
+	switch {
+	case math.IsNaN(x):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(x, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(x, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	return strconv.AppendFloat(dst, x, 'g', -1, 64)
+}
+
+func (f Format) appendBytes(dst []byte, b string) []byte {
+	dst = append(dst, '"')
+	switch f.BinaryMode {
+	case "hex":
+		dst = hex.AppendEncode(dst, []byte(b))
+	case "base64-url-safe":
+		dst = base64.URLEncoding.AppendEncode(dst, []byte(b))
+	default:
+		dst = base64.StdEncoding.AppendEncode(dst, []byte(b))
+	}
+	return append(dst, '"')
+}
+
+// appendDecimal writes Connect's Decimal (base64 of the unscaled integer) where the type has a scale, else Debezium's
+// VariableScaleDecimal. NaN and the infinities, which neither can hold, are text: wrong for a decoder, but not silently null.
+func (f Format) appendDecimal(dst []byte, t Type, text string) []byte {
+	switch f.DecimalMode {
+	case "string":
+		return appendString(dst, text)
+	case "double":
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil && !math.IsInf(x, 0) {
+			return appendString(dst, text)
+		}
+		return appendFloat(dst, x)
+	}
+	unscaled, scale, ok := unscale(text)
+	if !ok {
+		return appendString(dst, text)
+	}
+	if declared, ok := declaredScale(t); ok {
+		return appendUnscaled(dst, rescale(unscaled, scale, declared))
+	}
+	dst = append(dst, `{"scale":`...)
+	dst = strconv.AppendInt(dst, int64(scale), 10)
+	dst = append(dst, `,"value":`...)
+	dst = appendUnscaled(dst, unscaled)
+	return append(dst, '}')
+}
+
+func unscale(text string) (unscaled *big.Int, scale int, ok bool) {
+	whole, fraction, _ := strings.Cut(text, ".")
+	unscaled, ok = new(big.Int).SetString(whole+fraction, 10)
+	return unscaled, len(fraction), ok
+}
+
+// declaredScale reads numeric(p,s) out of the modifier; s may be negative since PostgreSQL 15 (numeric.c, NUMERIC_TYPMOD).
+func declaredScale(t Type) (int, bool) {
+	switch {
+	case t.Name == "money":
+		return 2, true
+	case t.Modifier < 4:
+		return 0, false
+	}
+	return int((t.Modifier-4)&0x7ff^1024) - 1024, true
+}
+
+func rescale(unscaled *big.Int, from, to int) *big.Int {
+	if from == to {
+		return unscaled
+	}
+	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(from-to, to-from))), nil)
+	if to > from {
+		return power.Mul(power, unscaled)
+	}
+	return power.Quo(unscaled, power)
+}
+
+// appendUnscaled writes what Java's BigInteger.toByteArray gives: two's complement, big-endian, as short as can be.
+func appendUnscaled(dst []byte, n *big.Int) []byte {
+	size := n.BitLen()/8 + 1
+	if n.Sign() < 0 {
+		size = new(big.Int).Not(n).BitLen()/8 + 1
+		n = new(big.Int).Add(n, new(big.Int).Lsh(big.NewInt(1), uint(8*size)))
+	}
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, n.FillBytes(make([]byte, size)))
+	return append(dst, '"')
+}
+
+// appendBits writes bit(1) as a boolean and longer ones as little-endian bytes, as many as the bits need: leading zeros stay.
+func (f Format) appendBits(dst []byte, t Type, bits string) []byte {
+	if t.Modifier == 1 || t.Name == "bit" && t.Modifier < 0 {
+		return strconv.AppendBool(dst, bits == "1")
+	}
+	out := make([]byte, (len(bits)+7)/8)
+	for i := range len(bits) {
+		if bits[len(bits)-1-i] == '1' {
+			out[i/8] |= 1 << (i % 8)
+		}
+	}
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, out)
+	return append(dst, '"')
+}
+
+// appendPoint writes io.debezium.data.geometry.Point; wkb is OGC's well-known binary, little-endian.
+func appendPoint(dst []byte, text string) ([]byte, bool) {
+	left, right, ok := strings.Cut(strings.Trim(text, "()"), ",")
+	x, errX := strconv.ParseFloat(left, 64)
+	y, errY := strconv.ParseFloat(right, 64)
+	if !ok || errX != nil || errY != nil {
+		return dst, false
+	}
+	wkb := []byte{1, 1, 0, 0, 0}
+	wkb = binary.LittleEndian.AppendUint64(wkb, math.Float64bits(x))
+	wkb = binary.LittleEndian.AppendUint64(wkb, math.Float64bits(y))
+	dst = append(dst, `{"x":`...)
+	dst = appendFloat(dst, x)
+	dst = append(dst, `,"y":`...)
+	dst = appendFloat(dst, y)
+	dst = append(dst, `,"wkb":"`...)
+	dst = base64.StdEncoding.AppendEncode(dst, wkb)
+	return append(dst, `","srid":null}`...), true
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString writes a JSON string. Bytes that are not UTF-8 (a SQL_ASCII database) become U+FFFD, as encoding/json has it.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, size := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && size == 1 {
+				dst = append(append(dst, s[start:i]...), `\ufffd`...)
+				start = i + size
+			}
+			i += size
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		start = i
+	}
+	return append(append(dst, s[start:]...), '"')
+}
