@@ -1,0 +1,156 @@
+package mapping
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/tandem-sync/tandem/connector/change"
+)
+
+// FromRow brings a value of the row domain, after the field's function if it has one, into the canonical form.
+func (f Field) FromRow(v change.Value) (change.Value, error) {
+	if v.IsAbsent() {
+		return v, nil
+	}
+	v, err := unpack(f.Type, v)
+	if err != nil {
+		return change.Value{}, err
+	}
+	if v, err = f.mapOptions(v, f.optionFor); err != nil {
+		return change.Value{}, err
+	}
+	return f.Canon(v)
+}
+
+// ToRow brings a canonical value into the row domain, before the field's function if it has one. The row domain's scalar
+// kinds are fixed by the field's type; the writer turns them into what the column's type wants.
+func (f Field) ToRow(v change.Value) (change.Value, error) {
+	v, err := f.Canon(v)
+	if err != nil || v.IsAbsent() {
+		return v, err
+	}
+	if f.single && len(v.Items()) > 1 {
+		return change.Value{}, fmt.Errorf("the CRM keeps one related %s here, the page names %d", f.Relation, len(v.Items()))
+	}
+	if v, err = f.mapOptions(v, f.valueFor); err != nil {
+		return change.Value{}, err
+	}
+	if v.IsNull() && f.rule.Empty != nil {
+		return change.TextValue(*f.rule.Empty), nil
+	}
+	return v, nil
+}
+
+// unpack takes the members out of what a column of options is kept in: an array, a JSON array, or text with commas
+// (Doctrine's simple_array).
+func unpack(t Type, v change.Value) (change.Value, error) {
+	switch {
+	case v.Kind() == change.JSON && t == MultiSelect:
+		return jsonMembers(v.Text())
+	case v.Kind() == change.JSON:
+		return jsonScalar(v.Text()), nil
+	case t == MultiSelect && v.Kind() == change.Text:
+		var members []change.Value
+		for _, part := range strings.Split(v.Text(), ",") {
+			members = append(members, change.TextValue(part))
+		}
+		return change.ListValue(members...), nil
+	}
+	return v, nil
+}
+
+// jsonScalar is what JSON text means as one value; an object or array stays JSON.
+func jsonScalar(text string) change.Value {
+	text = strings.TrimSpace(text)
+	if text == "" {
+		return change.NullValue()
+	}
+	switch text[0] {
+	case 'n':
+		return change.NullValue()
+	case 't', 'f':
+		return change.BoolValue(text[0] == 't')
+	case '"':
+		var s string
+		if err := json.Unmarshal([]byte(text), &s); err != nil {
+			return change.JSONValue(text)
+		}
+		return change.TextValue(s)
+	case '{', '[':
+		return change.JSONValue(text)
+	}
+	return change.DecimalValue(text)
+}
+
+func jsonMembers(text string) (change.Value, error) {
+	scalar := jsonScalar(text)
+	if scalar.Kind() != change.JSON {
+		return scalar, nil
+	}
+	var raw []json.RawMessage
+	if err := json.NewDecoder(bytes.NewReader([]byte(text))).Decode(&raw); err != nil {
+		return change.Value{}, fmt.Errorf("want a JSON array of texts, got %s", shorten(text))
+	}
+	members := make([]change.Value, len(raw))
+	for i, r := range raw {
+		if members[i] = jsonScalar(string(r)); members[i].Kind() == change.JSON {
+			return change.Value{}, fmt.Errorf("want a JSON array of texts, got %s within it", shorten(string(r)))
+		}
+	}
+	return change.ListValue(members...), nil
+}
+
+// mapOptions puts a value, or each member of a set, through the mapping's options.
+func (f Field) mapOptions(v change.Value, one func(change.Value) (change.Value, error)) (change.Value, error) {
+	if len(f.Options) == 0 {
+		return v, nil
+	}
+	if k := v.Kind(); k != change.List && k != change.Set {
+		return one(v)
+	}
+	mapped := make([]change.Value, 0, len(v.Items()))
+	for _, m := range v.Items() {
+		w, err := one(m)
+		if err != nil {
+			return change.Value{}, err
+		}
+		mapped = append(mapped, w)
+	}
+	return change.SetValue(mapped...), nil
+}
+
+func (f Field) optionFor(v change.Value) (change.Value, error) {
+	text, err := plain(v)
+	if err != nil {
+		return change.Value{}, err
+	}
+	text = strings.TrimSpace(text)
+	empty := v.IsNull() || text == ""
+	for _, o := range f.Options {
+		if o.CRM == nil && empty || o.CRM != nil && !v.IsNull() && *o.CRM == text {
+			return change.TextValue(o.Notion), nil
+		}
+	}
+	if empty {
+		return change.NullValue(), nil
+	}
+	return change.Value{}, fmt.Errorf("the CRM's value %q has no option in the mapping; add it to the field's options", shorten(text))
+}
+
+func (f Field) valueFor(v change.Value) (change.Value, error) {
+	if v.IsNull() {
+		return v, nil
+	}
+	for _, o := range f.Options {
+		if !strings.EqualFold(tidy(o.Notion), v.Text()) {
+			continue
+		}
+		if o.CRM == nil {
+			return change.NullValue(), nil
+		}
+		return change.TextValue(*o.CRM), nil
+	}
+	return change.Value{}, fmt.Errorf("the option %q stands for no value of the CRM; add it to the field's options or choose another", shorten(v.Text()))
+}
