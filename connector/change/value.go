@@ -216,8 +216,13 @@ func (im Image) Clone() Image {
 
 // Fields lists the names in order.
 func (im Image) Fields() []string {
-	names := make([]string, 0, len(im))
-	for name := range im {
+	return Sorted(im)
+}
+
+// Sorted gives a map's names in order: what is done for each of them is done in the same order every time.
+func Sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
 		names = append(names, name)
 	}
 	slices.Sort(names)
