@@ -77,6 +77,7 @@ type Claim struct {
 type Item struct {
 	Link  Link
 	Works []Work
+	Holds []Hold // of the link, by kind
 }
 
 // Work gives the work row of a side.
@@ -171,7 +172,8 @@ type Tally struct {
 	Entity string
 	Side   Side
 	Lane   Lane
-	Due    int       // waits to be looked at
+	Due    int       // waits to be looked at, at once or at its time
+	Later  int       // of Due: not before a time that has not come (it settles, or is tried again)
 	Parked int       // waits for a cause to go
 	Oldest time.Time // first seen of the oldest due work, zero if none
 }

@@ -48,6 +48,8 @@ type Store interface {
 	// Outbox lists undelivered alerts, oldest first; Delivered marks them.
 	Outbox(ctx context.Context, max int) ([]ledger.Alert, error)
 	Delivered(ctx context.Context, ids []string, at time.Time) error
+	// Prune forgets alerts that were delivered before a time, and says how many.
+	Prune(ctx context.Context, before time.Time) (int, error)
 
 	// Grant takes up to want requests from the token's budget of rate a minute, spent evenly, live lane first: backfill gets nothing
 	// while live demand was refused within the last second. None granted: wait says how long until the next.

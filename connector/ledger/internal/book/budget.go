@@ -1,0 +1,67 @@
+package book
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+// Refused live demand keeps backfill out for this long.
+const liveFirst = time.Second
+
+// Budget is what is known of one token's requests: a virtual schedule (the generic cell rate algorithm), so that requests are spent
+// evenly, and no clock or counter has to be reset.
+type Budget struct {
+	Next    time.Time // when the next request would go out if all were spaced evenly
+	Paused  time.Time // no grant before
+	Refused time.Time // when live demand was last refused; zero since it was met
+}
+
+// Grant takes up to want requests. At most one second's worth of rate (at least one) is granted at once, the rest is spaced
+// evenly, and no 60 seconds hold more than rate grants.
+func (b Budget) Grant(lane ledger.Lane, want, rate int, now time.Time) (after Budget, granted int, wait time.Duration, err error) {
+	if rate < 1 || want < 0 {
+		return b, 0, 0, fmt.Errorf("grant %d requests of %d a minute: want a rate of at least 1", want, rate)
+	}
+	if want == 0 {
+		return b, 0, 0, nil
+	}
+	now = Cut(now)
+	burst := max(1, rate/60)
+	interval := time.Minute / time.Duration(rate-burst+1)
+	if b.Next.Before(now) {
+		b.Next = now
+	}
+	free := now.Add(time.Duration(burst) * interval).Sub(b.Next)
+	granted = min(want, int(max(free, 0)/interval))
+	wait = interval - max(free, 0)%interval
+	if free < 0 {
+		wait = interval - free
+	}
+	if pause := b.Paused.Sub(now); pause > 0 {
+		granted, wait = 0, pause
+	}
+	if first := b.Refused.Add(liveFirst).Sub(now); lane != ledger.LaneLive && first > 0 && !b.Refused.IsZero() {
+		granted, wait = 0, max(wait, first)
+	}
+	b.Next = Cut(b.Next.Add(time.Duration(granted)*interval + time.Microsecond - 1)) // rounded up: never early
+	if lane == ledger.LaneLive {
+		b.Refused = time.Time{}
+		if granted < want {
+			b.Refused = now
+		}
+	}
+	if granted > 0 {
+		return b, granted, 0, nil
+	}
+	return b, 0, wait.Truncate(time.Microsecond) + time.Microsecond, nil
+}
+
+// Pause stops all grants until then; a shorter pause does not end a longer one.
+func (b Budget) Pause(until time.Time) Budget {
+	if until = Cut(until); until.After(b.Paused) {
+		b.Paused = until
+	}
+	return b
+}

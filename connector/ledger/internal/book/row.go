@@ -1,0 +1,162 @@
+package book
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+// Row is a link with its lease, work and holds. Rows in a book are never changed: a new row takes the old one's place.
+type Row struct {
+	Link    ledger.Link
+	Holder  string    // who holds the lease, "" for nobody
+	Until   time.Time // when another worker may take the lease over
+	Version int64     // the newest version given to any of its work; never goes back, so that finished work's version never returns
+	Works   []ledger.Work
+	Holds   []ledger.Hold // by kind
+}
+
+// Leased reports that a lease runs at that time.
+func (r *Row) Leased(now time.Time) bool { return r.Holder != "" && now.Before(r.Until) }
+
+// Work gives the row's work for a side, nil if it has none.
+func (r *Row) Work(side ledger.Side) *ledger.Work {
+	for i := range r.Works {
+		if r.Works[i].Side == side {
+			return &r.Works[i]
+		}
+	}
+	return nil
+}
+
+// Item is the row as [ledger.Claim] gives it to a worker of that side.
+func (r *Row) Item(side ledger.Side) ledger.Item {
+	it := ledger.Item{Link: CopyLink(r.Link), Holds: slices.Clone(r.Holds)}
+	for _, s := range []ledger.Side{side, side.Other()} {
+		if w := r.Work(s); w != nil {
+			it.Works = append(it.Works, *w)
+		}
+	}
+	return it
+}
+
+func (r *Row) clone() *Row {
+	c := *r
+	c.Works = slices.Clone(r.Works)
+	c.Holds = slices.Clone(r.Holds)
+	return &c
+}
+
+func (r *Row) setWork(w ledger.Work) {
+	if have := r.Work(w.Side); have != nil {
+		*have = w
+		return
+	}
+	r.Works = append(r.Works, w)
+	slices.SortFunc(r.Works, func(a, b ledger.Work) int { return bytes.Compare([]byte(a.Side), []byte(b.Side)) })
+}
+
+func (r *Row) dropWork(side ledger.Side) {
+	r.Works = slices.DeleteFunc(r.Works, func(w ledger.Work) bool { return w.Side == side })
+}
+
+func (r *Row) setHold(h ledger.Hold) {
+	r.dropHold(h.Kind)
+	r.Holds = append(r.Holds, h)
+	slices.SortFunc(r.Holds, func(a, b ledger.Hold) int { return bytes.Compare([]byte(a.Kind), []byte(b.Kind)) })
+}
+
+func (r *Row) dropHold(kind string) {
+	r.Holds = slices.DeleteFunc(r.Holds, func(h ledger.Hold) bool { return kind == "*" || h.Kind == kind })
+}
+
+// CopyLink gives a link that its receiver may change.
+func CopyLink(l ledger.Link) ledger.Link {
+	base := make(map[string]ledger.FieldBase, len(l.Base))
+	for name, b := range l.Base {
+		base[name] = cutBase(b)
+	}
+	l.Base = base
+	l.Seen = cutSeen(l.Seen)
+	l.Intent = cutIntent(l.Intent)
+	return l
+}
+
+// Cut gives a time as both stores keep it: in UTC, cut to the microsecond that PostgreSQL has. The zero time stays zero.
+func Cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func cutBase(b ledger.FieldBase) ledger.FieldBase {
+	b.CRMSeen, b.NotionSeen = Cut(b.CRMSeen), Cut(b.NotionSeen)
+	if b.Sent != nil {
+		sent := *b.Sent
+		b.Sent = &sent
+	}
+	if len(b.Flips) == 0 {
+		b.Flips = nil
+		return b
+	}
+	b.Flips = slices.Clone(b.Flips)
+	for i, t := range b.Flips {
+		b.Flips[i] = Cut(t)
+	}
+	return b
+}
+
+func cutSeen(o *ledger.Observation) *ledger.Observation {
+	if o == nil {
+		return nil
+	}
+	c := *o
+	c.ReadFrom, c.ReadTo, c.Edited, c.Created = Cut(o.ReadFrom), Cut(o.ReadTo), Cut(o.Edited), Cut(o.Created)
+	c.Properties = compact(o.Properties)
+	c.Hints = maps.Clone(o.Hints)
+	if len(c.Hints) == 0 {
+		c.Hints = nil
+	}
+	for id, t := range c.Hints {
+		c.Hints[id] = Cut(t)
+	}
+	return &c
+}
+
+func cutIntent(in *ledger.Intent) *ledger.Intent {
+	if in == nil {
+		return nil
+	}
+	c := *in
+	c.ReadFrom, c.At = Cut(in.ReadFrom), Cut(in.At)
+	c.Values = in.Values.Clone()
+	if len(c.Values) == 0 {
+		c.Values = nil
+	}
+	return &c
+}
+
+func cutConflict(c ledger.Conflict) ledger.Conflict {
+	c.CRMAfter, c.CRMBefore = Cut(c.CRMAfter), Cut(c.CRMBefore)
+	c.NotionAfter, c.NotionBefore = Cut(c.NotionAfter), Cut(c.NotionBefore)
+	c.At = Cut(c.At)
+	return c
+}
+
+func cutAlert(a ledger.Alert) ledger.Alert {
+	a.At = Cut(a.At)
+	a.Detail = compact(a.Detail)
+	return a
+}
+
+// compact gives JSON as encoding/json writes it, so that it is the same bytes in memory and out of a database; null is nil.
+func compact(raw json.RawMessage) json.RawMessage {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	out, err := json.Marshal(raw)
+	if err != nil {
+		return bytes.Clone(raw) // refused by validate before it is stored
+	}
+	return out
+}

@@ -1,0 +1,275 @@
+package memledger
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
+)
+
+// ByKey looks links up by their rows' keys.
+func (s *Store) ByKey(_ context.Context, sync, entity string, keys []string) (map[string]ledger.Link, error) {
+	return lookup(s, keys, func(b *book.Book, key string) *book.Row { return b.ByKey(sync, entity, key) })
+}
+
+// ByPage looks links up by their pages' ids.
+func (s *Store) ByPage(_ context.Context, sync string, pages []string) (map[string]ledger.Link, error) {
+	return lookup(s, pages, func(b *book.Book, page string) *book.Row { return b.ByPage(sync, page) })
+}
+
+// ByID looks links up by their ids.
+func (s *Store) ByID(_ context.Context, ids []int64) (map[int64]ledger.Link, error) {
+	return lookup(s, ids, func(b *book.Book, id int64) *book.Row { return b.Row(id) })
+}
+
+// ByExternal looks links up by the external ids that their pages carry.
+func (s *Store) ByExternal(_ context.Context, sync string, externals []string) (map[string]ledger.Link, error) {
+	return lookup(s, externals, func(b *book.Book, ext string) *book.Row { return b.ByExternal(sync, ext) })
+}
+
+func lookup[K comparable](s *Store, names []K, find func(*book.Book, K) *book.Row) (map[K]ledger.Link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	links := map[K]ledger.Link{}
+	for _, name := range names {
+		if r := find(s.state.book, name); r != nil {
+			links[name] = book.CopyLink(r.Link)
+		}
+	}
+	return links, nil
+}
+
+// Keys lists row keys after one, in byte order.
+func (s *Store) Keys(_ context.Context, sync, entity, after string, max int) ([]string, error) {
+	return s.list(sync, entity, after, max, func(l ledger.Link) string { return l.Key }), nil
+}
+
+// Pages lists page ids after one, in byte order.
+func (s *Store) Pages(_ context.Context, sync, entity, after string, max int) ([]string, error) {
+	return s.list(sync, entity, after, max, func(l ledger.Link) string { return l.Page }), nil
+}
+
+func (s *Store) list(sync, entity, after string, most int, name func(ledger.Link) string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := []string{}
+	for r := range s.state.book.Rows() {
+		if n := name(r.Link); r.Link.Sync == sync && r.Link.Entity == entity && n > after {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), max(most, 0))]
+}
+
+// Emitted tells the poller what it emitted last for each page, known or not.
+func (s *Store) Emitted(_ context.Context, sync, _ string, pages []string) (map[string]ledger.Emitted, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]ledger.Emitted, len(pages))
+	for _, page := range pages {
+		e := ledger.Emitted{Page: page}
+		if r := s.state.book.ByPage(sync, page); r != nil {
+			l := r.Link
+			e = ledger.Emitted{Page: page, Known: true, Hash: l.Emitted, Seq: l.Seq, WroteAt: l.WroteAt, ReadAt: l.ReadAt}
+		}
+		out[page] = e
+	}
+	return out, nil
+}
+
+// SetEmitted stores what the poller emitted, and makes half links for pages that have none.
+func (s *Store) SetEmitted(_ context.Context, sync, entity string, hashes map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, page := range slices.Sorted(maps.Keys(hashes)) {
+		s.state.book.Emit(sync, entity, page, hashes[page])
+	}
+	return nil
+}
+
+// Outbox lists alerts that are not delivered yet, oldest first.
+func (s *Store) Outbox(_ context.Context, max int) ([]ledger.Alert, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	alerts := []ledger.Alert{}
+	for _, a := range s.state.book.Alerts {
+		if _, done := s.state.delivered[a.ID]; !done && len(alerts) < max {
+			alerts = append(alerts, a)
+		}
+	}
+	return alerts, nil
+}
+
+// Delivered marks alerts as published.
+func (s *Store) Delivered(_ context.Context, ids []string, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if _, done := s.state.delivered[id]; !done {
+			s.state.delivered[id] = at
+		}
+	}
+	return nil
+}
+
+// Prune forgets alerts that were delivered before a time.
+func (s *Store) Prune(_ context.Context, before time.Time) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.state.book
+	kept := make([]ledger.Alert, 0, len(b.Alerts))
+	for _, a := range b.Alerts {
+		if at, done := s.state.delivered[a.ID]; !done || !at.Before(before) {
+			kept = append(kept, a)
+		}
+	}
+	n := len(b.Alerts) - len(kept)
+	b.Alerts = kept
+	return n, nil
+}
+
+// Recent counts recorded writes after a time, and the entity's live links.
+func (s *Store) Recent(_ context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.state.book.Rows() {
+		if r.Link.Sync == sync && r.Link.Entity == entity && r.Link.State == ledger.Live {
+			links++
+		}
+	}
+	return s.recent(sync, entity, side, op, since), links, nil
+}
+
+// Tallies sums work up by entity, side and lane, in that order.
+func (s *Store) Tallies(_ context.Context, sync string, now time.Time) ([]ledger.Tally, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	type group struct {
+		entity string
+		side   ledger.Side
+		lane   ledger.Lane
+	}
+	sums := map[group]*ledger.Tally{}
+	for r := range s.state.book.Rows() {
+		for _, w := range r.Works {
+			if r.Link.Sync != sync {
+				continue
+			}
+			g := group{r.Link.Entity, w.Side, w.Lane}
+			if sums[g] == nil {
+				sums[g] = &ledger.Tally{Entity: g.entity, Side: g.side, Lane: g.lane}
+			}
+			tally(sums[g], w, now)
+		}
+	}
+	tallies := []ledger.Tally{}
+	for _, t := range sums {
+		tallies = append(tallies, *t)
+	}
+	slices.SortFunc(tallies, func(a, b ledger.Tally) int {
+		return cmp.Or(cmp.Compare(a.Entity, b.Entity), cmp.Compare(a.Side, b.Side), -cmp.Compare(a.Lane, b.Lane))
+	})
+	return tallies, nil
+}
+
+func tally(t *ledger.Tally, w ledger.Work, now time.Time) {
+	if w.Parked != "" {
+		t.Parked++
+		return
+	}
+	t.Due++
+	if w.NotBefore.After(now) {
+		t.Later++
+	}
+	if t.Oldest.IsZero() || w.FirstSeen.Before(t.Oldest) {
+		t.Oldest = w.FirstSeen
+	}
+}
+
+// Counts sums entities up, in order of their names.
+func (s *Store) Counts(_ context.Context, sync string) ([]ledger.Count, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sums := map[string]*ledger.Count{}
+	of := func(entity string) *ledger.Count {
+		if sums[entity] == nil {
+			sums[entity] = &ledger.Count{Entity: entity}
+		}
+		return sums[entity]
+	}
+	for r := range s.state.book.Rows() {
+		if r.Link.Sync == sync {
+			count(of(r.Link.Entity), r)
+		}
+	}
+	for _, c := range s.state.book.Conflicts {
+		if c.Sync == sync {
+			of(c.Entity).Conflicts++
+		}
+	}
+	for _, a := range s.state.book.Alerts {
+		if _, done := s.state.delivered[a.ID]; a.Sync == sync && !done {
+			of(a.Entity).Alerts++
+		}
+	}
+	counts := []ledger.Count{}
+	for _, entity := range slices.Sorted(maps.Keys(sums)) {
+		counts = append(counts, *sums[entity])
+	}
+	return counts, nil
+}
+
+func count(c *ledger.Count, r *book.Row) {
+	switch r.Link.State {
+	case ledger.Live:
+		c.Links++
+	case ledger.Half:
+		c.Half++
+	case ledger.Vanished:
+		c.Vanished++
+	case ledger.OutOfScope, ledger.Trashed, ledger.RowDeleted:
+	}
+	c.Holds += len(r.Holds)
+}
+
+// Conflicts lists the newest conflicts of a link, or of all links if it is 0.
+func (s *Store) Conflicts(_ context.Context, sync string, link int64, max int) ([]ledger.Conflict, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []ledger.Conflict{}
+	for _, c := range slices.Backward(s.state.book.Conflicts) {
+		if c.Sync == sync && (link == 0 || c.Link == link) && len(found) < max {
+			found = append(found, c.Conflict)
+		}
+	}
+	return found, nil
+}
+
+// Holds lists a link's holds by kind.
+func (s *Store) Holds(_ context.Context, link int64) ([]ledger.Hold, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.state.book.Row(link); r != nil {
+		return append([]ledger.Hold{}, r.Holds...), nil
+	}
+	return []ledger.Hold{}, nil
+}
+
+// Pending lists links with parked, held or failing work, in order of their ids.
+func (s *Store) Pending(_ context.Context, sync string, max int) ([]ledger.Pending, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []ledger.Pending{}
+	for r := range s.state.book.Rows() {
+		waits := len(r.Holds) > 0 || slices.ContainsFunc(r.Works, func(w ledger.Work) bool { return w.Parked != "" || w.Attempts > 0 })
+		if r.Link.Sync == sync && waits && len(found) < max {
+			found = append(found, r.Pending())
+		}
+	}
+	return found, nil
+}

@@ -1,0 +1,177 @@
+// Package memledger keeps the ledger in memory, for the simulation, the demo's tests and tests of the code that stands on a ledger.
+//
+// It is deterministic: the same calls give the same answers, ids included. It has a mutex and no goroutine, and it survives what
+// the simulation kills, as the database does. Nothing it hands out is shared with what it keeps.
+package memledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
+)
+
+// Store is a ledger in memory. All methods may be called from any goroutine; none blocks for longer than it computes.
+//
+// A fake of the CRM that commits a row and the ledger together calls [Store.Commit] inside its own critical section: the store never
+// calls out, so there is no order of locks to get wrong.
+type Store struct {
+	mu     sync.Mutex
+	state  state
+	minted int64 // links ever made: external ids never come back, even after a restore
+}
+
+// state is all that a snapshot holds.
+type state struct {
+	book      *book.Book
+	lastID    int64
+	delivered map[string]time.Time // alert id → when
+	leaders   map[string]leader
+	cursors   map[string]cursor
+	schemas   map[entity]ledger.Schema
+	mappings  map[entity]string
+	budgets   map[string]book.Budget
+}
+
+type entity struct{ sync, name string }
+
+type leader struct {
+	holder string
+	until  time.Time
+	fence  ledger.Fence
+}
+
+type cursor struct {
+	fence    ledger.Fence
+	position json.RawMessage
+}
+
+// New makes an empty ledger.
+func New() *Store {
+	s := &Store{}
+	s.state = state{
+		book: book.New(s.mint), delivered: map[string]time.Time{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
+		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
+	}
+	return s
+}
+
+// mint is called under mu.
+func (s *Store) mint() (int64, string) {
+	s.state.lastID++
+	s.minted++
+	return s.state.lastID, fmt.Sprintf("00000000-0000-4000-8000-%012x", s.minted)
+}
+
+func (st state) clone(mint func() (int64, string)) state {
+	return state{
+		book: st.book.Clone(mint), lastID: st.lastID, delivered: maps.Clone(st.delivered), leaders: maps.Clone(st.leaders),
+		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
+	}
+}
+
+// Clone gives an independent ledger with the same content. It copies pointers, one per link, not links.
+func (s *Store) Clone() *Store {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &Store{minted: s.minted}
+	c.state = s.state.clone(c.mint)
+	return c
+}
+
+// Snapshot is a backup of a ledger.
+type Snapshot struct{ state state }
+
+// Snapshot takes a backup.
+func (s *Store) Snapshot() Snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Snapshot{s.state.clone(nil)}
+}
+
+// Restore goes back to a backup, as after the loss of a database: everything later is forgotten, except that no external id that
+// was given out since is given out again (they are random in a database). A snapshot can be restored any number of times.
+func (s *Store) Restore(from Snapshot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state = from.state.clone(s.mint)
+}
+
+// Add implements the suite's Store, as all exported methods do; see there.
+func (s *Store) Add(_ context.Context, now time.Time, reasons []ledger.Reason) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.book.Add(now, reasons)
+}
+
+// Take leases links with due work. It looks at every link, which is fine for the thousands that a simulation has.
+func (s *Store) Take(_ context.Context, c ledger.Claim) ([]ledger.Item, error) {
+	if err := book.ValidClaim(c); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*book.Row
+	if c.Link != 0 {
+		if r := s.state.book.Row(c.Link); r != nil && r.Link.Sync == c.Sync && !r.Leased(c.Now) {
+			found = append(found, r)
+		}
+	} else {
+		found = s.due(c)
+	}
+	items := make([]ledger.Item, 0, len(found))
+	for _, r := range found {
+		items = append(items, s.state.book.Lease(r.Link.ID, c.Holder, c.Now.Add(c.Lease)).Item(c.Side))
+	}
+	return items, nil
+}
+
+func (s *Store) due(c ledger.Claim) []*book.Row {
+	var found []*book.Row
+	for r := range s.state.book.Rows() {
+		w := r.Work(c.Side)
+		if w == nil || w.Parked != "" || w.NotBefore.After(c.Now) || r.Leased(c.Now) || r.Link.Sync != c.Sync {
+			continue
+		}
+		if len(c.Entities) > 0 && !slices.Contains(c.Entities, r.Link.Entity) {
+			continue
+		}
+		found = append(found, r)
+	}
+	slices.SortStableFunc(found, func(a, b *book.Row) int { return book.Order(a.Work(c.Side), b.Work(c.Side)) })
+	return found[:min(len(found), max(c.Max, 1))]
+}
+
+// Commit stores one step for one leased link.
+func (s *Store) Commit(_ context.Context, c ledger.Commit) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.state.book
+	if err := b.Fence(c); err != nil {
+		return err
+	}
+	if c.Brake != nil {
+		l := b.Row(c.Link).Link
+		n := s.recent(l.Sync, l.Entity, c.Brake.Side, c.Brake.Op, c.Now.Add(-c.Brake.Window))
+		if book.Braked(c, n) {
+			return fmt.Errorf("commit link %d, after %d of %s %s: %w", c.Link, n, c.Brake.Side, c.Brake.Op, ledger.ErrBraked)
+		}
+	}
+	return b.Commit(c)
+}
+
+func (s *Store) recent(sync, entity string, side ledger.Side, op string, since time.Time) int {
+	n := 0
+	for _, w := range s.state.book.Writes {
+		if w.Sync == sync && w.Entity == entity && w.Write.Side == side && w.Write.Op == op && w.At.After(book.Cut(since)) {
+			n++
+		}
+	}
+	return n
+}
