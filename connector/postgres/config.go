@@ -1,0 +1,191 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config says which database to reach, and how. Either DSN, or Host and what belongs to it; Database, User and Password
+// may be given beside a DSN and win. The zero value of a field means its default.
+type Config struct {
+	DSN Secret // postgres://… or key=value; secret because it may hold a password
+
+	Host        string // a name, an address, or the folder of a unix socket
+	Port        int    // 5432
+	Database    string
+	User        string
+	Password    Secret
+	SSLMode     string // disable, allow, prefer (default), require, verify-ca, verify-full
+	SSLRootCert string // file of certificates to trust
+	SSLCert     string // file of our certificate, with SSLKey
+	SSLKey      string
+
+	ApplicationName          string        // shown in pg_stat_activity; "tandem"
+	ConnectTimeout           time.Duration // 10 s
+	StatementTimeout         time.Duration // of one statement, enforced by the server; 60 s; negative: none
+	LockTimeout              time.Duration // of one wait for a lock; 10 s; negative: none
+	IdleInTransactionTimeout time.Duration // 60 s: a stuck worker must not hold rows and vacuum back; negative: none
+	ConnectionsMax           int           // of a pool; 8: people share the CRM's connections with us
+}
+
+// Connection limits that are not worth a setting.
+const (
+	keepAliveIdle      = 30 * time.Second // a connection that a firewall dropped is noticed within minutes
+	connectionLifeMax  = time.Hour        // so that a switch-over behind a DNS name is followed
+	connectionIdleMax  = 10 * time.Minute
+	applicationDefault = "tandem"
+)
+
+var sslModes = []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+// Validate reports everything that is wrong with c at once. It does not connect.
+func (c Config) Validate() error {
+	var problems []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.DSN != "" || c.Host != "", "database.hostname: give it, or a whole address as database.dsn")
+	check(c.DSN == "" || c.Host == "" && c.Port == 0 && c.SSLMode+c.SSLRootCert+c.SSLCert+c.SSLKey == "",
+		"database.dsn: it holds host, port and TLS settings; do not give them twice")
+	check(c.DSN != "" || c.Database != "", "database.dbname: give the database's name")
+	check(c.Port >= 0 && c.Port <= 65535, "database.port: %d is no port", c.Port)
+	check(slices.Contains(sslModes, c.SSLMode), "database.sslmode: %q is none of %v", c.SSLMode, sslModes[1:])
+	check((c.SSLCert == "") == (c.SSLKey == ""), "database.sslcert and database.sslkey: give both or neither")
+	check(c.ConnectionsMax >= 0, "database.connections.max: %d is negative", c.ConnectionsMax)
+	for name, file := range map[string]string{"rootcert": c.SSLRootCert, "cert": c.SSLCert, "key": c.SSLKey} {
+		if file != "" {
+			_, err := os.Stat(file)
+			check(err == nil, "database.ssl%s: %v", name, err)
+		}
+	}
+	if len(problems) == 0 {
+		_, err := c.parse()
+		check(err == nil, "%w", err)
+	}
+	return errors.Join(problems...)
+}
+
+// parse builds pgx's configuration. No error of it holds any part of the address.
+func (c Config) parse() (*pgx.ConnConfig, error) {
+	parsed, err := pgx.ParseConfig(c.text())
+	if err != nil {
+		return nil, addressError(err)
+	}
+	parsed.User = cmp.Or(c.User, parsed.User)
+	parsed.Database = cmp.Or(c.Database, parsed.Database)
+	parsed.Password = cmp.Or(string(c.Password), parsed.Password)
+	parsed.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
+	maps.Copy(parsed.RuntimeParams, c.session())
+	return parsed, nil
+}
+
+// text gives the part that only pgx's parser can take: address and TLS files. Passwords are set after it.
+func (c Config) text() string {
+	if c.DSN != "" {
+		return string(c.DSN)
+	}
+	text := ""
+	for _, setting := range [][2]string{
+		{"host", c.Host}, {"port", strconv.Itoa(cmp.Or(c.Port, 5432))}, {"dbname", c.Database}, {"user", c.User}, {"sslmode", c.SSLMode},
+		{"sslrootcert", c.SSLRootCert}, {"sslcert", c.SSLCert}, {"sslkey", c.SSLKey},
+	} {
+		if setting[1] != "" {
+			text += setting[0] + "='" + quoteSetting.Replace(setting[1]) + "' "
+		}
+	}
+	return text
+}
+
+// session are the settings under which every connection of ours runs. The text forms of values depend on the last ones:
+// [Types] reads these and no others.
+func (c Config) session() map[string]string {
+	return map[string]string{
+		"application_name":                    cmp.Or(c.ApplicationName, applicationDefault),
+		"statement_timeout":                   millis(c.StatementTimeout, time.Minute),
+		"lock_timeout":                        millis(c.LockTimeout, 10*time.Second),
+		"idle_in_transaction_session_timeout": millis(c.IdleInTransactionTimeout, time.Minute),
+		"client_encoding":                     "UTF8",
+		"DateStyle":                           "ISO, YMD",
+		"IntervalStyle":                       "postgres",
+		"TimeZone":                            "UTC",
+		"bytea_output":                        "hex",
+		"extra_float_digits":                  "3",
+		"lc_monetary":                         "C",
+	}
+}
+
+// millis gives the server's form of a limit: whole milliseconds, 0 for none.
+func millis(d, otherwise time.Duration) string {
+	d = cmp.Or(d, otherwise)
+	return strconv.FormatInt(max(0, d.Milliseconds()), 10)
+}
+
+// Connect opens one connection.
+func Connect(ctx context.Context, c Config) (*pgx.Conn, error) {
+	parsed, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, parsed)
+	if err != nil {
+		return nil, Explain(fmt.Errorf("connect to PostgreSQL: %w", err))
+	}
+	return conn, nil
+}
+
+// ConnectReplication opens a connection that speaks the replication protocol of one database, without timeouts: a
+// snapshot's transaction stays open for as long as its tables take, and a stream is never done.
+// https://www.postgresql.org/docs/current/protocol-replication.html
+func ConnectReplication(ctx context.Context, c Config) (*pgconn.PgConn, error) {
+	parsed, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		parsed.RuntimeParams[name] = "0"
+	}
+	parsed.RuntimeParams["replication"] = "database"
+	conn, err := pgconn.ConnectConfig(ctx, &parsed.Config)
+	if err != nil {
+		return nil, Explain(fmt.Errorf("connect to PostgreSQL for replication: %w", err))
+	}
+	return conn, nil
+}
+
+// OpenPool opens a pool and makes sure that it works. The caller closes it.
+func OpenPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
+	parsed, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	pc, err := pgxpool.ParseConfig("") // the only way to a pool's configuration; ours replaces all that counts
+	if err != nil {
+		return nil, addressError(err)
+	}
+	pc.ConnConfig = parsed
+	pc.MaxConns = int32(cmp.Or(c.ConnectionsMax, 8))
+	pc.MinConns = 0
+	pc.MaxConnLifetime, pc.MaxConnLifetimeJitter, pc.MaxConnIdleTime = connectionLifeMax, connectionLifeMax/10, connectionIdleMax
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, Explain(fmt.Errorf("open a pool of connections: %w", err))
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, Explain(fmt.Errorf("connect to PostgreSQL: %w", err))
+	}
+	return pool, nil
+}
