@@ -1,0 +1,115 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+)
+
+// HandlerError is a handler's failure: the batch comes again.
+type HandlerError struct {
+	Records int
+	First   string // the batch's first record: topic/partition@offset
+	Err     error
+}
+
+// Error says which batch.
+func (e *HandlerError) Error() string {
+	return fmt.Sprintf("handle %d records from %s: %v", e.Records, e.First, e.Err)
+}
+
+// Unwrap gives the handler's own error.
+func (e *HandlerError) Unwrap() error { return e.Err }
+
+// StoppedError ends a consumer: only a person can mend it. Err is a plain sentence.
+type StoppedError struct{ Err error }
+
+// Error is the sentence.
+func (e *StoppedError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *StoppedError) Unwrap() error { return e.Err }
+
+// trouble is what a consumer has said about a failure that lasts.
+type trouble struct {
+	since   time.Time // zero: all is well
+	handler bool      // the handler's failure, which only a handled batch ends
+	message string
+}
+
+// loop runs step after step. Failures pause it longer each time, and are said once each.
+func (c *Consumer) loop(ctx context.Context, ready func()) error {
+	if err := c.open(); err != nil {
+		return err
+	}
+	defer c.Close()
+	ready()
+	pauses := c.pauses()
+	for ctx.Err() == nil {
+		handled, err := c.RunOnce(ctx)
+		var stop *StoppedError
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case errors.As(err, &stop):
+			c.log.Error("consumer stops", "err", err)
+			return err
+		case err != nil:
+			c.failed(err)
+			wait := pauses.NextBackOff()
+			if wait == backoff.Stop {
+				return &StoppedError{Err: fmt.Errorf("gave up after %s (errors.retry.timeout): %w", c.options.RetryFor, err)}
+			}
+			sleep(ctx, wait)
+		case handled > 0 || !c.trouble.handler:
+			c.recovered()
+			pauses.Reset()
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// pauses grow by half each time, with jitter, so that two copies do not hammer a struggling database in step.
+func (c *Consumer) pauses() *backoff.ExponentialBackOff {
+	return backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(c.options.RetryMin),
+		backoff.WithMaxInterval(c.options.RetryMax),
+		backoff.WithMaxElapsedTime(c.options.RetryFor), // 0: for ever
+	)
+}
+
+func (c *Consumer) failed(err error) {
+	var h *HandlerError
+	isHandler := errors.As(err, &h)
+	said := err.Error()
+	if isHandler {
+		said = h.Err.Error() // the batch may grow from try to try
+	}
+	if said == c.trouble.message {
+		return
+	}
+	if c.trouble.since.IsZero() {
+		c.trouble.since = time.Now()
+	}
+	c.trouble.handler, c.trouble.message = isHandler, said
+	c.log.Warn("consumer waits and tries again", "err", err)
+}
+
+func (c *Consumer) recovered() {
+	if !c.trouble.since.IsZero() {
+		c.log.Info("consumer goes on", "after", time.Since(c.trouble.since).Round(time.Millisecond))
+	}
+	c.trouble = trouble{}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
