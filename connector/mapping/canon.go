@@ -43,27 +43,27 @@ func (f Field) Canon(v change.Value) (change.Value, error) {
 		return v, nil
 	}
 	switch f.Type {
-	case Title, Text:
+	case TypeTitle, TypeText:
 		return canonText(v)
-	case Email:
+	case TypeEmail:
 		return canonShort(v, addressUnitsMax, "an e-mail address", func(s string) string { return norm.NFC.String(strings.ToLower(norm.NFC.String(s))) })
-	case Phone:
+	case TypePhone:
 		return canonShort(v, addressUnitsMax, "a phone number", norm.NFC.String)
-	case URL:
+	case TypeURL:
 		return canonShort(v, urlUnitsMax, "a link", func(s string) string { return s })
-	case Number:
+	case TypeNumber:
 		return canonNumber(v)
-	case Checkbox:
+	case TypeCheckbox:
 		return canonBool(v)
-	case Date:
+	case TypeDate:
 		return canonDate(v, f.location())
-	case DateTime:
+	case TypeDateTime:
 		return canonDateTime(v, f.location())
-	case Select, Status:
+	case TypeSelect, TypeStatus:
 		return canonOption(v)
-	case MultiSelect:
+	case TypeMultiSelect:
 		return canonSet(v, canonOption, "options")
-	case RelationTo:
+	case TypeRelation:
 		return canonSet(v, canonTarget, "related records")
 	}
 	return change.Value{}, fmt.Errorf("no such type: %q", f.Type)

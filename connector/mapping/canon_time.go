@@ -77,7 +77,9 @@ func errYear(v change.Value) error {
 	return fmt.Errorf("%s is outside of the years 1 to 9999 that Notion can hold", v)
 }
 
-func infinite(v change.Value) bool { return v.Int() == change.Infinity || v.Int() == change.NegInfinity }
+func infinite(v change.Value) bool {
+	return v.Int() == change.Infinity || v.Int() == change.NegInfinity
+}
 
 func boundedDate(v change.Value) (change.Value, error) {
 	if infinite(v) {

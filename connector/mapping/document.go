@@ -217,9 +217,9 @@ type Deletes struct {
 
 // Creates says whether new records travel.
 type Creates struct {
-	ToNotion *bool `json:"to_notion,omitempty"` // default true
-	ToCRM    *bool `json:"to_crm,omitempty"`    // default false
-	Quiet    int   `json:"quiet_seconds,omitempty"`
+	ToNotion *bool `json:"to_notion,omitempty"`     // default true
+	ToCRM    *bool `json:"to_crm,omitempty"`        // default false
+	Quiet    *int  `json:"quiet_seconds,omitempty"` // how long a new page must rest; default 60
 }
 
 // Mode is observe (decide and record, write nothing) or write.
@@ -239,6 +239,6 @@ type Modes struct {
 
 // Brakes limit deletes in an hour: held when more than max(Max, Share × links) came.
 type Brakes struct {
-	Max   int     `json:"max,omitempty"`   // default 5
-	Share float64 `json:"share,omitempty"` // default 0.01
+	Max   int      `json:"max,omitempty"`   // default 5
+	Share *float64 `json:"share,omitempty"` // default 0.01
 }

@@ -3,6 +3,8 @@ package mapping
 import (
 	"slices"
 	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
 // Type is a field's type: how Notion holds it, and with it the field's canonical form.
@@ -10,23 +12,26 @@ type Type string
 
 // The types.
 const (
-	Title       Type = "title"
-	Text        Type = "text"
-	Number      Type = "number"
-	Checkbox    Type = "checkbox"
-	Date        Type = "date"
-	DateTime    Type = "datetime"
-	Select      Type = "select"
-	Status      Type = "status"
-	MultiSelect Type = "multi_select"
-	URL         Type = "url"
-	Email       Type = "email"
-	Phone       Type = "phone"
-	RelationTo  Type = "relation"
+	TypeTitle       Type = "title"
+	TypeText        Type = "text"
+	TypeNumber      Type = "number"
+	TypeCheckbox    Type = "checkbox"
+	TypeDate        Type = "date"
+	TypeDateTime    Type = "datetime"
+	TypeSelect      Type = "select"
+	TypeStatus      Type = "status"
+	TypeMultiSelect Type = "multi_select"
+	TypeURL         Type = "url"
+	TypeEmail       Type = "email"
+	TypePhone       Type = "phone"
+	TypeRelation    Type = "relation"
 )
 
 // Types lists all types in the order of the documents.
-var Types = []Type{Title, Text, Number, Checkbox, Date, DateTime, Select, Status, MultiSelect, URL, Email, Phone, RelationTo}
+var Types = []Type{
+	TypeTitle, TypeText, TypeNumber, TypeCheckbox, TypeDate, TypeDateTime, TypeSelect, TypeStatus, TypeMultiSelect,
+	TypeURL, TypeEmail, TypePhone, TypeRelation,
+}
 
 // Direction says which way a field's values travel.
 type Direction string
@@ -50,8 +55,18 @@ type Entity struct {
 	Fields   []Field
 	Document Document // with defaults filled in
 
+	WriteNotion    bool // false: observe
+	WriteCRM       bool
+	CreatePages    bool
+	CreateRows     bool
+	Quiet          time.Duration // how long a person's new page must rest before it becomes a row
+	DeletesToPages ledger.DeletePolicy
+	DeletesToRows  ledger.DeletePolicy
+	Mapper         string // plugin that maps records as a whole, "" if none
+
 	root     tableName
 	tables   []Table
+	allowed  []Column // sorted
 	zone     *time.Location
 	byName   map[string]int
 	reverses []Reverse
@@ -69,6 +84,7 @@ type Field struct {
 	Initial   string // "crm" or "notion": who wins without a base
 	Rule      string // hash of what makes the value; a base of another rule is none
 	Relation  string // target entity, "" if none
+	Many      bool   // a relation through a join table; a foreign key holds one target
 	Reverse   string // name of the dual property on the target's database, "" for a one-sided relation
 	Function  *FunctionUse
 	Custom    bool
@@ -76,9 +92,8 @@ type Field struct {
 	Options   []Option // in the document's order, Notion filled in
 	Format    string   // Notion's number format
 
-	rule   Rule
-	single bool // a foreign key: at most one target
-	zone   *time.Location
+	rule Rule
+	zone *time.Location
 }
 
 // Reverse is a dual property that another entity's relation puts on this entity's database.
@@ -99,7 +114,7 @@ func (e *Entity) Field(name string) (Field, bool) {
 
 // Title is the field that is the page's title.
 func (e *Entity) Title() Field {
-	return e.Fields[slices.IndexFunc(e.Fields, func(f Field) bool { return f.Type == Title })]
+	return e.Fields[slices.IndexFunc(e.Fields, func(f Field) bool { return f.Type == TypeTitle })]
 }
 
 // Reverses are the dual properties that other entities' relations put on this entity's database.
@@ -107,15 +122,6 @@ func (e *Entity) Reverses() []Reverse { return e.reverses }
 
 // Zone is the zone of the CRM's timestamps that have none.
 func (e *Entity) Zone() *time.Location { return e.zone }
-
-// Quiet is how long a new page must rest before it becomes a row.
-func (e *Entity) Quiet() time.Duration { return time.Duration(e.Document.Creates.Quiet) * time.Second }
-
-// CreatesToNotion reports whether new rows become pages.
-func (e *Entity) CreatesToNotion() bool { return *e.Document.Creates.ToNotion }
-
-// CreatesToCRM reports whether new pages become rows.
-func (e *Entity) CreatesToCRM() bool { return *e.Document.Creates.ToCRM }
 
 // Target is the entity that a relation field points to.
 func (e *Entity) Target(f Field) (*Entity, bool) {
@@ -128,6 +134,3 @@ func (f Field) ToNotion() bool { return f.Direction != ToCRM }
 
 // ToCRM reports whether the field's values travel to the CRM.
 func (f Field) ToCRM() bool { return f.Direction != ToNotion }
-
-// Single reports that a relation holds at most one target, as a foreign key does.
-func (f Field) Single() bool { return f.single }

@@ -31,7 +31,7 @@ func (f Field) ToRow(v change.Value) (change.Value, error) {
 	if err != nil || v.IsAbsent() {
 		return v, err
 	}
-	if f.single && len(v.Items()) > 1 {
+	if f.Relation != "" && !f.Many && len(v.Items()) > 1 {
 		return change.Value{}, fmt.Errorf("the CRM keeps one related %s here, the page names %d", f.Relation, len(v.Items()))
 	}
 	if v, err = f.mapOptions(v, f.valueFor); err != nil {
@@ -47,11 +47,11 @@ func (f Field) ToRow(v change.Value) (change.Value, error) {
 // (Doctrine's simple_array).
 func unpack(t Type, v change.Value) (change.Value, error) {
 	switch {
-	case v.Kind() == change.JSON && t == MultiSelect:
+	case v.Kind() == change.JSON && t == TypeMultiSelect:
 		return jsonMembers(v.Text())
 	case v.Kind() == change.JSON:
 		return jsonScalar(v.Text()), nil
-	case t == MultiSelect && v.Kind() == change.Text:
+	case t == TypeMultiSelect && v.Kind() == change.Text:
 		var members []change.Value
 		for _, part := range strings.Split(v.Text(), ",") {
 			members = append(members, change.TextValue(part))
