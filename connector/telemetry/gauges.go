@@ -1,0 +1,145 @@
+package telemetry
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Work is what waits in the ledger's work table, for one sync, entity, side and lane.
+type Work struct {
+	Sync, Entity, Side, Lane string
+	State                    string        // pending, parked, held
+	Items                    int           // links
+	Oldest                   time.Duration // age of the oldest reason: how long its change is unsent
+}
+
+// Budget is the state of one Notion token's shared budget.
+type Budget struct {
+	Token     string  // a name or fingerprint, never the token
+	PerMinute float64 // what is allowed
+	Used      float64 // granted in the last 60 seconds, over all processes
+	PausedFor time.Duration
+}
+
+// How the ledger is asked at a scrape: not more often than the answers change, and not longer than a scrape may take (10 s by default in Prometheus).
+const (
+	gaugeFreshFor = 5 * time.Second
+	gaugeTimeout  = 3 * time.Second
+)
+
+// WatchWork has read asked for the work that waits. name tells readers apart in tandem_gauge_source_up.
+func (m *Metrics) WatchWork(name string, read func(context.Context) ([]Work, error)) {
+	m.gauges.watch(name, func(ctx context.Context) ([]prometheus.Metric, error) {
+		rows, err := read(ctx)
+		var out []prometheus.Metric
+		for _, w := range rows {
+			labels := []string{w.Sync, w.Entity, w.Side, w.Lane, w.State}
+			out = append(out, gaugeOf(workItems, float64(w.Items), labels...), gaugeOf(workOldest, w.Oldest.Seconds(), labels...))
+		}
+		return out, err
+	})
+}
+
+// WatchBudget has read asked for the budgets of Notion's tokens.
+func (m *Metrics) WatchBudget(name string, read func(context.Context) ([]Budget, error)) {
+	m.gauges.watch(name, func(ctx context.Context) ([]prometheus.Metric, error) {
+		rows, err := read(ctx)
+		var out []prometheus.Metric
+		for _, b := range rows {
+			out = append(out, gaugeOf(budgetLimit, b.PerMinute, b.Token), gaugeOf(budgetUsed, b.Used, b.Token), gaugeOf(budgetPause, b.PausedFor.Seconds(), b.Token))
+		}
+		return out, err
+	})
+}
+
+// Unwatch forgets a reader.
+func (m *Metrics) Unwatch(name string) { m.gauges.unwatch(name) }
+
+var (
+	workItems   = description("work_items", "Links that wait, are parked or are held.", "sync", "entity", "side", "lane", "state")
+	workOldest  = description("work_oldest_seconds", "Age of the oldest change that has not reached the other side.", "sync", "entity", "side", "lane", "state")
+	budgetLimit = description("notion_budget_per_minute", "Requests a minute that the token may make.", "token")
+	budgetUsed  = description("notion_budget_used", "Requests granted in the last 60 seconds, over all processes.", "token")
+	budgetPause = description("notion_budget_paused_seconds", "How long all requests of the token still pause.", "token")
+	sourceUp    = description("gauge_source_up", "1 if the last question to this source was answered; its gauges are missing otherwise.", "source")
+)
+
+// gauges asks its sources when it is scraped.
+type gauges struct {
+	mu      sync.Mutex // guards sources
+	sources map[string]*gaugeSource
+}
+
+type gaugeSource struct {
+	read func(context.Context) ([]prometheus.Metric, error)
+
+	mu   sync.Mutex // held while read runs, so that two scrapes ask once
+	at   time.Time
+	last []prometheus.Metric
+	up   bool
+}
+
+func newGauges() *gauges { return &gauges{sources: map[string]*gaugeSource{}} }
+
+func (g *gauges) watch(name string, read func(context.Context) ([]prometheus.Metric, error)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sources[name] = &gaugeSource{read: read}
+}
+
+func (g *gauges) unwatch(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.sources, name)
+}
+
+// Describe sends what Collect may send.
+func (g *gauges) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetUsed, budgetPause, sourceUp} {
+		out <- d
+	}
+}
+
+// Collect asks every source.
+func (g *gauges) Collect(out chan<- prometheus.Metric) {
+	g.mu.Lock()
+	sources := map[string]*gaugeSource{}
+	for name, s := range g.sources {
+		sources[name] = s
+	}
+	g.mu.Unlock()
+	for name, s := range sources {
+		metrics, up := s.ask()
+		for _, m := range metrics {
+			out <- m
+		}
+		out <- gaugeOf(sourceUp, bit(up), name)
+	}
+}
+
+func (s *gaugeSource) ask() ([]prometheus.Metric, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.at.IsZero() && time.Since(s.at) < gaugeFreshFor {
+		return s.last, s.up
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), gaugeTimeout)
+	defer cancel()
+	metrics, err := s.read(ctx)
+	s.at, s.up, s.last = time.Now(), err == nil, metrics
+	if err != nil {
+		s.last = nil // yesterday's numbers would look like today's
+	}
+	return s.last, s.up
+}
+
+func description(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tandem_"+name, help, labels, nil)
+}
+
+func gaugeOf(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
