@@ -29,9 +29,10 @@ type Snapshot struct {
 // Row is one row's image, in the CRM's own values: before functions and plugins, relations as sets of the targets' keys (Texts).
 type Row struct {
 	Key     string
-	Exists  bool // a row stands under the key and is not soft-deleted
-	Soft    bool // a row stands there, soft-deleted: as good as a delete's evidence
-	InScope bool // the mapping's where holds
+	Exists  bool   // a row stands under the key and is not soft-deleted
+	Soft    bool   // a row stands there, soft-deleted: as good as a delete's evidence
+	InScope bool   // the mapping's where holds
+	Xmin    uint32 // transaction that left the root row as it is (its xmin), 0 where not known
 	Image   change.Image
 	// Problems are fields that could not be read as their type, with the reason in plain words; they are missing from Image.
 	Problems map[string]string

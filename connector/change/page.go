@@ -47,10 +47,13 @@ type PageSource struct {
 	ReadTo       time.Time // our clock after the answer
 	Seq          int64     // the link's seq from before the read; 0: no link yet
 	Via          Via
-	Created      time.Time // created_time, cut to the minute
-	CreatedBy    string    // user id
-	LastEditedBy string    // user id; a hint only, bots and people share it
-	Authors      []string  // user ids that webhooks named since the last event
+	Created      time.Time            // created_time, cut to the minute
+	CreatedBy    string               // user id
+	LastEditedBy string               // user id; a hint only, bots and people share it
+	Authors      []string             // user ids that webhooks named since the last event
+	External     string               // text of the external id property
+	Hash         string               // content hash of the mapped properties
+	Hints        map[string]time.Time // property id → time of the newest webhook that named it
 }
 
 type wirePageEvent struct {
@@ -65,24 +68,27 @@ type wirePageEvent struct {
 }
 
 type wirePageSource struct {
-	Version      string       `json:"version"`
-	Connector    string       `json:"connector"`
-	Name         string       `json:"name"`
-	Millis       int64        `json:"ts_ms"`
-	Snapshot     SnapshotMark `json:"snapshot"`
-	Micros       int64        `json:"ts_us"`
-	Nanos        int64        `json:"ts_ns"`
-	Entity       string       `json:"entity"`
-	DataSource   string       `json:"data_source"`
-	Edited       time.Time    `json:"edited"`
-	ReadFrom     time.Time    `json:"read_from"`
-	ReadTo       time.Time    `json:"read_to"`
-	Seq          int64        `json:"seq"`
-	Via          Via          `json:"via"`
-	Created      *time.Time   `json:"created"`
-	CreatedBy    string       `json:"created_by"`
-	LastEditedBy string       `json:"last_edited_by"`
-	Authors      []string     `json:"authors"`
+	Version      string               `json:"version"`
+	Connector    string               `json:"connector"`
+	Name         string               `json:"name"`
+	Millis       int64                `json:"ts_ms"`
+	Snapshot     SnapshotMark         `json:"snapshot"`
+	Micros       int64                `json:"ts_us"`
+	Nanos        int64                `json:"ts_ns"`
+	Entity       string               `json:"entity"`
+	DataSource   string               `json:"data_source"`
+	Edited       time.Time            `json:"edited"`
+	ReadFrom     time.Time            `json:"read_from"`
+	ReadTo       time.Time            `json:"read_to"`
+	Seq          int64                `json:"seq"`
+	Via          Via                  `json:"via"`
+	Created      *time.Time           `json:"created"`
+	CreatedBy    string               `json:"created_by"`
+	LastEditedBy string               `json:"last_edited_by"`
+	Authors      []string             `json:"authors"`
+	External     string               `json:"external_id"`
+	Hash         string               `json:"content_hash"`
+	Hints        map[string]time.Time `json:"hints,omitempty"`
 }
 
 // Key gives the record's key, which is also the key of its d.
@@ -103,6 +109,7 @@ func (e *PageEvent) Encode() ([]byte, error) {
 			Millis: s.Edited.UnixMilli(), Micros: s.Edited.UnixMicro(), Nanos: s.Edited.UnixNano(),
 			Entity: s.Entity, DataSource: s.DataSource, Edited: s.Edited.UTC(), ReadFrom: s.ReadFrom.UTC(), ReadTo: s.ReadTo.UTC(),
 			Seq: s.Seq, Via: s.Via, CreatedBy: s.CreatedBy, LastEditedBy: s.LastEditedBy, Authors: s.Authors,
+			External: s.External, Hash: s.Hash, Hints: s.Hints,
 		},
 	}
 	if !s.Created.IsZero() {
@@ -146,6 +153,7 @@ func DecodePage(value []byte) (*PageEvent, error) {
 	e := &PageEvent{Op: wire.Op, Page: *page, At: time.Unix(0, wire.Nanos).UTC(), Source: PageSource{
 		Version: s.Version, Name: s.Name, Entity: s.Entity, DataSource: s.DataSource, Edited: s.Edited, ReadFrom: s.ReadFrom,
 		ReadTo: s.ReadTo, Seq: s.Seq, Via: s.Via, CreatedBy: s.CreatedBy, LastEditedBy: s.LastEditedBy, Authors: s.Authors,
+		External: s.External, Hash: s.Hash, Hints: s.Hints,
 	}}
 	if s.Created != nil {
 		e.Source.Created = *s.Created

@@ -162,7 +162,7 @@ func CRMAgrees(in Input) bool {
 		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil {
 			return false
 		}
-		if p.ToNotion && !change.Equal(base.Value, value) {
+		if !change.Equal(base.Value, value) {
 			return false
 		}
 	}
@@ -183,7 +183,8 @@ func decideRowOnly(in Input) Decision {
 		if reason := in.CRM.Bad[p.Name]; reason != "" {
 			d.park(p.Name, reason)
 		}
-		if v, ok := in.CRM.Image[p.Name]; ok && p.ToNotion {
+		// Fields that travel to the CRM only are there too: a new page starts with what the CRM says.
+		if v, ok := in.CRM.Image[p.Name]; ok {
 			values[p.Name] = v
 		}
 	}
@@ -311,6 +312,18 @@ func editedSince(fields []Policy, link Link, im change.Image, fromCRM bool) bool
 		}
 	}
 	return false
+}
+
+// Put records a field's value, or why there is none.
+func (v *View) Put(field string, value change.Value, bad, waits string) {
+	switch {
+	case bad != "":
+		v.Bad[field] = bad
+	case waits != "":
+		v.Waits[field] = waits
+	case !value.IsAbsent():
+		v.Image[field] = value
+	}
 }
 
 func (d *Decision) park(field, reason string) {

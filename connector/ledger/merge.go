@@ -114,6 +114,10 @@ func (f *field) oneWay(from Side) {
 	reading := f.notion
 	if from == Notion {
 		reading = f.crm
+		if !f.based && isEmpty(f.notion) {
+			f.push(CRM) // a new field starts with what the CRM says; it is never blanked for being new
+			return
+		}
 	}
 	edited := !f.based && !reading.IsNull() || f.based && !change.Equal(reading, f.base.Value)
 	if edited {

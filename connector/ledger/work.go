@@ -204,3 +204,12 @@ func (l Link) Values() change.Image {
 	}
 	return im
 }
+
+// IDs lists the ids of the mapped properties and of the external id's, in order: all that is ever read of a page.
+func (s Schema) IDs() []string {
+	ids := make([]string, 0, len(s.Properties)+1)
+	for _, field := range change.Sorted(s.Properties) {
+		ids = append(ids, s.Properties[field])
+	}
+	return append(ids, s.External)
+}

@@ -1,0 +1,361 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
+)
+
+// Entity is one entity as a sink works on it.
+type Entity struct {
+	Mapping *mapping.Entity
+	Rows    Rows
+	Pages   Pages // nil in sink/crm, which touches the CRM only
+}
+
+// Pages are the pages of one entity in Notion. sink/notion implements it.
+type Pages interface {
+	// Read gives the page as it is now, complete. A page that cannot be found or is not shared is an observation that says Gone.
+	Read(ctx context.Context, page string) (ledger.Observation, error)
+	// Create makes a page with these field values (relations as sets of page ids) and the external id in it.
+	Create(ctx context.Context, schema ledger.Schema, external string, values change.Image) (page string, seen ledger.Observation, err error)
+	// Update writes just what it is given.
+	Update(ctx context.Context, schema ledger.Schema, page string, update PageUpdate) (ledger.Observation, error)
+	// Find looks pages up by external id, oldest first; the index it asks may lag.
+	Find(ctx context.Context, schema ledger.Schema, external string) ([]string, error)
+	// Extend makes sure that the fields have properties, and gives the schema as it is then.
+	Extend(ctx context.Context, schema ledger.Schema, fields []mapping.Field) (ledger.Schema, error)
+}
+
+// PageUpdate is one write to one page.
+type PageUpdate struct {
+	Values   change.Image    // field values, relations as sets of page ids
+	Current  json.RawMessage // the properties as they were read before: a date keeps its end
+	External string          // writes the external id; "" leaves it
+	Trash    bool
+	Restore  bool
+}
+
+// Functions are the plugins' functions and mappers as the sinks use them.
+type Functions interface {
+	// Function runs a function over values; an answer stands at its value's place. A [BadValueError] in an answer concerns its value alone;
+	// an error of the call means that the plugin cannot answer now.
+	Function(ctx context.Context, use mapping.FunctionUse, toNotion bool, values []change.Value) ([]FunctionAnswer, error)
+	Mapper(ctx context.Context, use mapping.FunctionUse, toNotion bool, image change.Image) (change.Image, error)
+}
+
+// FunctionAnswer is a function's answer for one value.
+type FunctionAnswer struct {
+	Value change.Value
+	Bad   string // why the value cannot be converted, in plain words; "" if it was
+}
+
+// fields gives the entity's fields as they stand now: the mapping's, and the custom fields that Notion or the row has.
+func (e *Entity) fields(schema ledger.Schema, row change.Image) []mapping.Field {
+	fields := slices.Clone(e.Mapping.Fields)
+	names := map[string]change.Value{}
+	for name := range schema.Properties {
+		if strings.HasPrefix(name, mapping.CustomPrefix) {
+			names[name] = change.Value{}
+		}
+	}
+	for name, v := range row {
+		if strings.HasPrefix(name, mapping.CustomPrefix) {
+			names[name] = v
+		}
+	}
+	for _, name := range change.Sorted(names) {
+		var f mapping.Field
+		var ok bool
+		if typ := schema.Types[name]; typ != "" {
+			f, ok = e.Mapping.CustomField(name, mapping.Type(typ))
+		} else {
+			f, ok = e.Mapping.FieldFor(name, names[name])
+		}
+		if ok {
+			fields = append(fields, f)
+		}
+	}
+	return slices.DeleteFunc(fields, func(f mapping.Field) bool { return schema.Parked[f.Name] != "" })
+}
+
+// rules gives the ledger's view of the mapping.
+func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules {
+	m := e.Mapping
+	r := ledger.Rules{
+		WriteNotion: m.WriteNotion, WriteCRM: m.WriteCRM, CreatePages: m.CreatePages, CreateRows: m.CreateRows, Quiet: m.Quiet,
+		DeletesToPages: m.DeletesToPages, DeletesToRows: m.DeletesToRows, Skew: skew,
+	}
+	for _, f := range fields {
+		r.Fields = append(r.Fields, ledger.Policy{
+			Name: f.Name, Rule: f.Rule, ToNotion: f.ToNotion(), ToCRM: f.ToCRM(),
+			Tie: ledger.Side(f.Tie), Initial: ledger.Side(f.Initial), Critical: f.Critical,
+			Elements: f.Type == mapping.TypeMultiSelect || f.Type == mapping.TypeRelation && f.Many,
+		})
+	}
+	return r
+}
+
+// limits are the mapping's brakes.
+func (e *Entity) limits() ledger.Limits {
+	l := ledger.DefaultLimits()
+	l.DeletesMax, l.DeletesShare = e.Mapping.Document.Brakes.Max, *e.Mapping.Document.Brakes.Share
+	return l
+}
+
+// translation turns what one side shows into field values, and field values into what a side takes, for one entity and schema.
+type translation struct {
+	entity    *Entity
+	schema    ledger.Schema
+	fields    []mapping.Field
+	functions Functions
+	links     Links
+}
+
+// fromRow gives the CRM's view.
+func (t *translation) fromRow(ctx context.Context, row Row) (ledger.View, error) {
+	view := ledger.View{Read: true, There: row.Exists, Scope: row.InScope, Deleted: row.Soft, Image: change.Image{}, Bad: map[string]string{}, Waits: map[string]string{}}
+	for _, f := range t.fields {
+		raw, ok := row.Image[f.Name]
+		if reason := row.Problems[f.Name]; reason != "" {
+			view.Bad[f.Name] = reason
+			continue
+		}
+		if !ok {
+			if !f.Custom {
+				continue
+			}
+			raw = change.NullValue() // the column was read, and the name is not in it
+		}
+		value, bad, waits, err := t.rowValue(ctx, f, raw)
+		if err != nil {
+			return ledger.View{}, err
+		}
+		view.Put(f.Name, value, bad, waits)
+	}
+	return view, t.mapped(ctx, &view, true)
+}
+
+func (t *translation) rowValue(ctx context.Context, f mapping.Field, raw change.Value) (value change.Value, bad, waits string, err error) {
+	if raw.IsAbsent() {
+		return raw, "", "", nil
+	}
+	value, cerr := f.FromRow(raw)
+	if cerr != nil {
+		return value, cerr.Error(), "", nil
+	}
+	if f.Relation != "" {
+		value, waits, err = t.linksOf(ctx, f, value, ledger.CRM)
+		return value, "", waits, err
+	}
+	if f.Function != nil {
+		if value, bad, err = t.call(ctx, f, true, value); err != nil || bad != "" {
+			return value, bad, "", err
+		}
+	}
+	if value, cerr = f.Canon(value); cerr != nil {
+		bad = cerr.Error()
+	}
+	return value, bad, "", nil
+}
+
+// fromPage gives Notion's view of an observation.
+func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (ledger.View, error) {
+	view := ledger.View{
+		Read: true, There: !seen.InTrash && !seen.Gone, Scope: !seen.Moved, Deleted: seen.InTrash,
+		At: seen.ReadFrom, Until: earliest(seen.ReadTo, seen.Edited.Add(time.Minute)), EditedAt: seen.Edited, Editor: seen.EditedBy,
+		External: seen.External, Image: change.Image{}, Bad: map[string]string{}, Waits: map[string]string{},
+	}
+	if seen.Gone || len(seen.Properties) == 0 {
+		return view, nil
+	}
+	values, err := PageValues(t.schema, seen.Properties)
+	if err != nil {
+		return ledger.View{}, err
+	}
+	for _, f := range t.fields {
+		raw, ok := values[f.Name]
+		if !ok {
+			continue
+		}
+		value, bad, waits, err := t.pageValue(ctx, f, raw)
+		if err != nil {
+			return ledger.View{}, err
+		}
+		view.Put(f.Name, value, bad, waits)
+		if hint, ok := seen.Hints[t.schema.Properties[f.Name]]; ok {
+			if view.Hints == nil {
+				view.Hints = map[string]time.Time{}
+			}
+			view.Hints[f.Name] = hint
+		}
+	}
+	return view, t.mapped(ctx, &view, false)
+}
+
+func earliest(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change.Value) (value change.Value, bad, waits string, err error) {
+	if raw.IsAbsent() {
+		return raw, "", "", nil
+	}
+	if f.Relation != "" {
+		value, waits, err = t.linksOf(ctx, f, raw, ledger.Notion)
+		return value, "", waits, err
+	}
+	value, cerr := f.Canon(raw)
+	if cerr != nil {
+		return value, cerr.Error(), "", nil
+	}
+	if f.Function == nil || value.IsNull() {
+		return value, "", "", nil
+	}
+	// What a person typed is brought into the function's own form: there and back.
+	for _, toNotion := range []bool{false, true} {
+		if value, bad, err = t.call(ctx, f, toNotion, value); err != nil || bad != "" {
+			return value, bad, "", err
+		}
+	}
+	if value, cerr = f.Canon(value); cerr != nil {
+		bad = cerr.Error()
+	}
+	return value, bad, "", nil
+}
+
+func (t *translation) call(ctx context.Context, f mapping.Field, toNotion bool, v change.Value) (change.Value, string, error) {
+	if t.functions == nil {
+		return change.Value{}, "", fmt.Errorf("field %s: function %s is not loaded", f.Name, f.Function.Name)
+	}
+	answers, err := t.functions.Function(ctx, *f.Function, toNotion, []change.Value{v})
+	if err != nil {
+		return change.Value{}, "", fmt.Errorf("field %s: call function %s: %w", f.Name, f.Function.Name, err)
+	}
+	return answers[0].Value, answers[0].Bad, nil
+}
+
+// mapped lets the mapper, if the mapping names one, change the image as a whole.
+func (t *translation) mapped(ctx context.Context, view *ledger.View, toNotion bool) error {
+	use := t.entity.Mapping.Document.Mapper
+	if use == nil || !view.There || !toNotion {
+		return nil
+	}
+	image, err := t.functions.Mapper(ctx, *use, toNotion, view.Image)
+	if err != nil {
+		return fmt.Errorf("call mapper %s: %w", use.Name, err)
+	}
+	for _, f := range t.fields {
+		v, ok := image[f.Name]
+		if !ok || v.IsAbsent() {
+			continue
+		}
+		value, cerr := f.Canon(v)
+		if cerr != nil {
+			view.Bad[f.Name] = cerr.Error()
+			delete(view.Image, f.Name)
+			continue
+		}
+		view.Image[f.Name] = value
+	}
+	return nil
+}
+
+// toRow gives the row's own values for field values. A relation whose target has no row yet is left out and named.
+func (t *translation) toRow(ctx context.Context, values change.Image) (raw change.Image, waits map[string]string, err error) {
+	raw, waits = change.Image{}, map[string]string{}
+	if use := t.entity.Mapping.Document.Mapper; use != nil {
+		if values, err = t.functions.Mapper(ctx, *use, false, values); err != nil {
+			return nil, nil, fmt.Errorf("call mapper %s: %w", use.Name, err)
+		}
+	}
+	for _, f := range t.fields {
+		v, ok := values[f.Name]
+		if !ok {
+			continue
+		}
+		if f.Relation != "" {
+			ends, missing, err := t.endsOf(ctx, v, ledger.CRM)
+			if err != nil {
+				return nil, nil, err
+			}
+			if missing != "" {
+				waits[f.Name] = missing
+				continue
+			}
+			v = ends
+		} else if f.Function != nil && !v.IsNull() {
+			converted, bad, err := t.call(ctx, f, false, v)
+			if err != nil {
+				return nil, nil, err
+			}
+			if bad != "" {
+				return nil, nil, &DataError{Field: f.Name, Reason: bad}
+			}
+			v = converted
+		}
+		if raw[f.Name], err = f.ToRow(v); err != nil {
+			return nil, nil, &DataError{Field: f.Name, Reason: err.Error()}
+		}
+	}
+	return raw, waits, nil
+}
+
+// toPage gives what the page takes for field values: relations as sets of page ids.
+func (t *translation) toPage(ctx context.Context, values change.Image) (out change.Image, waits map[string]string, err error) {
+	out, waits = change.Image{}, map[string]string{}
+	for _, f := range t.fields {
+		v, ok := values[f.Name]
+		if !ok {
+			continue
+		}
+		if f.Relation != "" {
+			ends, missing, err := t.endsOf(ctx, v, ledger.Notion)
+			if err != nil {
+				return nil, nil, err
+			}
+			if missing != "" {
+				waits[f.Name] = missing
+				continue
+			}
+			v = ends
+		}
+		out[f.Name] = v
+	}
+	return out, waits, nil
+}
+
+// DataError is a value that its target cannot hold: the record is parked, everything else goes on.
+type DataError struct {
+	Field  string
+	Reason string
+}
+
+// Error names the field and the reason.
+func (e *DataError) Error() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + ": " + e.Reason
+}
+
+// fieldsNamed gives the custom fields for samples of their values.
+func (e *Entity) fieldsNamed(samples map[string]change.Value) []mapping.Field {
+	var fields []mapping.Field
+	for _, name := range change.Sorted(samples) {
+		if f, ok := e.Mapping.FieldFor(name, samples[name]); ok {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}

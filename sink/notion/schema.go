@@ -1,0 +1,335 @@
+package notion
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+)
+
+// SchemaLedger is what the schema's owner asks of the ledger.
+type SchemaLedger interface {
+	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
+	SaveSchema(ctx context.Context, sync, entity string, s ledger.Schema) error
+	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+}
+
+// CustomNames lists the custom fields that an entity's rows have now, each with a sample of its values.
+type CustomNames func(ctx context.Context) (map[string]change.Value, error)
+
+// Schema owns the databases and properties in Notion: it makes what is missing, adopts what is there under the name, and remembers
+// everything by id. It never removes, renames or retypes anything.
+type Schema struct {
+	Client     *notionapi.Client
+	Ledger     SchemaLedger
+	Sync       string
+	Holder     string
+	ParentPage string // where databases that are missing are made
+	Entities   []*mapping.Entity
+	Custom     map[string]CustomNames // by entity; may be nil
+	Now        func() time.Time
+	Log        *slog.Logger
+
+	mu    sync.Mutex
+	known map[string]ledger.Schema
+	live  map[string]notionapi.DataSource
+}
+
+// schemaLead is how long one process may take to make databases before another tries.
+const schemaLead = 2 * time.Minute
+
+// ErrElsewhere is returned while another process makes sure of the schema.
+type ErrElsewhere struct{ Sync string }
+
+// Error says who waits for what.
+func (e *ErrElsewhere) Error() string {
+	return fmt.Sprintf("another process is making sure of the databases of sync %s in Notion", e.Sync)
+}
+
+// Of gives what is known of an entity's place in Notion.
+func (s *Schema) Of(entity string) ledger.Schema {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.known[entity]
+}
+
+// Ensure makes sure of all databases and properties: databases first, then relations between them.
+func (s *Schema) Ensure(ctx context.Context) error {
+	if _, ok, err := s.Ledger.Lead(ctx, "schema/"+s.Sync, s.Holder, s.Now(), schemaLead); err != nil {
+		return fmt.Errorf("take the lead over the schema: %w", err)
+	} else if !ok {
+		return &ErrElsewhere{s.Sync}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known, s.live = map[string]ledger.Schema{}, map[string]notionapi.DataSource{}
+	for _, e := range s.Entities {
+		if err := s.ensureEntity(ctx, e); err != nil {
+			return fmt.Errorf("make sure of database %q: %w", e.Document.Notion.Database, err)
+		}
+	}
+	for _, e := range s.Entities {
+		if err := s.ensureFields(ctx, e, e.Fields); err != nil {
+			return fmt.Errorf("make sure of the properties of %q: %w", e.Document.Notion.Database, err)
+		}
+		if err := s.ensureCustom(ctx, e); err != nil {
+			return fmt.Errorf("make sure of the custom fields of %q: %w", e.Document.Notion.Database, err)
+		}
+	}
+	return nil
+}
+
+func (s *Schema) ensureEntity(ctx context.Context, e *mapping.Entity) error {
+	known, ok, err := s.Ledger.Schema(ctx, s.Sync, e.Name)
+	if err != nil {
+		return err
+	}
+	source := e.Document.Notion.DataSource
+	if ok && (source == "" || sameID(source, known.DataSource)) {
+		source = known.DataSource
+	} else {
+		known = ledger.Schema{}
+	}
+	if source == "" {
+		if source, err = s.findDatabase(ctx, e); err != nil {
+			return err
+		}
+	}
+	if source == "" {
+		if source, err = s.makeDatabase(ctx, e); err != nil {
+			return err
+		}
+	}
+	live, err := s.Client.DataSource(ctx, source)
+	if notionapi.IsNotFound(err) {
+		return &fatal{fmt.Errorf("data source %s is not shared with the connection: in Notion open the database, menu, Connections, and add it: %w", source, err)}
+	}
+	if err != nil {
+		return classify(err)
+	}
+	if live.InTrash {
+		return &fatal{fmt.Errorf("the database is in Notion's trash: restore it, or name another one in the mapping")}
+	}
+	known.Database, known.DataSource = live.DatabaseID, live.ID
+	s.live[e.Name] = live
+	return s.save(ctx, e, known)
+}
+
+func sameID(a, b string) bool {
+	x, _ := notionapi.ObjectID(a)
+	y, _ := notionapi.ObjectID(b)
+	return x == y
+}
+
+// findDatabase looks for a database of that title on the parent page.
+func (s *Schema) findDatabase(ctx context.Context, e *mapping.Entity) (string, error) {
+	if s.ParentPage == "" {
+		return "", &fatal{fmt.Errorf("neither the mapping (notion.data_source) nor the connector (notion.parent.page) says where the database is or should be made")}
+	}
+	children, err := s.Client.ChildDatabases(ctx, s.ParentPage)
+	if notionapi.IsNotFound(err) {
+		return "", &fatal{fmt.Errorf("page %s is not shared with the connection: in Notion open it, menu, Connections, and add it: %w", s.ParentPage, err)}
+	}
+	if err != nil {
+		return "", classify(err)
+	}
+	for _, child := range children {
+		if child.Title != e.Document.Notion.Database {
+			continue
+		}
+		db, err := s.Client.Database(ctx, child.ID)
+		if err != nil {
+			return "", classify(err)
+		}
+		if db.InTrash {
+			continue
+		}
+		if len(db.DataSources) != 1 {
+			return "", &fatal{fmt.Errorf("database %q has %d data sources: say in the mapping (notion.data_source) which one is meant", child.Title, len(db.DataSources))}
+		}
+		s.Log.InfoContext(ctx, "database adopted", "entity", e.Name, "database", child.Title)
+		return db.DataSources[0].ID, nil
+	}
+	return "", nil
+}
+
+func (s *Schema) makeDatabase(ctx context.Context, e *mapping.Entity) (string, error) {
+	specs := []notionapi.PropertySpec{{Name: e.Document.Notion.ExternalID, Type: notionapi.TypeRichText, Description: "Ties this page to its record in the CRM. Leave it as it is."}}
+	for _, f := range e.Fields {
+		if f.Type != mapping.TypeRelation {
+			specs = append(specs, s.spec(f))
+		}
+	}
+	db, err := s.Client.CreateDatabase(ctx, notionapi.NewDatabase{ParentPageID: s.ParentPage, Title: e.Document.Notion.Database, Properties: specs})
+	if err != nil {
+		return "", classify(err)
+	}
+	s.Log.InfoContext(ctx, "database made", "entity", e.Name, "database", db.Title)
+	if len(db.DataSources) == 0 {
+		return "", fmt.Errorf("Notion made database %s without a data source", db.ID)
+	}
+	return db.DataSources[0].ID, nil
+}
+
+// spec describes the property that a field needs.
+func (s *Schema) spec(f mapping.Field) notionapi.PropertySpec {
+	spec := notionapi.PropertySpec{Name: f.Property, Type: PropertyType(f.Type), Format: f.Format}
+	switch f.Type {
+	case mapping.TypeSelect, mapping.TypeStatus, mapping.TypeMultiSelect:
+		for _, o := range f.Options {
+			if !slices.ContainsFunc(spec.Options, func(have notionapi.Option) bool { return have.Name == o.Notion }) {
+				spec.Options = append(spec.Options, notionapi.Option{Name: o.Notion, Color: o.Color, Group: o.Group})
+			}
+		}
+	case mapping.TypeRelation:
+		spec.Relation = &notionapi.RelationSchema{DataSourceID: s.known[f.Relation].DataSource, Dual: f.Reverse != "", SyncedName: f.Reverse}
+	}
+	return spec
+}
+
+func (s *Schema) ensureCustom(ctx context.Context, e *mapping.Entity) error {
+	names := s.Custom[e.Name]
+	if names == nil {
+		return nil
+	}
+	samples, err := names(ctx)
+	if err != nil {
+		return fmt.Errorf("list custom fields: %w", err)
+	}
+	var fields []mapping.Field
+	for _, name := range change.Sorted(samples) {
+		if s.known[e.Name].Properties[name] != "" {
+			continue
+		}
+		if f, ok := e.FieldFor(name, samples[name]); ok {
+			fields = append(fields, f)
+		}
+	}
+	return s.ensureFields(ctx, e, fields)
+}
+
+// Extend makes sure of fields that appeared later.
+func (s *Schema) Extend(ctx context.Context, e *mapping.Entity, fields []mapping.Field) (ledger.Schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	live, err := s.Client.DataSource(ctx, s.known[e.Name].DataSource)
+	if err != nil {
+		return ledger.Schema{}, classify(err)
+	}
+	s.live[e.Name] = live
+	// Another process may have added them: its ids are in the ledger.
+	if known, ok, err := s.Ledger.Schema(ctx, s.Sync, e.Name); err != nil {
+		return ledger.Schema{}, err
+	} else if ok {
+		s.known[e.Name] = known
+	}
+	if err := s.ensureFields(ctx, e, fields); err != nil {
+		return ledger.Schema{}, err
+	}
+	return s.known[e.Name], nil
+}
+
+// ensureFields finds each field's property by id, else by name, else adds it. Needs mu.
+func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []mapping.Field) error {
+	known := s.known[e.Name]
+	known.Properties, known.Types = clone(known.Properties), clone(known.Types)
+	known.Parked = map[string]string{}
+	maps.Copy(known.Parked, s.known[e.Name].Parked)
+	var add []notionapi.PropertySpec
+	external := notionapi.PropertySpec{Name: e.Document.Notion.ExternalID, Type: notionapi.TypeRichText}
+	if !s.match(e, external, known.External, func(id string) { known.External = id }, nil) {
+		add = append(add, external)
+	}
+	for _, f := range fields {
+		spec := s.spec(f)
+		delete(known.Parked, f.Name)
+		parked := func(reason string) { known.Parked[f.Name] = reason }
+		bind := func(id string) { known.Properties[f.Name], known.Types[f.Name] = id, string(f.Type) }
+		if !s.match(e, spec, known.Properties[f.Name], bind, parked) {
+			add = append(add, spec)
+		}
+	}
+	if len(add) > 0 {
+		live, err := s.Client.UpdateDataSource(ctx, known.DataSource, notionapi.SchemaChange{Add: add})
+		if err != nil {
+			return classify(err)
+		}
+		s.live[e.Name] = live
+		s.Log.InfoContext(ctx, "properties added", "entity", e.Name, "count", len(add))
+		s.bindAdded(&known, e, fields)
+	}
+	return s.save(ctx, e, known)
+}
+
+func clone(m map[string]string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, m)
+	return out
+}
+
+// match finds the property; false if it has to be added.
+func (s *Schema) match(e *mapping.Entity, spec notionapi.PropertySpec, id string, bind, parked func(string)) bool {
+	live := s.live[e.Name]
+	if parked == nil {
+		parked = func(string) {}
+	}
+	if id != "" {
+		have, ok := live.Property(id)
+		switch {
+		case !ok:
+			parked("its property was deleted in Notion: give it back, or take the field out of the mapping")
+		case have.Type != spec.Type:
+			parked(fmt.Sprintf("its property %q is of type %s now, and %s in the mapping", have.Name, have.Type, spec.Type))
+		default:
+			bind(id)
+		}
+		return true
+	}
+	if spec.Type == notionapi.TypeTitle {
+		bind(live.TitleProperty().ID)
+		return true
+	}
+	have, ok := live.ByName(spec.Name)
+	switch {
+	case !ok:
+		return false
+	case have.Type != spec.Type:
+		parked(fmt.Sprintf("the database has a property %q of type %s, and the mapping says %s", have.Name, have.Type, spec.Type))
+	case spec.Relation != nil && have.Relation != nil && !sameID(have.Relation.DataSourceID, spec.Relation.DataSourceID):
+		parked(fmt.Sprintf("the database's relation %q points elsewhere", have.Name))
+	default:
+		bind(have.ID)
+	}
+	return true
+}
+
+func (s *Schema) bindAdded(known *ledger.Schema, e *mapping.Entity, fields []mapping.Field) {
+	live := s.live[e.Name]
+	if p, ok := live.ByName(e.Document.Notion.ExternalID); ok && known.External == "" {
+		known.External = p.ID
+	}
+	for _, f := range fields {
+		if p, ok := live.ByName(f.Property); ok && known.Properties[f.Name] == "" && known.Parked[f.Name] == "" {
+			known.Properties[f.Name], known.Types[f.Name] = p.ID, string(f.Type)
+		}
+	}
+}
+
+func (s *Schema) save(ctx context.Context, e *mapping.Entity, known ledger.Schema) error {
+	s.known[e.Name] = known
+	if known.External == "" {
+		return nil // not whole yet: others wait
+	}
+	if err := s.Ledger.SaveSchema(ctx, s.Sync, e.Name, known); err != nil {
+		return fmt.Errorf("remember the schema: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,300 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+// writePage carries out the page's part of a decision: first what must be durable before it, then the request, then the evidence.
+func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+	switch d.Page {
+	case ledger.PageCreate:
+		return r.createPage(ctx, d)
+	case ledger.PageTrash:
+		return r.trashPage(ctx, d, brake)
+	case ledger.PageRestore:
+		return r.restorePage(ctx, d)
+	}
+	return r.updatePage(ctx, d)
+}
+
+func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) error {
+	values, waits, err := r.t.toPage(ctx, d.ToNotion)
+	if err != nil {
+		return err
+	}
+	waits = joined(waits, d.Waits)
+	if len(waits) > 0 && r.work.Attempts < createWaits {
+		return r.commit(ctx, ledger.Commit{Finish: r.finish(ledger.Decision{Waits: waits})})
+	}
+	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, At: r.w.Now()}
+	write := ledger.Write{Side: ledger.Notion, Op: "create", New: d.ToNotion, Why: r.work.Why}
+	if err := r.step(ctx, ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}); err != nil {
+		return err
+	}
+	page, seen, err := r.entity.Pages.Create(ctx, r.schema, r.link().External, values)
+	switch {
+	case err == nil:
+	case page != "": // saved, but answered with an error: read it
+		if seen, err = r.entity.Pages.Read(ctx, page); err != nil {
+			return r.unknown(ctx, err)
+		}
+	case unknown(err):
+		return r.unknown(ctx, err)
+	default:
+		return r.notApplied(ctx, err)
+	}
+	return r.pageMade(ctx, page, seen, d, waits)
+}
+
+func joined(a, b map[string]string) map[string]string {
+	out := maps.Clone(a)
+	maps.Copy(out, b)
+	return out
+}
+
+// pageMade records the page that a create gave, whenever it was found out.
+func (r *reconciliation) pageMade(ctx context.Context, page string, seen ledger.Observation, d ledger.Decision, waits map[string]string) error {
+	absorb, err := r.halfWith(ctx, page)
+	if err != nil {
+		return err
+	}
+	live := ledger.Live
+	c := ledger.Commit{Page: &page, State: &live, Absorb: absorb, Intended: true, WroteAt: seen.ReadTo}
+	d.Waits = waits
+	return r.landed(ctx, c, seen, d)
+}
+
+// halfWith finds the half link that the poller made for a page before its create was known here.
+func (r *reconciliation) halfWith(ctx context.Context, page string) (int64, error) {
+	found, err := r.w.Ledger.ByPage(ctx, r.w.Sync, []string{page})
+	if err != nil {
+		return 0, fmt.Errorf("look up the page's link: %w", err)
+	}
+	if other, ok := found[page]; ok && other.ID != r.link().ID {
+		return other.ID, nil
+	}
+	return 0, nil
+}
+
+func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) error {
+	values, waits, err := r.t.toPage(ctx, d.ToNotion)
+	if err != nil {
+		return err
+	}
+	if len(waits) > 0 {
+		d.Waits = joined(waits, d.Waits)
+		for name := range waits {
+			delete(d.ToNotion, name)
+		}
+		if len(d.ToNotion) == 0 && !d.Mark {
+			d.Page = ""
+			return r.settle(ctx, d)
+		}
+	}
+	external := ""
+	if d.Mark {
+		external = r.link().External
+	}
+	conflicts := r.conflictsOver(d, ledger.Notion)
+	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, ReadFrom: r.in.Notion.At, At: r.w.Now()}
+	before := ledger.Commit{Intent: intent, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
+		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
+	if err := r.step(ctx, before); err != nil {
+		return err
+	}
+	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Values: values, Current: r.fresh.Properties, External: external})
+	switch {
+	case err == nil:
+	case unknown(err):
+		return r.unknown(ctx, err)
+	default:
+		return r.notApplied(ctx, err)
+	}
+	if r.w.Observe != nil {
+		r.w.Observe.Window(r.link().Entity, seen.ReadTo.Sub(r.in.Notion.At))
+	}
+	live := ledger.Live
+	return r.landed(ctx, ledger.Commit{State: &live, Intended: true, WroteAt: seen.ReadTo, Unhold: []string{"*"}}, seen, d)
+}
+
+// landed moves the base on the evidence of a write's own answer, and looks once more at what the answer shows beside it: a person's
+// edit, or a value that came back different, is Notion's own change.
+func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledger.Observation, d ledger.Decision) error {
+	got, err := r.t.fromPage(ctx, seen)
+	if err != nil {
+		return err
+	}
+	c.Base = map[string]ledger.FieldBase{}
+	maps.Copy(c.Base, d.Agreed)
+	for _, p := range r.in.Rules.Fields {
+		sent, ok := d.ToNotion[p.Name]
+		if !ok {
+			continue
+		}
+		if back, read := got.Image[p.Name]; read {
+			c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo)
+		}
+	}
+	after := r.in
+	after.Notion = got
+	after.Link.Base = maps.Clone(r.link().Base)
+	if after.Link.Base == nil {
+		after.Link.Base = map[string]ledger.FieldBase{}
+	}
+	maps.Copy(after.Link.Base, c.Base)
+	after.Link.State, after.Link.Intent, after.Link.Seen = ledger.Live, nil, nil
+	if c.Page != nil {
+		after.Link.Page = *c.Page
+	}
+	next := ledger.Decide(after)
+	maps.Copy(c.Base, next.Agreed)
+	c.Seen, c.Emitted = &seen, &seen.Hash
+	c.Unsee = next.Row == ""
+	if next.Row != "" {
+		c.Reasons = append(c.Reasons, r.reason(ledger.CRM, "answer"))
+	}
+	next.Waits = joined(d.Waits, next.Waits)
+	for name, why := range d.Parked {
+		if _, ok := next.Parked[name]; !ok && next.Parked != nil {
+			next.Parked[name] = why
+		}
+	}
+	c.Finish = r.finish(next)
+	if next.Page != "" && len(next.Waits) == 0 {
+		c.Finish = r.later(r.w.Now(), false) // more to write: at once, on a new read
+	}
+	r.observe("written", next)
+	r.latency()
+	return r.commit(ctx, c)
+}
+
+func (r *reconciliation) latency() {
+	if r.w.Observe == nil {
+		return
+	}
+	since := r.work.CommitAt
+	if r.w.Side == ledger.CRM && r.link().Seen != nil {
+		since = r.link().Seen.ReadFrom
+	}
+	if !since.IsZero() {
+		r.w.Observe.Latency(r.link().Entity, r.w.Side, r.work.Lane, r.w.Now().Sub(since))
+	}
+}
+
+func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+	before := ledger.Commit{
+		Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}, Brake: brake,
+		Writes: []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}},
+	}
+	switch err := r.step(ctx, before); {
+	case errors.Is(err, ledger.ErrBraked):
+		return r.hold(ctx, ledger.Braked(r.in, brake.Max, brake.Window))
+	case err != nil:
+		return err
+	}
+	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Trash: true})
+	switch {
+	case err == nil:
+	case unknown(err):
+		return r.unknown(ctx, err)
+	default:
+		return r.notApplied(ctx, err)
+	}
+	r.observe("trashed", d)
+	r.latency()
+	return r.commit(ctx, ledger.Commit{State: &d.State, Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Emitted: &seen.Hash, Unhold: []string{"*"}, Finish: r.done()})
+}
+
+// restorePage takes a page out of the trash because its row is back; the fields are merged in the next turn, on a new read.
+func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) error {
+	before := ledger.Commit{
+		Intent: &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: r.in.Notion.At, At: r.w.Now()},
+		Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}},
+	}
+	if err := r.step(ctx, before); err != nil {
+		return err
+	}
+	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Restore: true})
+	switch {
+	case err == nil:
+	case unknown(err):
+		return r.unknown(ctx, err)
+	default:
+		return r.notApplied(ctx, err)
+	}
+	r.observe("restored", d)
+	return r.commit(ctx, ledger.Commit{State: &d.State, Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Unhold: []string{"*"}, Finish: r.later(r.w.Now(), false)})
+}
+
+// openIntent looks first at a write whose outcome is not known (invariant 5). A create is looked up by its external id, once the index
+// must show it; every other write shows in the read that follows anyway.
+func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) {
+	intent := r.link().Intent
+	if intent == nil || intent.Kind != ledger.IntentCreate || r.link().Page != "" || r.w.Side != ledger.Notion {
+		return false, nil
+	}
+	if shows := intent.At.Add(r.w.IndexLag + lagMargin); r.w.Now().Before(shows) {
+		return true, r.commit(ctx, ledger.Commit{Finish: r.later(shows, false)})
+	}
+	pages, err := r.entity.Pages.Find(ctx, r.schema, r.link().External)
+	if err != nil {
+		return false, fmt.Errorf("look up the page by its external id: %w", err)
+	}
+	if len(pages) == 0 {
+		// Looked up after the lag, and not there: it was not made.
+		if err := r.step(ctx, ledger.Commit{Intended: true}); err != nil {
+			return false, err
+		}
+		r.item.Link.Intent, r.in.Link.Intent = nil, nil
+		return false, nil
+	}
+	seen, err := r.entity.Pages.Read(ctx, pages[0])
+	if err != nil {
+		return false, fmt.Errorf("read the page that was made: %w", err)
+	}
+	// What the page holds is what was sent then; what the CRM says now is decided in the next turn.
+	return true, r.pageMade(ctx, pages[0], seen, ledger.Decision{ToNotion: intent.Values}, nil)
+}
+
+// unknown leaves the intent open: the next look finds out.
+func (r *reconciliation) unknown(ctx context.Context, cause error) error {
+	if ctx.Err() != nil {
+		return cause
+	}
+	at := r.w.Now().Add(backoff(failDelay, failDelayMax, r.work.Attempts))
+	if r.link().Page == "" {
+		at = r.w.Now().Add(r.w.IndexLag + lagMargin)
+	}
+	r.w.Log.WarnContext(ctx, "outcome of a write is not known, will look it up", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
+	return r.commitFailure(ctx, cause, ledger.Commit{Finish: r.later(at, true)})
+}
+
+// notApplied drops the intent: nothing came of it.
+func (r *reconciliation) notApplied(ctx context.Context, cause error) error {
+	if err := r.step(ctx, ledger.Commit{Intended: true}); err != nil {
+		return errors.Join(cause, err)
+	}
+	return cause
+}
+
+func unknown(err error) bool {
+	var u interface{ Unknown() bool }
+	return errors.As(err, &u) && u.Unknown()
+}
+
+// pick gives the fields of from that which has.
+func pick(from, which change.Image) change.Image {
+	out := change.Image{}
+	for name := range which {
+		if v, ok := from[name]; ok {
+			out[name] = v
+		}
+	}
+	return out
+}

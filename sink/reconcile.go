@@ -1,0 +1,371 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+// Delays of work that has to wait, with their reasons.
+const (
+	visibleDelay = 50 * time.Millisecond // a commit reaches the slot before other sessions see it; it is a matter of milliseconds
+	waitDelay    = 2 * time.Second       // for a relation's target; doubled with each look
+	waitDelayMax = 5 * time.Minute
+	failDelay    = time.Second // after a failure that may pass; doubled with each
+	failDelayMax = 10 * time.Minute
+	createWaits  = 4 // looks for which a new page waits for its relations, before it is made without them
+	lagMargin    = 5 * time.Second
+)
+
+// reconciliation is one link's turn: under its lease, from the work to the effects.
+type reconciliation struct {
+	w        *Worker
+	entity   *Entity
+	schema   ledger.Schema
+	item     ledger.Item
+	snapshot Snapshot
+
+	t      *translation
+	row    Row
+	work   ledger.Work
+	in     ledger.Input
+	fresh  *ledger.Observation // the page as read in this turn, not stored yet
+	writes int                 // our writes to the page in this turn
+}
+
+func (r *reconciliation) link() *ledger.Link { return &r.item.Link }
+
+// run takes the turn. It returns an error only if the whole round must stop; what is wrong with this record is recorded.
+func (r *reconciliation) run(ctx context.Context) error {
+	err := r.reconcile(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ledger.ErrFenced):
+		return nil // somebody else has the link now, and will look
+	case errors.Is(err, errRound):
+		return err
+	}
+	return r.failed(ctx, err)
+}
+
+// errRound marks an error that concerns every record.
+var errRound = errors.New("this concerns every record")
+
+func (r *reconciliation) reconcile(ctx context.Context) error {
+	r.work, _ = r.item.Work(r.w.Side)
+	r.row = r.snapshot.Rows[r.link().Key]
+	if !r.snapshot.Visible(r.work.Xid) {
+		return r.commit(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)})
+	}
+	fields := r.entity.fields(r.schema, r.row.Image)
+	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger}
+	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Now: r.w.Now()}
+	if err := r.viewRow(ctx); err != nil {
+		return err
+	}
+	if done, err := r.openIntent(ctx); done || err != nil {
+		return err
+	}
+	if done, err := r.viewPage(ctx); done || err != nil {
+		return err
+	}
+	return r.act(ctx, ledger.Decide(r.in))
+}
+
+func (r *reconciliation) viewRow(ctx context.Context) error {
+	if r.link().Key == "" {
+		return nil
+	}
+	view, err := r.t.fromRow(ctx, r.row)
+	if err != nil {
+		return err
+	}
+	view.At, view.Until = r.snapshot.At, r.snapshot.At
+	for _, w := range r.item.Works {
+		view.Deleted = view.Deleted || w.Deleted && !r.row.Exists
+		// The newest reason's commit bounds the edit only if the row is still as that transaction left it.
+		if w.Xid != 0 && w.Xid == r.row.Xmin && !w.CommitAt.IsZero() {
+			view.Until = earliest(view.Until, w.CommitAt)
+		}
+	}
+	r.in.CRM = view
+	return nil
+}
+
+// viewPage gives the decision a Notion image that counts (invariant 3), if it needs one: sink/notion reads the page, sink/crm takes
+// the stored observation or asks for a read.
+func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
+	if r.link().Page == "" {
+		return false, nil
+	}
+	if r.w.Side == ledger.CRM {
+		return r.viewSeen(ctx)
+	}
+	if d := ledger.Decide(r.in); len(d.Need) == 0 {
+		return false, nil
+	}
+	seen, err := r.entity.Pages.Read(ctx, r.link().Page)
+	if err != nil {
+		return false, fmt.Errorf("read the page: %w", err)
+	}
+	seen.Via = "read"
+	r.fresh = &seen
+	return false, r.viewObservation(ctx, seen)
+}
+
+func (r *reconciliation) viewSeen(ctx context.Context) (done bool, err error) {
+	seen := r.link().Seen
+	if seen == nil {
+		// What this work was for has been seen to.
+		return true, r.commit(ctx, ledger.Commit{Finish: r.done()})
+	}
+	if seen.Seq != r.link().Seq {
+		return true, r.commit(ctx, ledger.Commit{Finish: r.done(), Unsee: true, Reasons: []ledger.Reason{r.reason(ledger.Notion, "reread")}})
+	}
+	return false, r.viewObservation(ctx, *seen)
+}
+
+func (r *reconciliation) viewObservation(ctx context.Context, seen ledger.Observation) error {
+	view, err := r.t.fromPage(ctx, seen)
+	if err != nil {
+		return err
+	}
+	r.in.Notion = view
+	return nil
+}
+
+// act carries a decision out, on this side; the other side's part becomes its work.
+func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
+	if len(d.Need) > 0 {
+		return r.commit(ctx, ledger.Commit{Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "reread")}})
+	}
+	d, brake, err := r.gate(ctx, d)
+	if err != nil {
+		return err
+	}
+	switch {
+	case d.Remove:
+		return r.commit(ctx, ledger.Commit{Remove: true})
+	case !d.Later.IsZero():
+		return r.commit(ctx, ledger.Commit{Finish: r.later(d.Later, false)})
+	case len(d.Holds) > 0 && d.Page == "" && d.Row == "":
+		return r.hold(ctx, d)
+	case r.w.Side == ledger.Notion && d.Page != "":
+		return r.writePage(ctx, d, brake)
+	case r.w.Side == ledger.CRM && d.Row != "":
+		return r.writeRow(ctx, d, brake)
+	}
+	return r.settle(ctx, d)
+}
+
+func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.Decision, *ledger.Brake, error) {
+	var count ledger.Counters
+	limits := r.entity.limits()
+	side, deletes := ledger.CRM, d.Row == ledger.RowDelete
+	if d.Page == ledger.PageTrash {
+		side, deletes = ledger.Notion, true
+	}
+	if deletes {
+		var err error
+		since := r.w.Now().Add(-limits.Window)
+		count.Deletes, count.Links, err = r.w.Ledger.Recent(ctx, r.w.Sync, r.entity.Mapping.Name, side, string(ledger.RowDelete), since)
+		if err != nil {
+			return d, nil, fmt.Errorf("count recent deletes: %w", err)
+		}
+	}
+	gated, brake := ledger.Gate(r.in, d, limits, count)
+	return gated, brake, nil
+}
+
+// settle ends a turn that writes nothing on this side.
+func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
+	c := ledger.Commit{Base: d.Agreed, Finish: r.finish(d)}
+	if d.State != "" && d.State != r.link().State {
+		c.State = &d.State
+	}
+	r.sees(&c, d)
+	if r.link().Page != "" && len(d.Holds) == 0 {
+		c.Unhold = []string{"*"}
+	}
+	c.Reasons = append(c.Reasons, r.otherSide(d)...)
+	if r.link().Intent != nil && r.fresh != nil {
+		c.Intended = true // the read shows what became of it
+	}
+	r.observe("settled", d)
+	return r.commit(ctx, c)
+}
+
+// sees stores what was read of the page in this turn, as far as it is not settled by the decision.
+func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
+	open := d.Row != "" || d.Page != "" && r.w.Side == ledger.CRM || len(d.Holds) > 0 || len(d.Waits) > 0
+	if r.fresh != nil {
+		seen := *r.fresh
+		c.Seen, c.Emitted = &seen, &seen.Hash
+		if d.Row == "" {
+			c.Unsee = true // only its time and Seq count: nothing waits for the CRM
+		}
+		return
+	}
+	if r.link().Seen != nil && !open {
+		c.Unsee = true
+	}
+}
+
+// otherSide is the work that a decision leaves for the other sink.
+func (r *reconciliation) otherSide(d ledger.Decision) []ledger.Reason {
+	if r.w.Side == ledger.Notion && d.Row != "" {
+		return []ledger.Reason{r.reason(ledger.CRM, "decided")}
+	}
+	if r.w.Side == ledger.CRM && d.Page != "" {
+		return []ledger.Reason{r.reason(ledger.Notion, "decided")}
+	}
+	return nil
+}
+
+func (r *reconciliation) reason(side ledger.Side, why string) ledger.Reason {
+	l := r.link()
+	return ledger.Reason{Sync: l.Sync, Entity: l.Entity, Side: side, Link: l.ID, Lane: r.work.Lane, Rank: r.entity.Mapping.Rank, Why: why}
+}
+
+// finish says what becomes of the work after a decision: done, waiting for a relation, or parked with a field's reason.
+func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
+	f := r.done()
+	for _, name := range change.Sorted(d.Parked) {
+		if f.Parked != "" {
+			f.Parked += "; "
+		}
+		if name != "" {
+			f.Parked += name + ": "
+		}
+		f.Parked += d.Parked[name]
+	}
+	if f.Parked == "" && len(d.Waits) > 0 {
+		f.Later, f.Failed = r.w.Now().Add(backoff(waitDelay, waitDelayMax, r.work.Attempts)), true
+	}
+	return f
+}
+
+func (r *reconciliation) done() *ledger.Finish {
+	return &ledger.Finish{Side: r.w.Side, Version: r.work.Version}
+}
+
+func (r *reconciliation) later(at time.Time, failed bool) *ledger.Finish {
+	return &ledger.Finish{Side: r.w.Side, Version: r.work.Version, Later: at, Failed: failed}
+}
+
+func backoff(first, most time.Duration, attempts int) time.Duration {
+	return min(most, first<<min(attempts, 16))
+}
+
+// commit ends the turn, or a step of it if the commit does not release.
+func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
+	c.Release = true
+	return r.step(ctx, c)
+}
+
+func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
+	c.Link, c.Epoch, c.Now = r.link().ID, r.link().Epoch, r.w.Now()
+	if err := r.w.Ledger.Commit(ctx, c); err != nil {
+		return fmt.Errorf("commit to the ledger: %w", err)
+	}
+	return nil
+}
+
+// hold records that the decision waits for a human; an alert goes out when a hold of this kind is new.
+func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
+	c := ledger.Commit{Holds: d.Holds, Finish: r.done(), Base: d.Agreed}
+	if d.State != "" {
+		c.State = &d.State
+	}
+	r.sees(&c, d)
+	known, err := r.w.Ledger.Holds(ctx, r.link().ID)
+	if err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	for _, h := range d.Holds {
+		c.Finish.Parked = h.Reason
+		if !hasHold(known, h.Kind) {
+			c.Alerts = append(c.Alerts, r.alert("hold", "", h.Reason, false, h.Kind))
+		}
+	}
+	r.observe("held", d)
+	return r.commit(ctx, c)
+}
+
+func hasHold(holds []ledger.Hold, kind string) bool {
+	for _, h := range holds {
+		if h.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// failed records a failure with its record: parked if trying again cannot help, else later. What concerns every record goes up.
+func (r *reconciliation) failed(ctx context.Context, cause error) error {
+	var data *DataError
+	switch {
+	case ctx.Err() != nil:
+		return cause
+	case errors.As(cause, &data), Permanent(cause):
+		r.w.Log.WarnContext(ctx, "record parked", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
+		f := r.done()
+		f.Parked = cause.Error()
+		r.observeParked()
+		return r.commitFailure(ctx, cause, ledger.Commit{Finish: f, Alerts: r.parkedAlert(cause.Error())})
+	case Fatal(cause):
+		return fmt.Errorf("%w: %w", errRound, cause)
+	}
+	r.w.Log.WarnContext(ctx, "will look again", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "attempt", r.work.Attempts+1, "reason", cause.Error())
+	f := r.later(r.w.Now().Add(backoff(failDelay, failDelayMax, r.work.Attempts)), true)
+	return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
+}
+
+func (r *reconciliation) commitFailure(ctx context.Context, cause error, c ledger.Commit) error {
+	err := r.commit(ctx, c)
+	if err == nil || errors.Is(err, ledger.ErrFenced) {
+		return nil
+	}
+	return errors.Join(cause, err)
+}
+
+// parkedAlert tells once that a record is parked: work that was parked before and is again says nothing new.
+func (r *reconciliation) parkedAlert(reason string) []ledger.Alert {
+	if r.work.Attempts > 0 {
+		return nil
+	}
+	return []ledger.Alert{r.alert("parked", "", reason, false, reason)}
+}
+
+// Permanent reports that trying again as it is cannot help: the error, or one that it wraps, says so itself.
+func Permanent(err error) bool {
+	var p interface{ Permanent() bool }
+	return errors.As(err, &p) && p.Permanent()
+}
+
+// Fatal reports an error that every record would meet: a withdrawn token, a database that is gone.
+func Fatal(err error) bool {
+	var f interface{ Fatal() bool }
+	return errors.As(err, &f) && f.Fatal()
+}
+
+func (r *reconciliation) observe(outcome string, d ledger.Decision) {
+	if r.w.Observe == nil {
+		return
+	}
+	r.w.Observe.Reconciled(r.link().Entity, r.w.Side, outcome)
+	for range d.Parked {
+		r.observeParked()
+	}
+}
+
+func (r *reconciliation) observeParked() {
+	if r.w.Observe != nil {
+		r.w.Observe.Parked(r.link().Entity, r.w.Side)
+	}
+}

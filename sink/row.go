@@ -1,0 +1,131 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+// writeRow carries out the row's part of a decision: the write, its base, conflicts, alerts and work in one transaction.
+func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+	write, waits, err := r.rowWrite(ctx, d)
+	if err != nil {
+		return err
+	}
+	d.Waits = joined(waits, d.Waits)
+	for name := range waits {
+		delete(d.ToCRM, name)
+	}
+	switch {
+	case write.Op == RowInsert && len(waits) > 0 && r.work.Attempts < createWaits:
+		return r.commit(ctx, ledger.Commit{Finish: r.finish(d)})
+	case write.Op != RowDelete && len(d.ToCRM) == 0:
+		d.Row = ""
+		return r.settle(ctx, d)
+	}
+	err = r.entity.Rows.Write(ctx, write, func(result RowResult) (ledger.Commit, error) {
+		c, err := r.rowWritten(ctx, d, brake, result)
+		c.Link, c.Epoch, c.Now, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), true
+		return c, err
+	})
+	if errors.Is(err, ledger.ErrBraked) {
+		return r.hold(ctx, ledger.Braked(r.in, brake.Max, brake.Window))
+	}
+	if err != nil {
+		return fmt.Errorf("write the row: %w", err)
+	}
+	r.observe("written", d)
+	r.latency()
+	return nil
+}
+
+func (r *reconciliation) rowWrite(ctx context.Context, d ledger.Decision) (RowWrite, map[string]string, error) {
+	if d.Row == ledger.RowDelete {
+		expect := change.Image{}
+		for name := range r.link().Base {
+			if v, ok := r.row.Image[name]; ok {
+				expect[name] = v
+			}
+		}
+		return RowWrite{Op: RowDelete, Key: r.link().Key, Expect: expect}, map[string]string{}, nil
+	}
+	set, waits, err := r.t.toRow(ctx, d.ToCRM)
+	if err != nil {
+		return RowWrite{}, nil, err
+	}
+	if d.Row == ledger.RowInsert {
+		return RowWrite{Op: RowInsert, Set: set}, waits, nil
+	}
+	return RowWrite{Op: RowUpdate, Key: r.link().Key, Expect: pick(r.row.Image, set), Set: set}, waits, nil
+}
+
+// rowWritten gives what the ledger stores with a row's write.
+func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brake *ledger.Brake, result RowResult) (ledger.Commit, error) {
+	if result.Stale {
+		// The row changed after it was read: nothing was written. Look again, at once.
+		return ledger.Commit{Finish: r.later(r.w.Now(), false)}, nil
+	}
+	if d.Row == ledger.RowDelete {
+		return ledger.Commit{State: &d.State, Brake: brake, Unsee: true, Unhold: []string{"*"}, Finish: r.done(),
+			Writes: []ledger.Write{{Side: ledger.CRM, Op: string(ledger.RowDelete), Old: r.in.CRM.Image, Why: r.work.Why}}}, nil
+	}
+	got, err := r.t.fromRow(ctx, Row{Key: result.Key, Exists: true, InScope: true, Image: result.Image, Problems: result.Problems})
+	if err != nil {
+		return ledger.Commit{}, err
+	}
+	got.At, got.Until = result.At, result.At
+	conflicts := r.conflictsOver(d, ledger.CRM)
+	live := ledger.Live
+	c := ledger.Commit{
+		State: &live, Base: map[string]ledger.FieldBase{}, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts), Unhold: []string{"*"},
+		Writes: []ledger.Write{{Side: ledger.CRM, Op: string(d.Row), Old: pick(r.in.CRM.Image, d.ToCRM), New: d.ToCRM, Why: r.work.Why}},
+	}
+	if d.Row == ledger.RowInsert {
+		c.Key = &result.Key
+	}
+	maps.Copy(c.Base, d.Agreed)
+	for _, p := range r.in.Rules.Fields {
+		if sent, ok := d.ToCRM[p.Name]; ok {
+			if back, read := got.Image[p.Name]; read {
+				c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
+			}
+		}
+	}
+	r.afterRow(&c, got, d)
+	return c, nil
+}
+
+// afterRow decides what is left to do once the row holds what it holds: defaults and triggers of the CRM are its own changes, and go to
+// the page; a new row's page is to carry its external id.
+func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.Decision) {
+	after := r.in
+	after.CRM = got
+	after.Link.State, after.Link.Base = ledger.Live, maps.Clone(r.link().Base)
+	if after.Link.Base == nil {
+		after.Link.Base = map[string]ledger.FieldBase{}
+	}
+	maps.Copy(after.Link.Base, c.Base)
+	if c.Key != nil {
+		after.Link.Key = *c.Key
+	}
+	next := ledger.Decide(after)
+	maps.Copy(c.Base, next.Agreed)
+	if next.Page != "" {
+		c.Reasons = append(c.Reasons, r.reason(ledger.Notion, "decided"))
+	}
+	next.Waits = joined(d.Waits, next.Waits)
+	for name, why := range d.Parked {
+		if next.Parked == nil {
+			next.Parked = map[string]string{}
+		}
+		next.Parked[name] = why
+	}
+	if next.Row == "" && len(next.Waits) == 0 {
+		c.Unsee = true
+	}
+	c.Finish = r.finish(next)
+}

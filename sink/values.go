@@ -1,0 +1,31 @@
+package sink
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+)
+
+// PageValues decodes the stored properties of a page, {id: property}, into values by field name. A property that changed its type, or
+// that was cut and not completed, is missing from the answer: it was not read.
+func PageValues(schema ledger.Schema, properties json.RawMessage) (change.Image, error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(properties, &raw); err != nil {
+		return nil, fmt.Errorf("read the page's properties: %w", err)
+	}
+	values := change.Image{}
+	for field, id := range schema.Properties {
+		data, ok := raw[notionapi.CanonicalID(id)]
+		if !ok {
+			continue
+		}
+		p := notionapi.DecodeProperty(field, data)
+		if !p.HasMore && !p.Value.IsAbsent() {
+			values[field] = p.Value
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,185 @@
+package sink
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+// Ledger is what a worker asks of the ledger.
+type Ledger interface {
+	Links
+	Take(ctx context.Context, claim ledger.Claim) ([]ledger.Item, error)
+	Commit(ctx context.Context, c ledger.Commit) error
+	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
+	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
+	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
+}
+
+// Worker does the work of one side of one sync. Its fields are set before the first RunOnce and not changed after; one goroutine calls
+// RunOnce at a time.
+type Worker struct {
+	Side      ledger.Side
+	Sync      string
+	Holder    string // who holds the leases, for people: connector name and process
+	Entities  map[string]*Entity
+	Ledger    Ledger
+	Functions Functions
+	Now       func() time.Time
+	NewID     func() string // external ids
+	Log       *slog.Logger
+	Observe   Observer // nil is nobody
+
+	Max         int           // links a round, at most
+	Concurrency int           // links at a time; the simulation says 1
+	Lease       time.Duration // longer than the longest request with its retries
+	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
+	Skew        time.Duration // how far the clocks may disagree
+}
+
+// Defaults of a worker, with their reasons.
+const (
+	DefaultMax         = 64              // small enough that the snapshot is fresh when its last row's turn comes
+	DefaultConcurrency = 4               // Notion answers in some 300 ms; three a second are allowed
+	DefaultLease       = 3 * time.Minute // one request may take 65 s, and be tried again
+	DefaultIndexLag    = 120 * time.Second
+	DefaultSkew        = time.Second
+)
+
+// Observer is told what a worker does; metrics stand on it. It is called from the worker's goroutines and must not block.
+type Observer interface {
+	Reconciled(entity string, side ledger.Side, outcome string)
+	Conflict(entity, field string, winner ledger.Side, undecidable bool)
+	Parked(entity string, side ledger.Side)
+	// Window is the length of one read→write window in which a person's edit of the same property could be lost (invariant 6).
+	Window(entity string, length time.Duration)
+	// Latency is the time from a commit in the CRM, or from a page's read, to its effect on the other side.
+	Latency(entity string, side ledger.Side, lane ledger.Lane, length time.Duration)
+}
+
+// RunOnce takes the work that is due, up to Max links, and does it. It reports how many links it looked at. An error concerns the round
+// as a whole (CRM, ledger or Notion cannot be reached); what is wrong with one record is recorded with it.
+func (w *Worker) RunOnce(ctx context.Context) (int, error) { return w.run(ctx, 0) }
+
+// RunLink looks at one link now, due or not.
+func (w *Worker) RunLink(ctx context.Context, link int64) (int, error) { return w.run(ctx, link) }
+
+func (w *Worker) run(ctx context.Context, link int64) (int, error) {
+	items, err := w.Ledger.Take(ctx, ledger.Claim{
+		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("take work: %w", err)
+	}
+	for _, group := range w.groups(items) {
+		if err := w.runGroup(ctx, group); err != nil {
+			return len(items), errors.Join(err, w.giveBack(ctx, items))
+		}
+	}
+	return len(items), nil
+}
+
+// groups puts items of one entity together, parents before children: a child finds its parent's page made.
+func (w *Worker) groups(items []ledger.Item) [][]ledger.Item {
+	byEntity := map[string][]ledger.Item{}
+	for _, item := range items {
+		byEntity[item.Link.Entity] = append(byEntity[item.Link.Entity], item)
+	}
+	names := change.Sorted(byEntity)
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Compare(w.Entities[a].Mapping.Rank, w.Entities[b].Mapping.Rank)
+	})
+	groups := make([][]ledger.Item, len(names))
+	for i, name := range names {
+		groups[i] = byEntity[name]
+	}
+	return groups
+}
+
+func (w *Worker) runGroup(ctx context.Context, items []ledger.Item) error {
+	entity := w.Entities[items[0].Link.Entity]
+	schema, ok, err := w.Ledger.Schema(ctx, w.Sync, entity.Mapping.Name)
+	if err != nil {
+		return fmt.Errorf("read what is known of Notion's schema: %w", err)
+	}
+	if !ok {
+		return fmt.Errorf("%w: %s", ErrNoSchema, entity.Mapping.Name)
+	}
+	var keys []string
+	for _, item := range items {
+		if item.Link.Key != "" {
+			keys = append(keys, item.Link.Key)
+		}
+	}
+	snapshot := Snapshot{At: w.Now(), Visible: func(uint32) bool { return true }}
+	if len(keys) > 0 {
+		if snapshot, err = entity.Rows.Read(ctx, keys); err != nil {
+			return fmt.Errorf("read rows of %s: %w", entity.Mapping.Name, err)
+		}
+	}
+	if schema, err = w.extend(ctx, entity, schema, snapshot); err != nil {
+		return err
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, w.Concurrency))
+	for _, item := range items {
+		group.Go(func() error {
+			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot}
+			return r.run(gctx)
+		})
+	}
+	return group.Wait()
+}
+
+// ErrNoSchema is returned while sink/notion has not yet made sure of an entity's database.
+var ErrNoSchema = errors.New("the database in Notion is not known yet: the sink.NotionSink of this sync has to run once")
+
+// extend lets custom fields that appear in a row for the first time have a property.
+func (w *Worker) extend(ctx context.Context, entity *Entity, schema ledger.Schema, snapshot Snapshot) (ledger.Schema, error) {
+	if entity.Pages == nil {
+		return schema, nil
+	}
+	t := translation{entity: entity, schema: schema}
+	missing := map[string]change.Value{}
+	for _, key := range change.Sorted(snapshot.Rows) {
+		for _, f := range t.entity.fields(schema, snapshot.Rows[key].Image) {
+			if f.Custom && schema.Properties[f.Name] == "" {
+				if v := snapshot.Rows[key].Image.Get(f.Name); !v.IsNull() && !v.IsAbsent() {
+					missing[f.Name] = v
+				}
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return schema, nil
+	}
+	extended, err := entity.Pages.Extend(ctx, schema, entity.fieldsNamed(missing))
+	if err != nil {
+		return schema, fmt.Errorf("add properties for custom fields of %s: %w", entity.Mapping.Name, err)
+	}
+	return extended, nil
+}
+
+// giveBack lets go of what a failed round had leased, so that the next need not wait for the leases to end.
+func (w *Worker) giveBack(ctx context.Context, items []ledger.Item) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	var errs []error
+	for _, item := range items {
+		err := w.Ledger.Commit(ctx, ledger.Commit{Link: item.Link.ID, Epoch: item.Link.Epoch, Now: w.Now(), Release: true})
+		if err != nil && !errors.Is(err, ledger.ErrFenced) {
+			errs = append(errs, err)
+			break // the ledger is out of reach: the leases end by themselves
+		}
+	}
+	return errors.Join(errs...)
+}
