@@ -63,6 +63,17 @@ func (p Page) Raw() map[string]json.RawMessage {
 	return out
 }
 
+// Pick gives the JSON of the properties with these ids as one object by canonical id: what the mapping may see, and no more.
+func (p Page) Pick(ids []string) (json.RawMessage, error) {
+	picked := make(map[string]json.RawMessage, len(ids))
+	for _, id := range ids {
+		if prop, ok := p.Property(id); ok {
+			picked[CanonicalID(id)] = prop.Raw
+		}
+	}
+	return json.Marshal(picked)
+}
+
 // NewPage is a row to make.
 type NewPage struct {
 	DataSourceID string
