@@ -2,9 +2,11 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -42,6 +44,9 @@ type PartitionLag struct {
 // Lag is the group's distance from the end of every partition of topics, sorted. A group that does not exist has read nothing.
 func (a *Admin) Lag(ctx context.Context, group string, topics ...string) ([]PartitionLag, error) {
 	committed, err := a.admin.FetchOffsetsForTopics(ctx, group, topics...)
+	if errors.Is(err, kerr.GroupIDNotFound) { // some brokers say so (KIP-1043), others answer with nothing
+		committed, err = nil, nil
+	}
 	if err != nil {
 		return nil, wrap("read committed offsets of group "+group, "", err)
 	}

@@ -95,8 +95,9 @@ func (c Config) client(r role, options func(settings) []kgo.Opt) (*kgo.Client, s
 func producerOptions(transactionalID string) func(settings) []kgo.Opt {
 	return func(s settings) []kgo.Opt {
 		opts := []kgo.Opt{
-			kgo.RequiredAcks(kgo.AllISRAcks()),                   // with idempotence (always on): no loss, no duplicate, no reordering by retries
-			kgo.MaxProduceRequestsInflightPerBroker(5),           // the most that the broker keeps in order (KIP-679)
+			// With idempotence, which is on unless it is switched off (and then kgo keeps the five requests in flight that the
+			// broker can put in order, KIP-679): no loss, no duplicate and no reordering by retries.
+			kgo.RequiredAcks(kgo.AllISRAcks()),
 			kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2 of the key, as every Java producer: one key, one partition
 			kgo.ProducerBatchCompression(s.compression, kgo.NoCompression()),
 			kgo.ProducerBatchMaxBytes(s.recordBytesMax),
