@@ -267,7 +267,7 @@ func (r *reconciliation) unknown(ctx context.Context, cause error) error {
 	if ctx.Err() != nil {
 		return cause
 	}
-	at := r.w.Now().Add(backoff(failDelay, failDelayMax, r.work.Attempts))
+	at := r.w.Now().Add(pauseAfter(failDelay, failDelayMax, r.work.Attempts))
 	if r.link().Page == "" {
 		at = r.w.Now().Add(r.w.IndexLag + lagMargin)
 	}

@@ -245,7 +245,7 @@ func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
 		f.Parked += d.Parked[name]
 	}
 	if f.Parked == "" && len(d.Waits) > 0 {
-		f.Later, f.Failed = r.w.Now().Add(backoff(waitDelay, waitDelayMax, r.work.Attempts)), true
+		f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
 	}
 	return f
 }
@@ -258,7 +258,7 @@ func (r *reconciliation) later(at time.Time, failed bool) *ledger.Finish {
 	return &ledger.Finish{Side: r.w.Side, Version: r.work.Version, Later: at, Failed: failed}
 }
 
-func backoff(first, most time.Duration, attempts int) time.Duration {
+func pauseAfter(first, most time.Duration, attempts int) time.Duration {
 	return min(most, first<<min(attempts, 16))
 }
 
@@ -322,7 +322,7 @@ func (r *reconciliation) failed(ctx context.Context, cause error) error {
 		return fmt.Errorf("%w: %w", errRound, cause)
 	}
 	r.w.Log.WarnContext(ctx, "will look again", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "attempt", r.work.Attempts+1, "reason", cause.Error())
-	f := r.later(r.w.Now().Add(backoff(failDelay, failDelayMax, r.work.Attempts)), true)
+	f := r.later(r.w.Now().Add(pauseAfter(failDelay, failDelayMax, r.work.Attempts)), true)
 	return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 )
 
 // Ledger is what a worker asks of the ledger.
@@ -53,6 +54,8 @@ const (
 	DefaultLease       = 3 * time.Minute // one request may take 65 s, and be tried again
 	DefaultIndexLag    = 120 * time.Second
 	DefaultSkew        = time.Second
+
+	drain = 20 * time.Second // what is in flight when a stop comes may still take so long
 )
 
 // Observer is told what a worker does; metrics stand on it. It is called from the worker's goroutines and must not block.
@@ -73,7 +76,11 @@ func (w *Worker) RunOnce(ctx context.Context) (int, error) { return w.run(ctx, 0
 // RunLink looks at one link now, due or not.
 func (w *Worker) RunLink(ctx context.Context, link int64) (int, error) { return w.run(ctx, link) }
 
+// run takes work in under ctx, and finishes what it began when ctx ends.
 func (w *Worker) run(ctx context.Context, link int64) (int, error) {
+	intake := ctx
+	ctx, cancel := lifecycle.Outlive(ctx, drain)
+	defer cancel()
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
 		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,
 	})
@@ -81,7 +88,7 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 		return 0, fmt.Errorf("take work: %w", err)
 	}
 	for _, group := range w.groups(items) {
-		if err := w.runGroup(ctx, group); err != nil {
+		if err := w.runGroup(ctx, intake, group); err != nil {
 			return len(items), errors.Join(err, w.giveBack(ctx, items))
 		}
 	}
@@ -105,7 +112,7 @@ func (w *Worker) groups(items []ledger.Item) [][]ledger.Item {
 	return groups
 }
 
-func (w *Worker) runGroup(ctx context.Context, items []ledger.Item) error {
+func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) error {
 	entity := w.Entities[items[0].Link.Entity]
 	schema, ok, err := w.Ledger.Schema(ctx, w.Sync, entity.Mapping.Name)
 	if err != nil {
@@ -133,6 +140,9 @@ func (w *Worker) runGroup(ctx context.Context, items []ledger.Item) error {
 	group.SetLimit(max(1, w.Concurrency))
 	for _, item := range items {
 		group.Go(func() error {
+			if intake.Err() != nil {
+				return context.Cause(intake)
+			}
 			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot}
 			return r.run(gctx)
 		})

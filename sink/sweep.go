@@ -1,0 +1,178 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
+)
+
+// RowKeys lists the keys of an entity's rows in order.
+type RowKeys interface {
+	Keys(ctx context.Context, after string, max int) ([]string, error)
+}
+
+// SweepLedger is what a sweep of rows asks of the ledger.
+type SweepLedger interface {
+	Adder
+	Keys(ctx context.Context, sync, entity, after string, max int) ([]string, error)
+	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	Cursor(ctx context.Context, name string) (json.RawMessage, error)
+	SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error
+}
+
+// RowSweep looks at all rows and all links by key. It only makes work: lost slots, expired topics and missed changes are healed by it.
+// It runs at an interval, and when it was asked for with [RowSweep.Request].
+type RowSweep struct {
+	Sync     string
+	Holder   string
+	Entities []*mapping.Entity
+	Rows     map[string]RowKeys // by entity
+	Ledger   SweepLedger
+	Interval time.Duration
+	Now      func() time.Time
+}
+
+// Sweeps, with their reasons.
+const (
+	DefaultSweepInterval = 24 * time.Hour
+	sweepPage            = 1000 // keys a step: one statement, some milliseconds
+	sweepLead            = time.Minute
+)
+
+// sweepState is a sweep's position, kept in the ledger: the next process goes on where one died.
+type sweepState struct {
+	Requested time.Time `json:"requested,omitzero"`
+	Why       string    `json:"why,omitempty"`
+	Started   time.Time `json:"started,omitzero"`
+	Finished  time.Time `json:"finished,omitzero"`
+	Running   bool      `json:"running"`
+	Entity    int       `json:"entity"` // index of the entity that is being swept
+	After     string    `json:"after"`  // the last key that was looked at
+}
+
+func (s *RowSweep) name() string { return "sweep/rows/" + s.Sync }
+
+// Request asks for a sweep as soon as one is not running.
+func (s *RowSweep) Request(ctx context.Context, why string) error {
+	fence, ok, err := s.Ledger.Lead(ctx, s.name(), s.Holder, s.Now(), sweepLead)
+	if err != nil {
+		return fmt.Errorf("ask for a sweep: %w", err)
+	}
+	if !ok {
+		return fmt.Errorf("ask for a sweep: another process is sweeping sync %s", s.Sync)
+	}
+	state, err := s.load(ctx)
+	if err != nil {
+		return err
+	}
+	state.Requested, state.Why, state.Running = s.Now(), why, false
+	return s.save(ctx, fence, state)
+}
+
+// RunOnce does one step of a sweep that is due; it reports how many keys it looked at.
+func (s *RowSweep) RunOnce(ctx context.Context) (int, error) {
+	fence, ok, err := s.Ledger.Lead(ctx, s.name(), s.Holder, s.Now(), sweepLead)
+	if err != nil || !ok {
+		return 0, err
+	}
+	state, err := s.load(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if !state.Running {
+		if !s.due(state) {
+			if state.Finished.IsZero() {
+				state.Finished = s.Now() // the snapshot is the first sweep
+				return 0, s.save(ctx, fence, state)
+			}
+			return 0, nil
+		}
+		state = sweepState{Started: s.Now(), Running: true, Finished: state.Finished, Why: state.Why}
+	}
+	n, err := s.step(ctx, &state)
+	if err != nil {
+		return n, fmt.Errorf("sweep rows: %w", err)
+	}
+	return n, s.save(ctx, fence, state)
+}
+
+func (s *RowSweep) due(state sweepState) bool {
+	return !state.Requested.IsZero() || !state.Finished.IsZero() && s.Now().Sub(state.Finished) >= s.Interval
+}
+
+// step looks at the next stretch of keys: those of rows and those of links, for a row that is gone has only a link.
+func (s *RowSweep) step(ctx context.Context, state *sweepState) (int, error) {
+	if state.Entity >= len(s.Entities) {
+		state.Running, state.Finished, state.Requested, state.Why = false, s.Now(), time.Time{}, ""
+		return 0, nil
+	}
+	e := s.Entities[state.Entity]
+	rows, err := s.Rows[e.Name].Keys(ctx, state.After, sweepPage)
+	if err != nil {
+		return 0, err
+	}
+	links, err := s.Ledger.Keys(ctx, s.Sync, e.Name, state.After, sweepPage)
+	if err != nil {
+		return 0, err
+	}
+	keys := stretch(rows, links)
+	if len(keys) == 0 {
+		state.Entity, state.After = state.Entity+1, ""
+		return 0, nil
+	}
+	reasons := make([]ledger.Reason, len(keys))
+	for i, key := range keys {
+		reasons[i] = ledger.Reason{Sync: s.Sync, Entity: e.Name, Side: ledger.Notion, Key: key, Lane: ledger.LaneBackfill, Rank: e.Rank, Why: "sweep"}
+	}
+	if err := s.Ledger.Add(ctx, s.Now(), reasons); err != nil {
+		return 0, err
+	}
+	state.After = keys[len(keys)-1]
+	return len(keys), nil
+}
+
+// stretch merges two lists of keys up to where both are known: a list that is full may go on behind its last key.
+func stretch(rows, links []string) []string {
+	set := map[string]bool{}
+	for _, list := range [][]string{rows, links} {
+		for _, key := range list {
+			set[key] = true
+		}
+	}
+	keys := change.Sorted(set)
+	for _, list := range [][]string{rows, links} {
+		if len(list) < sweepPage {
+			continue
+		}
+		last := list[len(list)-1]
+		for len(keys) > 0 && keys[len(keys)-1] > last {
+			keys = keys[:len(keys)-1]
+		}
+	}
+	return keys
+}
+
+func (s *RowSweep) load(ctx context.Context) (sweepState, error) {
+	var state sweepState
+	data, err := s.Ledger.Cursor(ctx, s.name())
+	if err != nil || data == nil {
+		return state, err
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return state, fmt.Errorf("read the sweep's state: %w", err)
+	}
+	return state, nil
+}
+
+func (s *RowSweep) save(ctx context.Context, fence ledger.Fence, state sweepState) error {
+	data, err := json.Marshal(state)
+	if err != nil {
+		return fmt.Errorf("write the sweep's state: %w", err)
+	}
+	return s.Ledger.SaveCursor(ctx, s.name(), fence, data)
+}
