@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -14,18 +13,20 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // Config says which database to reach, and how. Either DSN, or Host and what belongs to it; Database, User and Password
 // may be given beside a DSN and win. The zero value of a field means its default.
 type Config struct {
-	DSN Secret // postgres://… or key=value; secret because it may hold a password
+	DSN config.Secret // postgres://… or key=value; secret because it may hold a password
 
 	Host        string // a name, an address, or the folder of a unix socket
 	Port        int    // 5432
 	Database    string
 	User        string
-	Password    Secret
+	Password    config.Secret
 	SSLMode     string // disable, allow, prefer (default), require, verify-ca, verify-full
 	SSLRootCert string // file of certificates to trust
 	SSLCert     string // file of our certificate, with SSLKey
@@ -49,33 +50,63 @@ const (
 
 var sslModes = []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
-// Validate reports everything that is wrong with c at once. It does not connect.
+// Define tells of c's keys; Debezium's names where it has them.
+func (c *Config) Define(s *config.Set) {
+	key := func(name, def, doc string) config.Key {
+		return config.Key{Name: "database." + name, Default: def, Group: "Database", Doc: doc}
+	}
+	high := func(k config.Key) config.Key { k.Importance = config.High; return k }
+	s.Password(&c.DSN, high(key("dsn", "", "The whole address, postgres://user:password@host:port/database?sslmode=…, instead of the keys that follow.")))
+	s.String(&c.Host, high(key("hostname", "", "The server's name or address, or the folder of its unix socket.")))
+	s.Int(&c.Port, key("port", "", "The server's port. 5432 where none is given."))
+	s.String(&c.Database, high(key("dbname", "", "The database's name.")))
+	s.String(&c.User, high(key("user", "", "The role to connect as.")))
+	s.Password(&c.Password, high(key("password", "", "The role's password.")))
+	s.String(&c.SSLMode, key("sslmode", "", "How TLS is used, as in libpq: disable, allow, prefer, require, verify-ca or verify-full."))
+	s.String(&c.SSLRootCert, key("sslrootcert", "", "A file of the certificates to trust."))
+	s.String(&c.SSLCert, key("sslcert", "", "A file of our certificate."))
+	s.String(&c.SSLKey, key("sslkey", "", "A file of our certificate's key."))
+	limit := func(dst *time.Duration, name, def, doc string) {
+		k := key(name, def, doc+" In milliseconds; -1 for none.")
+		k.Importance, k.Validate = config.Low, config.AtLeast(-1)
+		s.Duration(dst, k)
+	}
+	limit(&c.ConnectTimeout, "connect.timeout.ms", "10000", "How long a connection may take to come about.")
+	limit(&c.StatementTimeout, "statement.timeout.ms", "60000", "How long one statement may run. Snapshots and the stream have no such limit.")
+	limit(&c.LockTimeout, "lock.timeout.ms", "10000", "How long one statement may wait for a lock.")
+	limit(&c.IdleInTransactionTimeout, "idle.in.transaction.timeout.ms", "60000", "How long a transaction may wait for us.")
+	connections := key("connections.max", "8", "How many connections this connector may hold at once.")
+	connections.Importance, connections.Validate = config.Low, config.Between(1, 1000)
+	s.Int(&c.ConnectionsMax, connections)
+}
+
+// Validate reports everything that is wrong with c at once, as [config.Problems]. It does not connect.
 func (c Config) Validate() error {
-	var problems []error
-	check := func(ok bool, format string, args ...any) {
+	var problems config.Problems
+	check := func(ok bool, name, format string, args ...any) {
 		if !ok {
-			problems = append(problems, fmt.Errorf(format, args...))
+			problems.Errorf("database."+name, format, args...)
 		}
 	}
-	check(c.DSN != "" || c.Host != "", "database.hostname: give it, or a whole address as database.dsn")
-	check(c.DSN == "" || c.Host == "" && c.Port == 0 && c.SSLMode+c.SSLRootCert+c.SSLCert+c.SSLKey == "",
-		"database.dsn: it holds host, port and TLS settings; do not give them twice")
-	check(c.DSN != "" || c.Database != "", "database.dbname: give the database's name")
-	check(c.Port >= 0 && c.Port <= 65535, "database.port: %d is no port", c.Port)
-	check(slices.Contains(sslModes, c.SSLMode), "database.sslmode: %q is none of %v", c.SSLMode, sslModes[1:])
-	check((c.SSLCert == "") == (c.SSLKey == ""), "database.sslcert and database.sslkey: give both or neither")
-	check(c.ConnectionsMax >= 0, "database.connections.max: %d is negative", c.ConnectionsMax)
-	for name, file := range map[string]string{"rootcert": c.SSLRootCert, "cert": c.SSLCert, "key": c.SSLKey} {
-		if file != "" {
-			_, err := os.Stat(file)
-			check(err == nil, "database.ssl%s: %v", name, err)
+	check(!c.DSN.IsZero() || c.Host != "", "hostname", "missing: give it, or a whole address as database.dsn")
+	check(c.DSN.IsZero() || c.Host == "" && c.Port == 0 && c.SSLMode+c.SSLRootCert+c.SSLCert+c.SSLKey == "",
+		"dsn", "holds host, port and TLS settings: do not give them twice")
+	check(!c.DSN.IsZero() || c.Database != "", "dbname", "missing: give the database's name")
+	check(c.Port >= 0 && c.Port <= 65535, "port", "%d is no port", c.Port)
+	check(slices.Contains(sslModes, c.SSLMode), "sslmode", "%q is none of %v", c.SSLMode, sslModes[1:])
+	check((c.SSLCert == "") == (c.SSLKey == ""), "sslcert", "give both database.sslcert and database.sslkey, or neither")
+	check(c.ConnectionsMax >= 0, "connections.max", "%d is negative", c.ConnectionsMax)
+	for _, file := range [][2]string{{"sslrootcert", c.SSLRootCert}, {"sslcert", c.SSLCert}, {"sslkey", c.SSLKey}} {
+		if file[1] != "" {
+			_, err := os.Stat(file[1])
+			check(err == nil, file[0], "%v", err)
 		}
 	}
 	if len(problems) == 0 {
 		_, err := c.parse()
-		check(err == nil, "%w", err)
+		check(err == nil, "dsn", "%v", err)
 	}
-	return errors.Join(problems...)
+	return problems.Err()
 }
 
 // parse builds pgx's configuration. No error of it holds any part of the address.
@@ -86,16 +117,16 @@ func (c Config) parse() (*pgx.ConnConfig, error) {
 	}
 	parsed.User = cmp.Or(c.User, parsed.User)
 	parsed.Database = cmp.Or(c.Database, parsed.Database)
-	parsed.Password = cmp.Or(string(c.Password), parsed.Password)
-	parsed.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)
+	parsed.Password = cmp.Or(c.Password.Reveal(), parsed.Password)
+	parsed.ConnectTimeout = max(0, cmp.Or(c.ConnectTimeout, 10*time.Second))
 	maps.Copy(parsed.RuntimeParams, c.session())
 	return parsed, nil
 }
 
 // text gives the part that only pgx's parser can take: address and TLS files. Passwords are set after it.
 func (c Config) text() string {
-	if c.DSN != "" {
-		return string(c.DSN)
+	if !c.DSN.IsZero() {
+		return c.DSN.Reveal()
 	}
 	text := ""
 	for _, setting := range [][2]string{

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
 
+	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
@@ -42,7 +43,7 @@ func TestPasswordsNeverPrint(t *testing.T) {
 		"password=" + password + " host",
 		password,
 	} {
-		c := Config{DSN: Secret(dsn), Password: password}
+		c := Config{DSN: config.NewSecret(dsn), Password: config.NewSecret(password)}
 		_, errConnect := Connect(t.Context(), c)
 		_, errPool := OpenPool(t.Context(), c)
 		_, errReplication := ConnectReplication(t.Context(), c)
@@ -66,7 +67,7 @@ func TestPasswordsNeverPrint(t *testing.T) {
 func TestValidateReportsEverything(t *testing.T) {
 	t.Parallel()
 	err := Config{Port: 70000, SSLMode: "some", SSLKey: "/nowhere/key", ConnectionsMax: -1}.Validate()
-	for _, want := range []string{"database.hostname", "database.dbname", "database.port", "database.sslmode", "give both or neither", "connections.max", "database.sslkey: stat"} {
+	for _, want := range []string{"database.hostname", "database.dbname", "database.port", "database.sslmode", "give both database.sslcert and", "connections.max", "database.sslkey: stat"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q in it", err, want)
 		}
@@ -78,7 +79,7 @@ func TestValidateReportsEverything(t *testing.T) {
 
 func TestSessionSettingsReachTheServer(t *testing.T) {
 	t.Parallel()
-	pool, err := OpenPool(t.Context(), Config{DSN: Secret(pgtest.Schema(t)), StatementTimeout: -1, ApplicationName: "cdc crm"})
+	pool, err := OpenPool(t.Context(), Config{DSN: config.NewSecret(pgtest.Schema(t)), StatementTimeout: -1, ApplicationName: "cdc crm"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +100,7 @@ func TestFailuresAreExplained(t *testing.T) {
 	server := pgtest.Server(t)
 	dsn := server.DSN("postgres")
 	open := func() *pgx.Conn {
-		conn, err := Connect(t.Context(), Config{DSN: Secret(dsn)})
+		conn, err := Connect(t.Context(), Config{DSN: config.NewSecret(dsn)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,11 +119,11 @@ func TestFailuresAreExplained(t *testing.T) {
 			t.Errorf("%s: got %v (retryable %t, unknown %t), want %t, %t and %q", name, err, Retryable(err), Unknown(err), retryable, unknown, advice)
 		}
 	}
-	check("wrong password", fails(Config{DSN: Secret(dsn), Password: "no"}), false, false, "the user or the password is wrong")
-	check("no such database", fails(Config{DSN: Secret(dsn), Database: "nope"}), false, false, "create the database")
+	check("wrong password", fails(Config{DSN: config.NewSecret(dsn), Password: config.NewSecret("no")}), false, false, "the user or the password is wrong")
+	check("no such database", fails(Config{DSN: config.NewSecret(dsn), Database: "nope"}), false, false, "create the database")
 	check("nobody listens", fails(Config{Host: "127.0.0.1", Port: 1, Database: "x"}), true, false, "is the server running")
 	check("unknown host", fails(Config{Host: "nowhere.invalid", Database: "x"}), true, false, "host name is not known")
-	poor, err := Connect(t.Context(), Config{DSN: Secret(dsn), User: "poor", Password: "p"})
+	poor, err := Connect(t.Context(), Config{DSN: config.NewSecret(dsn), User: "poor", Password: config.NewSecret("p")})
 	if err != nil {
 		t.Fatal(err)
 	}
