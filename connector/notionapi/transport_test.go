@@ -376,6 +376,27 @@ func TestTransportWithoutHooksIsUnknown(t *testing.T) {
 	}
 }
 
+func TestReadWithoutAnswerIsRetried(t *testing.T) {
+	t.Parallel()
+	n := 0
+	flaky := roundTripper(func(*http.Request) (*http.Response, error) {
+		if n++; n < 3 {
+			return nil, io.ErrUnexpectedEOF
+		}
+		rec := httptest.NewRecorder()
+		_, _ = rec.WriteString(pageJSON)
+		return rec.Result(), nil
+	})
+	w := &waits{}
+	client, err := New(Config{Token: secret, Transport: flaky, Budget: &freeBudget{}, Sleep: w.sleep})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, err := client.Page(t.Context(), pageID); err != nil || page.ID != pageID || len(w.all) != 2 {
+		t.Errorf("page %q, err %v after %d waits; want the page after 2", page.ID, err, len(w.all))
+	}
+}
+
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
