@@ -1,0 +1,419 @@
+package emulator
+
+import (
+	"fmt"
+	"time"
+)
+
+// block is a block of a page's body that is neither a page nor a database.
+type block struct {
+	ID        string    `json:"id"`
+	Type      string    `json:"type"`
+	Body      *object   `json:"body"` // under the type's key, rich text apart
+	Text      []*text   `json:"text,omitempty"`
+	HasText   bool      `json:"has_text,omitempty"`
+	Parent    parent    `json:"parent"`
+	Trash     bool      `json:"trash,omitempty"`
+	Created   time.Time `json:"created"`
+	CreatedBy string    `json:"created_by"`
+	Edited    time.Time `json:"edited"`
+	EditedBy  string    `json:"edited_by"`
+	Children  []string  `json:"children,omitempty"`
+}
+
+// textBlocks carry rich text and a color.
+var textBlocks = map[string]bool{
+	"paragraph": true, "heading_1": true, "heading_2": true, "heading_3": true, "heading_4": true, "bulleted_list_item": true,
+	"numbered_list_item": true, "quote": true, "to_do": true, "toggle": true, "callout": true, "code": true, "template": true,
+}
+
+var otherBlocks = map[string]bool{
+	"divider": true, "breadcrumb": true, "table_of_contents": true, "equation": true, "bookmark": true, "embed": true, "image": true,
+	"video": true, "pdf": true, "file": true, "audio": true, "link_to_page": true, "table": true, "table_row": true,
+	"column_list": true, "column": true, "synced_block": true, "tab": true,
+}
+
+// nestMax is how many levels of children one request may carry.
+const nestMax = 2
+
+func blockType(o *object) string {
+	for _, k := range o.keys {
+		if textBlocks[k] || otherBlocks[k] {
+			return k
+		}
+	}
+	return ""
+}
+
+// checkBlocks checks an array of block objects of a request; depth counts from 0.
+func checkBlocks(path string, v any, depth int) []string {
+	items, bad := wantArray(path, v, arrayMax)
+	if bad != nil {
+		return bad
+	}
+	for i, it := range items {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		o, bad := wantObject(at, it)
+		if bad != nil {
+			return bad
+		}
+		t := blockType(o)
+		if t == "" {
+			return []string{
+				should(at+".embed", "defined", undefined{}), should(at+".bookmark", "defined", undefined{}),
+				should(at+".paragraph", "defined", undefined{}),
+			}
+		}
+		if bad := allowed(at, o, t, "type", "object"); bad != nil {
+			return bad
+		}
+		if bad := optOneOf(at+".type", o.get("type"), t); bad != nil {
+			return bad
+		}
+		if bad := checkBlockBody(at+"."+t, t, o.get(t), depth); bad != nil {
+			return bad
+		}
+	}
+	return nil
+}
+
+func checkBlockBody(path, t string, v any, depth int) []string {
+	o, bad := wantObject(path, v)
+	if bad != nil {
+		return bad
+	}
+	if textBlocks[t] {
+		if bad := checkRich(path+".rich_text", o.get("rich_text")); bad != nil {
+			return bad
+		}
+		if bad := optOneOf(path+".color", o.get("color"), textColors()...); bad != nil {
+			return bad
+		}
+	}
+	if !o.has("children") {
+		return nil
+	}
+	if depth >= nestMax {
+		return one(should(path+".children", "not present", o.get("children")))
+	}
+	return checkBlocks(path+".children", o.get("children"), depth+1)
+}
+
+// addBlocks stores checked blocks at the end of a parent and returns their ids.
+func (c *call) addBlocks(par parent, items []any) []string {
+	var ids []string
+	for _, it := range items {
+		o, ok := it.(*object)
+		if !ok {
+			continue
+		}
+		t := blockType(o)
+		b := &block{
+			ID: newUUID(c.s.ids), Type: t, Parent: par, Body: obj(),
+			Created: c.now, CreatedBy: c.actor, Edited: c.now, EditedBy: c.actor,
+		}
+		in := o.get(t).(*object)
+		c.fillBlock(b, in)
+		c.s.data.Blocks[b.ID] = b
+		c.s.adopt(par, b.ID)
+		ids = append(ids, b.ID)
+		if kids, ok := in.get("children").([]any); ok {
+			c.addBlocks(parent{Kind: "block", ID: b.ID}, kids)
+		}
+	}
+	c.blocks = ids
+	c.s.dirty = c.s.dirty || len(ids) > 0
+	return ids
+}
+
+func (c *call) fillBlock(b *block, in *object) {
+	if in.has("rich_text") {
+		b.Text = c.s.readRich(in.get("rich_text"))
+	}
+	b.HasText = textBlocks[b.Type]
+	for i, k := range in.keys {
+		if k != "rich_text" && k != "children" {
+			b.Body.set(k, in.vals[i])
+		}
+	}
+	if textBlocks[b.Type] && b.Type != "code" && !b.Body.has("color") {
+		b.Body.set("color", "default")
+	}
+	if b.Type == "to_do" && !b.Body.has("checked") {
+		b.Body.set("checked", false)
+	}
+}
+
+// blockJSON is any child as a block: pages and databases too.
+func (c *call) blockJSON(id string) *object {
+	s := c.s
+	trash := s.trashed(id)
+	o := obj("object", "block", "id", id)
+	head := func(p parent, made, edited time.Time, by, last string, kids bool) {
+		o.set("parent", s.parentJSON(p, c.ver)).set("created_time", minuteTime(made)).set("last_edited_time", minuteTime(edited)).
+			set("created_by", s.userRef(by)).set("last_edited_by", s.userRef(last)).set("has_children", kids).set("in_trash", trash)
+	}
+	switch {
+	case s.data.Pages[id] != nil:
+		pg := s.data.Pages[id]
+		r := pg.now()
+		head(r.Parent, pg.Created, r.Edited, pg.CreatedBy, r.EditedBy, len(pg.Children) > 0)
+		o.set("type", "child_page").set("child_page", obj("title", s.titleOf(id)))
+	case s.data.Databases[id] != nil:
+		db := s.data.Databases[id]
+		head(db.Parent, db.Created, db.Edited, db.CreatedBy, db.EditedBy, false)
+		o.set("type", "child_database").set("child_database", obj("title", s.titleOf(id)))
+	default:
+		b := s.data.Blocks[id]
+		head(b.Parent, b.Created, b.Edited, b.CreatedBy, b.EditedBy, len(b.Children) > 0)
+		in := obj()
+		if b.HasText {
+			in.set("rich_text", s.rich(b.Text, 0))
+		}
+		for i, k := range b.Body.keys {
+			in.set(k, b.Body.vals[i])
+		}
+		o.set("type", b.Type).set(b.Type, in)
+	}
+	if c.ver < v2026 {
+		o.set("archived", trash)
+	}
+	return o
+}
+
+// pathBlock finds what a block id names: a block, page or database.
+func (c *call) pathBlock() (string, *apiError) {
+	id, e := c.pathID("block_id")
+	if e != nil {
+		return "", e
+	}
+	if kind := c.s.kindOf(id); kind == "" || kind == "data_source" || !c.s.shared(id) {
+		return "", c.notFound("block", id)
+	}
+	return id, nil
+}
+
+func (c *call) getBlock() (*object, *apiError) {
+	id, e := c.pathBlock()
+	if e != nil {
+		return nil, e
+	}
+	return c.blockJSON(id), nil
+}
+
+func (c *call) children(id string) []string {
+	switch {
+	case c.s.data.Pages[id] != nil:
+		return c.s.data.Pages[id].Children
+	case c.s.data.Blocks[id] != nil:
+		return c.s.data.Blocks[id].Children
+	}
+	return nil
+}
+
+func (c *call) listChildren() (*object, *apiError) {
+	id, e := c.pathBlock()
+	if e != nil {
+		return nil, e
+	}
+	var ids []string
+	for _, kid := range c.children(id) {
+		if c.s.kindOf(kid) != "" && !c.s.data.Unshared[kid] && c.s.trashed(kid) == c.s.trashed(id) {
+			ids = append(ids, kid)
+		}
+	}
+	part, next, e := c.slice(ids, true)
+	if e != nil {
+		return nil, e
+	}
+	out := []any{}
+	for _, kid := range part {
+		out = append(out, c.blockJSON(kid))
+	}
+	return list(out, next, "block"), nil
+}
+
+func (c *call) appendChildren() (*object, *apiError) {
+	key := "after"
+	if c.ver == v2026 {
+		key = "position"
+	}
+	b, e := c.bodyKeys("children", key)
+	if e != nil {
+		return nil, e
+	}
+	if e := failed("body", checkBlocks("body.children", b.get("children"), 0)); e != nil {
+		return nil, e
+	}
+	id, e := c.pathBlock()
+	if e != nil {
+		return nil, e
+	}
+	if c.s.trashed(id) {
+		return nil, errTrashed()
+	}
+	items := b.get("children").([]any)
+	if e := c.room(len(items)); e != nil {
+		return nil, e
+	}
+	at, e := c.insertAt(id, b)
+	if e != nil {
+		return nil, e
+	}
+	par := parent{Kind: c.s.kindOf(id), ID: id}
+	if par.Kind == "database" {
+		return nil, invalid("Cannot append blocks to a database.")
+	}
+	before := append([]string(nil), c.children(id)...)
+	ids := c.addBlocks(par, items)
+	if at < len(before) {
+		moved := append(append(append([]string(nil), before[:at]...), ids...), before[at:]...)
+		if pg := c.s.data.Pages[id]; pg != nil {
+			pg.Children = moved
+		} else {
+			c.s.data.Blocks[id].Children = moved
+		}
+	}
+	c.emitContent(id)
+	out := []any{}
+	for _, kid := range ids {
+		out = append(out, c.blockJSON(kid))
+	}
+	return list(out, nil, "block"), nil
+}
+
+// insertAt is the index among the children of id at which new blocks go.
+func (c *call) insertAt(id string, b *object) (int, *apiError) {
+	kids := c.children(id)
+	after := ""
+	switch p := b.get("position").(type) {
+	case *object:
+		switch p.get("type") {
+		case "start":
+			return 0, nil
+		case "after_block":
+			in, _ := p.get("after_block").(*object)
+			after = idOf(in)
+		}
+	default:
+		if raw, ok := b.get("after").(string); ok {
+			after, _ = parseUUID(raw)
+		} else {
+			return len(kids), nil
+		}
+	}
+	for i, kid := range kids {
+		if kid == after {
+			return i + 1, nil
+		}
+	}
+	if b.has("position") && after == "" {
+		return len(kids), nil
+	}
+	return 0, invalid("Block to append children after, with ID %s, is not a child of the parent.", after)
+}
+
+func (c *call) updateBlock() (*object, *apiError) {
+	b, e := c.bodyObject()
+	if e != nil {
+		return nil, e
+	}
+	if c.ver == v2026 && b.has("archived") {
+		return nil, failed("body", one(should("body.archived", "not present", b.get("archived"))))
+	}
+	if e := failed("body", checkTitles(obj("in_trash", orFalse(b, "in_trash"), "archived", orFalse(b, "archived")))); e != nil {
+		return nil, e
+	}
+	t := blockType(b)
+	if t != "" {
+		if in, ok := b.get(t).(*object); ok && textBlocks[t] && in.has("rich_text") {
+			if e := failed("body", checkRich("body."+t+".rich_text", in.get("rich_text"))); e != nil {
+				return nil, e
+			}
+		}
+	}
+	id, e := c.pathBlock()
+	if e != nil {
+		return nil, e
+	}
+	blk := c.s.data.Blocks[id]
+	if blk == nil {
+		return nil, invalid("Block type %s cannot be updated through this endpoint.", "child_"+c.s.kindOf(id))
+	}
+	if e := c.trashRule(id, blk.Trash, b); e != nil {
+		return nil, e
+	}
+	if t != "" && t != blk.Type {
+		return nil, invalid("Expected block type %s in request body", blk.Type)
+	}
+	if in, ok := b.get(t).(*object); ok && t != "" {
+		c.fillBlock(blk, in)
+	}
+	if v, given := trashFlag(b); given {
+		blk.Trash = v
+	}
+	c.touchBlock(blk)
+	return c.blockJSON(id), nil
+}
+
+func orFalse(b *object, k string) any {
+	if b.has(k) {
+		return b.get(k)
+	}
+	return false
+}
+
+func (c *call) touchBlock(b *block) {
+	b.Edited, b.EditedBy = c.now, c.actor
+	c.s.dirty = true
+	c.emitContent(b.Parent.ID)
+}
+
+// emitContent tells that the body of the page above id changed. The page's
+// own last_edited_time stays, as reported for edits through the API.
+func (c *call) emitContent(id string) {
+	for range 100 {
+		if pg := c.s.data.Pages[id]; pg != nil {
+			c.emit(change{kind: "page.content_updated", id: id, parent: pg.now().Parent, body: true})
+			return
+		}
+		b := c.s.data.Blocks[id]
+		if b == nil {
+			return
+		}
+		id = b.Parent.ID
+	}
+}
+
+// deleteBlock puts a block, page or database into the trash; again is no error.
+func (c *call) deleteBlock() (*object, *apiError) {
+	id, e := c.pathBlock()
+	if e != nil {
+		return nil, e
+	}
+	in := obj("in_trash", true)
+	switch {
+	case c.s.data.Pages[id] != nil:
+		if pg := c.s.data.Pages[id]; !pg.now().Trash {
+			c.apply(pg, c.s.rowSource(pg.now()), nil, in)
+		}
+	case c.s.data.Databases[id] != nil:
+		if db := c.s.data.Databases[id]; !db.Trash {
+			c.retitle(db, in)
+		}
+	default:
+		b := c.s.data.Blocks[id]
+		b.Trash = true
+		c.touchBlock(b)
+	}
+	c.s.dirty = true
+	return c.blockJSON(id), nil
+}
+
+func (c *call) eraseContent(pg *page) {
+	for _, id := range pg.Children {
+		if b := c.s.data.Blocks[id]; b != nil {
+			b.Trash = true
+		}
+	}
+}

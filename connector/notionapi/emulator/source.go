@@ -1,0 +1,182 @@
+package emulator
+
+func (c *call) findSource(id string) (*source, *apiError) {
+	src := c.s.data.Sources[id]
+	if src == nil || c.bot && !c.s.shared(id) {
+		return nil, c.notFound("data_source", id)
+	}
+	return src, nil
+}
+
+func (c *call) pathSource() (*source, *apiError) {
+	id, e := c.pathID("data_source_id")
+	if e != nil {
+		return nil, e
+	}
+	if c.s.data.Databases[id] != nil && c.s.shared(id) {
+		return nil, errWrongKind(id, "database", "data_source")
+	}
+	return c.findSource(id)
+}
+
+func (s *State) sourceJSON(src *source, ver version) *object {
+	db := s.data.Databases[src.DB]
+	trash := s.trashed(src.ID)
+	o := obj("object", "data_source", "id", src.ID, "cover", db.Cover, "icon", src.Icon,
+		"created_time", minuteTime(src.Created), "created_by", s.userRef(src.CreatedBy),
+		"last_edited_by", s.userRef(src.EditedBy), "last_edited_time", minuteTime(src.Edited),
+		"title", s.rich(src.Title, 0), "description", s.rich(db.About, 0), "is_inline", db.Inline,
+		"properties", s.schemaJSON(src, ver), "parent", obj("type", "database_id", "database_id", db.ID),
+		"database_parent", s.parentJSON(db.Parent, ver), "url", pageURL("", db.ID), "public_url", nil, "in_trash", trash)
+	if ver < v2026 {
+		o.set("archived", trash)
+	}
+	return o
+}
+
+// addSource makes a data source with a schema; without one it has a title property only.
+func (c *call) addSource(db *database, title []*text, props *object) (*source, *apiError) {
+	src := &source{
+		ID: newUUID(c.s.ids), DB: db.ID, Title: title,
+		Created: c.now, Edited: c.now, CreatedBy: c.actor, EditedBy: c.actor,
+	}
+	if props == nil {
+		props = obj("Name", obj("title", obj()))
+	}
+	undo := c.snapshotSchemas()
+	c.s.data.Sources[src.ID] = src
+	db.Sources = append(db.Sources, src.ID)
+	fail := func(e *apiError) (*source, *apiError) {
+		undo()
+		delete(c.s.data.Sources, src.ID)
+		db.Sources = without(db.Sources, src.ID)
+		return nil, e
+	}
+	for pass := range 2 { // rollups name relations that may come after them
+		for i, name := range props.keys {
+			o := props.vals[i].(*object)
+			if (schemaType(o) == "rollup") != (pass == 1) {
+				continue
+			}
+			if _, e := c.newProperty(src, name, o); e != nil {
+				return fail(e)
+			}
+		}
+	}
+	if src.byID(titleID) == nil {
+		return fail(invalid("Title is not provided"))
+	}
+	c.s.data.Listed = append(c.s.data.Listed, src.ID)
+	c.s.dirty = true
+	return src, nil
+}
+
+func (c *call) createSource() (*object, *apiError) {
+	b, e := c.bodyKeys("parent", "properties", "title", "description", "icon")
+	if e != nil {
+		return nil, e
+	}
+	if e := failed("body", checkSourceBody(b)); e != nil {
+		return nil, e
+	}
+	raw, _ := b.get("parent").(*object).get("database_id").(string)
+	id, _ := parseUUID(raw)
+	db, e := c.findDatabase(id)
+	if e != nil {
+		return nil, e
+	}
+	if c.s.trashed(id) {
+		return nil, errTrashed()
+	}
+	src, e := c.addSource(db, c.s.readRich(b.get("title")), b.get("properties").(*object))
+	if e != nil {
+		return nil, e
+	}
+	c.dress(b, &src.Icon, nil)
+	c.made = src.ID
+	c.emit(change{kind: "data_source.created", id: src.ID, parent: parent{Kind: "database", ID: db.ID}})
+	return c.s.sourceJSON(src, c.ver), nil
+}
+
+func checkSourceBody(b *object) []string {
+	p, bad := wantObject("body.parent", b.get("parent"))
+	if bad != nil {
+		return bad
+	}
+	if bad := allowed("body.parent", p, "type", "database_id"); bad != nil {
+		return bad
+	}
+	if _, bad := wantUUID("body.parent.database_id", p.get("database_id")); bad != nil {
+		return bad
+	}
+	if bad := checkProperties("body.properties", b.get("properties"), false); bad != nil {
+		return bad
+	}
+	return checkTitles(b)
+}
+
+func (c *call) getSource() (*object, *apiError) {
+	src, e := c.pathSource()
+	if e != nil {
+		return nil, e
+	}
+	return c.s.sourceJSON(src, c.ver), nil
+}
+
+func (c *call) updateSource() (*object, *apiError) {
+	keys := []string{"title", "description", "icon", "properties", "in_trash", "parent"}
+	if c.ver < v2026 {
+		keys = append(keys, "archived")
+	}
+	b, e := c.bodyKeys(keys...)
+	if e != nil {
+		return nil, e
+	}
+	if b.has("properties") {
+		if e := failed("body", checkProperties("body.properties", b.get("properties"), true)); e != nil {
+			return nil, e
+		}
+	}
+	if e := failed("body", checkTitles(b)); e != nil {
+		return nil, e
+	}
+	src, e := c.pathSource()
+	if e != nil {
+		return nil, e
+	}
+	if e := c.trashRule(src.ID, src.Trash, b); e != nil {
+		return nil, e
+	}
+	if props, ok := b.get("properties").(*object); ok {
+		if e := c.updateSchema(src, props); e != nil {
+			return nil, e
+		}
+	}
+	c.retitleSource(src, b)
+	return c.s.sourceJSON(src, c.ver), nil
+}
+
+func (c *call) retitleSource(src *source, b *object) {
+	if b.has("title") {
+		src.Title = c.s.readRich(b.get("title"))
+	}
+	c.dress(b, &src.Icon, nil)
+	if v, ok := trashFlag(b); ok && v != src.Trash {
+		src.Trash = v
+		kind := "data_source.undeleted"
+		if v {
+			kind = "data_source.deleted"
+		}
+		c.emit(change{kind: kind, id: src.ID, parent: parent{Kind: "database", ID: src.DB}})
+	}
+	src.Edited, src.EditedBy = c.now, c.actor
+	c.s.dirty = true
+}
+
+// listTemplates answers none: templates are made in the application only.
+func (c *call) listTemplates() (*object, *apiError) {
+	if _, e := c.pathSource(); e != nil {
+		return nil, e
+	}
+	return obj("templates", []any{}, "has_more", false, "next_cursor", nil), nil
+}
