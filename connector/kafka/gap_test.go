@@ -1,0 +1,173 @@
+package kafka_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tandem-sync/tandem/connector/kafka"
+	"github.com/tandem-sync/tandem/connector/kafka/kafkatest"
+)
+
+// admin is a plain administrative client, for what the product never does.
+func admin(t *testing.T, bootstrap []string) *kadm.Client {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	return kadm.NewClient(client)
+}
+
+// expire deletes a partition's records below an offset, as retention does.
+func expire(t *testing.T, bootstrap []string, topic string, partition int32, below int64) {
+	t.Helper()
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(topic, partition, below, -1)
+	answers, err := admin(t, bootstrap).DeleteRecords(kafkatest.Context(t), offsets)
+	if err == nil {
+		err = answers.Error()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExpiredRecordsAreReportedBeforeReadingGoesOn(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		topic, group := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
+		config := kafkatest.Config(t, bootstrap)
+		p := producer(t, config)
+		var d diary
+		send(t, p, topic, "k", sequence(0, 3)...)
+		c := consumer(t, config, options(t, group, topic), &d)
+		stepAll(t, c, 3)
+		c.Close()
+
+		send(t, p, topic, "k", sequence(3, 10)...)
+		expire(t, bootstrap, topic, 0, 8)
+		g := gaps{err: errors.New("the ledger is away")}
+		o := options(t, group, topic)
+		o.OnGap = g.on
+		c = consumer(t, config, o, &d)
+		if n, err := step(t, c); n != 0 || !errors.Is(err, g.err) {
+			t.Fatalf("step = %d, %v; want OnGap's error, and nothing handled before it worked", n, err)
+		}
+		if at := committed(t, bootstrap, group, topic)[0]; at != 3 {
+			t.Errorf("committed offset %d before the gap was dealt with, want 3", at)
+		}
+		g.err = nil
+		stepAll(t, c, 2)
+		want := kafka.Gap{Topic: topic, Partition: 0, Wanted: 3, Resumed: 8, Reason: kafka.GapOutOfRange}
+		if diff := cmp.Diff([]kafka.Gap{want, want}, g.all()); diff != "" {
+			t.Errorf("gaps (the first call failed): want (-), got (+):\n%s", diff)
+		}
+		if diff := cmp.Diff(append(sequence(0, 3), "8", "9"), d.values()); diff != "" {
+			t.Errorf("records: want (-), got (+):\n%s", diff)
+		}
+	})
+}
+
+// A restored or re-made topic is shorter than what was committed.
+func TestAnOffsetBeyondTheEndIsAGapAndReadsFromTheEarliest(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		topic, group := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
+		config := kafkatest.Config(t, bootstrap)
+		send(t, producer(t, config), topic, "k", sequence(0, 4)...)
+		beyond := kadm.Offsets{}
+		beyond.AddOffset(topic, 0, 1000, -1)
+		if err := admin(t, bootstrap).CommitAllOffsets(kafkatest.Context(t), group, beyond); err != nil {
+			t.Fatal(err)
+		}
+		var g gaps
+		var d diary
+		o := options(t, group, topic)
+		o.OnGap = g.on
+		stepAll(t, consumer(t, config, o, &d), 4)
+		want := []kafka.Gap{{Topic: topic, Wanted: 1000, Resumed: 0, Reason: kafka.GapOutOfRange}}
+		if diff := cmp.Diff(want, g.all()); diff != "" {
+			t.Errorf("gaps: want (-), got (+):\n%s", diff)
+		}
+		if at := committed(t, bootstrap, group, topic)[0]; at != 4 {
+			t.Errorf("committed offset %d, want 4", at)
+		}
+	})
+}
+
+func TestANewGroupStartsAtTheEarliestAndSaysWhenThatIsNotTheBeginning(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		topic := kafkatest.Topic(t, bootstrap, 1)
+		config := kafkatest.Config(t, bootstrap)
+		send(t, producer(t, config), topic, "k", sequence(0, 5)...)
+
+		var whole diary
+		stepAll(t, consumer(t, config, options(t, kafkatest.Name(t), topic), &whole), 5) // options fail the test on a gap
+		if diff := cmp.Diff(sequence(0, 5), whole.values()); diff != "" {
+			t.Errorf("a new group: want (-), got (+):\n%s", diff)
+		}
+
+		expire(t, bootstrap, topic, 0, 3)
+		var g gaps
+		var late diary
+		o := options(t, kafkatest.Name(t), topic)
+		o.OnGap = g.on
+		stepAll(t, consumer(t, config, o, &late), 2)
+		want := []kafka.Gap{{Topic: topic, Wanted: -1, Resumed: 3, Reason: kafka.GapForgotten}}
+		if diff := cmp.Diff(want, g.all()); diff != "" {
+			t.Errorf("gaps: want (-), got (+):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"3", "4"}, late.values()); diff != "" {
+			t.Errorf("a late group: want (-), got (+):\n%s", diff)
+		}
+	})
+}
+
+// Retention overtakes a reader that is at work.
+func TestAReaderOvertakenByRetentionReportsIt(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		topic, group := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
+		config := kafkatest.Config(t, bootstrap)
+		p := producer(t, config)
+		send(t, p, topic, "k", sequence(0, 50)...)
+		var g gaps
+		full := errors.New("database away")
+		fail := true
+		d := diary{do: func([]kafka.Record) error {
+			if fail {
+				return full
+			}
+			return nil
+		}}
+		o := options(t, group, topic)
+		o.OnGap, o.BatchRecords = g.on, 10
+		c := consumer(t, config, o, &d)
+		if _, err := step(t, c); !errors.Is(err, full) {
+			t.Fatal(err)
+		}
+		expire(t, bootstrap, topic, 0, 40) // while the database is away
+		fail = false
+		for len(d.records()) == 0 || d.records()[len(d.records())-1].Offset < 49 {
+			if _, err := step(t, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		seen := d.records()
+		lost := seen[0].Offset == 40
+		if lost && len(g.all()) == 0 {
+			t.Errorf("reading went on at %d without a word", seen[0].Offset)
+		}
+		for i := 1; i < len(seen); i++ {
+			if seen[i].Offset > seen[i-1].Offset+1 && len(g.all()) == 0 {
+				t.Errorf("records between %d and %d were skipped without a word", seen[i-1].Offset, seen[i].Offset)
+			}
+		}
+	})
+}
