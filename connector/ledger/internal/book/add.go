@@ -31,11 +31,11 @@ func ValidReason(r ledger.Reason) error {
 		return fmt.Errorf("a reason needs the side that has to look, not %q", r.Side)
 	case r.Lane != ledger.LaneLive && r.Lane != ledger.LaneBackfill && r.Lane != "":
 		return fmt.Errorf("a reason has no lane %q", r.Lane)
-	case r.Link != 0:
+	case r.Link != 0 && r.NewKey == "":
 		return nil
 	case r.Sync == "" || r.Entity == "":
 		return fmt.Errorf("a reason needs its sync and entity")
-	case r.Key == "" && r.Page == "":
+	case r.Key == "" && r.Page == "" && r.Link == 0:
 		return fmt.Errorf("a reason needs a key, a page or a link")
 	}
 	return nil

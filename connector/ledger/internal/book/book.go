@@ -33,6 +33,7 @@ type ConflictRow struct {
 type WriteRow struct {
 	Link         int64
 	Sync, Entity string
+	Key, Page    string
 	At           time.Time
 	Write        ledger.Write
 }

@@ -29,7 +29,7 @@ func (b Budget) Grant(lane ledger.Lane, want, rate int, now time.Time) (after Bu
 	}
 	now = Cut(now)
 	burst := max(1, rate/60)
-	interval := time.Minute / time.Duration(rate-burst+1)
+	interval := (time.Minute/time.Duration(rate-burst+1) + time.Microsecond - 1).Truncate(time.Microsecond) // rounded up: never early
 	if b.Next.Before(now) {
 		b.Next = now
 	}
@@ -45,7 +45,7 @@ func (b Budget) Grant(lane ledger.Lane, want, rate int, now time.Time) (after Bu
 	if first := b.Refused.Add(liveFirst).Sub(now); lane != ledger.LaneLive && first > 0 && !b.Refused.IsZero() {
 		granted, wait = 0, max(wait, first)
 	}
-	b.Next = Cut(b.Next.Add(time.Duration(granted)*interval + time.Microsecond - 1)) // rounded up: never early
+	b.Next = b.Next.Add(time.Duration(granted) * interval)
 	if lane == ledger.LaneLive {
 		b.Refused = time.Time{}
 		if granted < want {
@@ -55,7 +55,7 @@ func (b Budget) Grant(lane ledger.Lane, want, rate int, now time.Time) (after Bu
 	if granted > 0 {
 		return b, granted, 0, nil
 	}
-	return b, 0, wait.Truncate(time.Microsecond) + time.Microsecond, nil
+	return b, 0, wait, nil
 }
 
 // Pause stops all grants until then; a shorter pause does not end a longer one.

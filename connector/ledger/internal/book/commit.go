@@ -111,7 +111,7 @@ func set(l *ledger.Link, c ledger.Commit) {
 		delete(l.Base, name)
 	}
 	for name, base := range c.Base {
-		l.Base[name] = cutBase(base)
+		l.Base[name] = CutBase(base)
 	}
 	if !c.WroteAt.IsZero() {
 		l.Seq++
@@ -142,7 +142,7 @@ func (b *Book) record(now time.Time, l ledger.Link, c ledger.Commit) {
 	}
 	for _, w := range c.Writes {
 		w.Old, w.New = w.Old.Clone(), w.New.Clone()
-		b.Writes = append(b.Writes, WriteRow{Link: l.ID, Sync: l.Sync, Entity: l.Entity, At: now, Write: w})
+		b.Writes = append(b.Writes, WriteRow{Link: l.ID, Sync: l.Sync, Entity: l.Entity, Key: l.Key, Page: l.Page, At: now, Write: w})
 	}
 	for _, a := range c.Alerts {
 		b.alert(a)

@@ -78,7 +78,7 @@ func (r *Row) dropHold(kind string) {
 func CopyLink(l ledger.Link) ledger.Link {
 	base := make(map[string]ledger.FieldBase, len(l.Base))
 	for name, b := range l.Base {
-		base[name] = cutBase(b)
+		base[name] = CutBase(b)
 	}
 	l.Base = base
 	l.Seen = cutSeen(l.Seen)
@@ -89,7 +89,8 @@ func CopyLink(l ledger.Link) ledger.Link {
 // Cut gives a time as both stores keep it: in UTC, cut to the microsecond that PostgreSQL has. The zero time stays zero.
 func Cut(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-func cutBase(b ledger.FieldBase) ledger.FieldBase {
+// CutBase copies a field base, its times cut as all are.
+func CutBase(b ledger.FieldBase) ledger.FieldBase {
 	b.CRMSeen, b.NotionSeen = Cut(b.CRMSeen), Cut(b.NotionSeen)
 	if b.Sent != nil {
 		sent := *b.Sent

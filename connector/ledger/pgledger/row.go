@@ -1,0 +1,142 @@
+package pgledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
+)
+
+// linkColumns is what scanRow reads, before the base.
+const linkColumns = `l.id, l.sync, l.entity, coalesce(l.key, ''), coalesce(l.page, ''), l.external, l.state, l.seq, l.epoch,
+	l.seen, l.intent, l.wrote_at, l.read_at, l.emitted, l.holder, l.lease_until, l.work_version`
+
+func scanRow(row pgx.CollectableRow) (*book.Row, error) {
+	var (
+		r                         book.Row
+		l                         = &r.Link
+		seen, intent, base        []byte
+		wroteAt, readAt, leasedTo *time.Time
+	)
+	err := row.Scan(&l.ID, &l.Sync, &l.Entity, &l.Key, &l.Page, &l.External, &l.State, &l.Seq, &l.Epoch,
+		&seen, &intent, &wroteAt, &readAt, &l.Emitted, &r.Holder, &leasedTo, &r.Version, &base)
+	if err != nil {
+		return nil, err
+	}
+	l.WroteAt, l.ReadAt, r.Until = timeOf(wroteAt), timeOf(readAt), timeOf(leasedTo)
+	if err := json.Unmarshal(base, &l.Base); err != nil {
+		return nil, fmt.Errorf("read the base of link %d: %w", l.ID, err)
+	}
+	if l.Seen, err = parse[ledger.Observation](seen); err != nil {
+		return nil, fmt.Errorf("read the observation of link %d: %w", l.ID, err)
+	}
+	if l.Intent, err = parse[ledger.Intent](intent); err != nil {
+		return nil, fmt.Errorf("read the intent of link %d: %w", l.ID, err)
+	}
+	l.ID = r.Link.ID
+	r.Link = book.CopyLink(r.Link)
+	return &r, nil
+}
+
+func scanLink(row pgx.CollectableRow) (ledger.Link, error) {
+	r, err := scanRow(row)
+	if err != nil {
+		return ledger.Link{}, err
+	}
+	return r.Link, nil
+}
+
+// parse reads JSON that may be missing.
+func parse[T any](text []byte) (*T, error) {
+	if text == nil {
+		return nil, nil
+	}
+	var v T
+	if err := json.Unmarshal(text, &v); err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+// loadWork reads work and holds of links in one round trip.
+func loadWork(ctx context.Context, tx pgx.Tx, rows []*book.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	byID := make(map[int64]*book.Row, len(rows))
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		ids[i], byID[r.Link.ID] = r.Link.ID, r
+	}
+	var batch pgx.Batch
+	batch.Queue(`SELECT w.link, w.side, w.lane, w.rank, w.why, w.first_seen, w.commit_at, w.xid, w.deleted, w.not_before, w.attempts,
+		w.version, w.parked FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
+		return eachWork(found, func(link int64, w ledger.Work) { byID[link].Works = append(byID[link].Works, w) })
+	})
+	batch.Queue(`SELECT h.link, h.kind, h.reason, h.at FROM tandem.hold h WHERE h.link = ANY($1) ORDER BY h.link, h.kind`, ids).Query(func(found pgx.Rows) error {
+		var link int64
+		var h ledger.Hold
+		_, err := pgx.ForEachRow(found, []any{&link, &h.Kind, &h.Reason, &h.At}, func() error {
+			h.At = h.At.UTC()
+			byID[link].Holds = append(byID[link].Holds, h)
+			return nil
+		})
+		return err
+	})
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("read work: %w", err)
+	}
+	return nil
+}
+
+func eachWork(found pgx.Rows, do func(link int64, w ledger.Work)) error {
+	var link int64
+	var w ledger.Work
+	var commitAt *time.Time
+	var xid int64
+	into := []any{
+		&link, &w.Side, &w.Lane, &w.Rank, &w.Why, &w.FirstSeen, &commitAt, &xid, &w.Deleted, &w.NotBefore, &w.Attempts,
+		&w.Version, &w.Parked,
+	}
+	_, err := pgx.ForEachRow(found, into, func() error {
+		w.FirstSeen, w.NotBefore, w.CommitAt, w.Xid = w.FirstSeen.UTC(), w.NotBefore.UTC(), timeOf(commitAt), uint32(xid)
+		do(link, w)
+		return nil
+	})
+	return err
+}
+
+// timeOf reads a time that may be missing.
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// orNull is the other way round: zero times and empty texts are null.
+func orNull[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// jsonOrNull gives JSON text, null for nil pointers.
+func jsonOrNull[T any](v *T) (*string, error) {
+	if v == nil {
+		return nil, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	s := string(text)
+	return &s, nil
+}
