@@ -97,6 +97,16 @@ func (d *diary) values() (out []string) {
 	return out
 }
 
+// last is the offset of the newest record, -1 before the first.
+func (d *diary) last() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.seen) == 0 {
+		return -1
+	}
+	return d.seen[len(d.seen)-1].Offset
+}
+
 // await waits until enough holds, looking at each batch.
 func (d *diary) await(t *testing.T, enough func() bool) {
 	t.Helper()
