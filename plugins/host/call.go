@@ -281,8 +281,6 @@ func (b *bound[T]) cut(d pluginv1.Direction, items []T, errs []error) []*cutBatc
 
 // call answers every item of the batch, and says when it was the plugin that failed.
 func (b *bound[T]) call(ctx context.Context, d pluginv1.Direction, c *cutBatch, out []T, errs []error) error {
-	ctx, cancel := b.plugin.bounded(ctx)
-	defer cancel()
 	results, err := b.send(ctx, d, c)
 	if err != nil {
 		c.fail(errs, err)
@@ -298,14 +296,16 @@ func (b *bound[T]) call(ctx context.Context, d pluginv1.Direction, c *cutBatch, 
 }
 
 func (b *bound[T]) send(ctx context.Context, d pluginv1.Direction, c *cutBatch) ([]*pluginv1.Result, error) {
-	s, err := b.plugin.awaitOpen(ctx)
+	sendBy, cancel := b.plugin.bounded(ctx)
+	defer cancel()
+	s, err := b.plugin.awaitOpen(sendBy)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.broken[b.instance]; err != nil {
 		return nil, err
 	}
-	results, err := s.do(ctx, &pluginv1.Batch{Instance: b.instance, Direction: d, Items: c.items})
+	results, err := s.do(ctx, sendBy, &pluginv1.Batch{Instance: b.instance, Direction: d, Items: c.items}, c.alone)
 	if err != nil {
 		return nil, b.plugin.fault(err)
 	}

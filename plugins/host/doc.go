@@ -11,15 +11,15 @@
 // # Timing
 //
 // Every call has a deadline. A plugin that answers nothing for CallTimeout although a batch waits is hung; one that misses
-// two health checks in a row has no pulse; both are killed. A call ends within 2 × CallTimeout of the last batch of it that was
-// answered, whatever the plugin does.
+// two health checks in a row has no pulse; both are killed. A batch is sent within 2 × CallTimeout or fails, and then is answered, or makes
+// progress every CallTimeout, or fails. A slow plugin makes progress: the SDK answers in part every half second.
 //
 // # Failure
 //
 // Whatever a plugin does, the caller gets an [Error] that it can park work with, and the process goes on: crash, hang, freeze, a reply
-// beyond the limits, garbage on standard output. The items of the batch that was being answered when the plugin died are
-// suspects: they travel alone from then on, and one that kills the plugin [strikesMax] times is refused as a bad value, so that a bad
-// record hurts only itself. While a plugin is degraded, calls fail at once.
+// beyond the limits, garbage on standard output. The items that were under way when the plugin died are suspects: they
+// travel alone from then on, and one that kills the plugin twice more is refused as a bad value (for an hour), so that a bad record
+// hurts only itself. While a plugin is degraded, calls fail at once.
 //
 // # Killing
 //

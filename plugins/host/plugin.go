@@ -178,9 +178,6 @@ func (p *Plugin) live(ctx context.Context, ready func()) error {
 		proc.release(p.log)
 		return context.Cause(ctx)
 	}
-	if s.suspect != nil {
-		p.suspects.blame(s.suspect.batch, time.Now())
-	}
 	return err
 }
 
@@ -211,7 +208,7 @@ func (p *Plugin) configureAll(ctx context.Context, proc *process, d sdk.Descript
 		}
 	}
 	p.become(Configured)
-	return newSession(proc, broken), nil
+	return newSession(proc, broken, func(under []*flight) { p.suspects.blame(under, time.Now()) }), nil
 }
 
 // recover waits for the time of the next start: the back-off, or the end of a degradation.

@@ -38,7 +38,8 @@ type process struct {
 	child  atomic.Pointer[child] // nil until go-plugin asked for it
 	rpc    *rpc.Client
 
-	sockets string // folder of the Unix socket
+	sockets string      // folder of the Unix socket
+	late    atomic.Bool // it was killed because it did not come up in time
 }
 
 // launch starts the process and connects. When it fails nothing is left running. It must be called on the supervisor's
@@ -84,7 +85,10 @@ func launch(ctx context.Context, cfg Config, t *tail) (*process, error) {
 func (p *process) connect(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.killChild)
 	defer stop()
-	late := time.AfterFunc(p.cfg.StartTimeout+p.cfg.StartTimeout/2, p.killChild)
+	late := time.AfterFunc(p.cfg.StartTimeout+p.cfg.StartTimeout/2, func() {
+		p.late.Store(true)
+		p.killChild()
+	})
 	defer late.Stop()
 	if _, err := p.client.Start(); err != nil {
 		return err
@@ -202,6 +206,8 @@ func explain(ctx context.Context, err error, p *process, t *tail) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case p.late.Load(), strings.Contains(err.Error(), "timeout while waiting"):
+		e.Reason = fmt.Sprintf("no handshake within %v: is %q a Tandem plugin?", p.cfg.StartTimeout, command)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		e.Reason = fmt.Sprintf("there is no %s: build it, or correct \"command\" (%v)", p.cfg.Command[0], err)
 	case errors.Is(err, fs.ErrPermission):
@@ -216,8 +222,6 @@ func explain(ctx context.Context, err error, p *process, t *tail) error {
 		}
 	case strings.Contains(err.Error(), "exited before we could connect"):
 		e.Reason = fmt.Sprintf("%q ended before its handshake", command)
-	case strings.Contains(err.Error(), "timeout while waiting"):
-		e.Reason = fmt.Sprintf("no handshake within %v: is %q a Tandem plugin?", p.cfg.StartTimeout, command)
 	}
 	return e
 }

@@ -27,7 +27,9 @@ const pingMissesMax = 2
 type session struct {
 	process *process
 	broken  map[string]error // instances whose configuration the process refused after a restart; read-only
-	credit  chan struct{}    // holds a token per unanswered batch
+	blame   func([]*flight)  // told of the batches under way when the plugin failed, before their callers are
+	credit  chan struct{}    // holds a token per unanswered batch, all of them for one that travels alone
+	solo    chan struct{}    // holds a token while a lone batch gathers its credit
 	sending chan *flight
 	dead    chan struct{} // closed when the session has ended
 
@@ -37,44 +39,43 @@ type session struct {
 	order    []*flight // unanswered, oldest first
 	progress time.Time // of the oldest: when it became that, or was last answered in part
 	err      error     // why the session ended
-	suspect  *flight   // the oldest at the end
 }
 
 // flight is one batch on its way. Its results belong to the session until done is closed.
 type flight struct {
 	batch   *pluginv1.Batch
+	alone   bool // a suspect: nothing else is under way with it, so that there is no doubt on whom the plugin died
 	results []*pluginv1.Result
 	done    chan struct{} // closed when every item is answered
 }
 
-func newSession(p *process, broken map[string]error) *session {
+func newSession(p *process, broken map[string]error, blame func([]*flight)) *session {
 	return &session{
 		process: p,
 		broken:  broken,
+		blame:   blame,
 		credit:  make(chan struct{}, rpc.CreditBatches),
+		solo:    make(chan struct{}, 1),
 		sending: make(chan *flight),
 		dead:    make(chan struct{}),
 		open:    map[uint64]*flight{},
 	}
 }
 
-// do sends one batch and waits for its results.
-func (s *session) do(ctx context.Context, batch *pluginv1.Batch) ([]*pluginv1.Result, error) {
-	f := &flight{batch: batch, done: make(chan struct{})}
-	select {
-	case s.credit <- struct{}{}: // given back by answered
-	case <-s.dead:
-		return nil, s.cause()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("it is busy: %w", context.Cause(ctx))
+// do sends one batch before sendBy ends and waits for its results until ctx ends: a plugin that is slow but makes progress is let be, one that
+// makes none is watch's business.
+func (s *session) do(ctx, sendBy context.Context, batch *pluginv1.Batch, alone bool) ([]*pluginv1.Result, error) {
+	f := &flight{batch: batch, alone: alone, done: make(chan struct{})}
+	if err := s.reserve(sendBy, f.credits()); err != nil {
+		return nil, err
 	}
 	select {
-	case s.sending <- f:
+	case s.sending <- f: // answered gives the credit back
 	case <-s.dead:
 		return nil, s.cause()
-	case <-ctx.Done():
-		<-s.credit
-		return nil, fmt.Errorf("it takes no batch: %w", context.Cause(ctx))
+	case <-sendBy.Done():
+		s.giveBack(f.credits())
+		return nil, fmt.Errorf("it takes no batch: %w", context.Cause(sendBy))
 	}
 	select {
 	case <-f.done:
@@ -86,31 +87,70 @@ func (s *session) do(ctx context.Context, batch *pluginv1.Batch) ([]*pluginv1.Re
 	}
 }
 
+func (f *flight) credits() int {
+	if f.alone {
+		return rpc.CreditBatches
+	}
+	return 1
+}
+
+// reserve takes n credits, or none.
+func (s *session) reserve(ctx context.Context, n int) error {
+	if n > 1 { // two that gather would wait for each other
+		select {
+		case s.solo <- struct{}{}:
+			defer func() { <-s.solo }()
+		case <-s.dead:
+			return s.cause()
+		case <-ctx.Done():
+			return fmt.Errorf("it is busy: %w", context.Cause(ctx))
+		}
+	}
+	for got := range n {
+		select {
+		case s.credit <- struct{}{}:
+		case <-s.dead:
+			return s.cause()
+		case <-ctx.Done():
+			s.giveBack(got)
+			return fmt.Errorf("it is busy: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+func (s *session) giveBack(n int) {
+	for range n {
+		<-s.credit
+	}
+}
+
 // run carries batches until ctx ends or the plugin fails; the error says how. ready is called when batches flow.
 func (s *session) run(ctx context.Context, ready func()) error {
-	group, ctx := errgroup.WithContext(ctx)
-	stream, err := s.process.rpc.Work(ctx)
+	group, within := errgroup.WithContext(ctx)
+	stream, err := s.process.rpc.Work(within)
 	if err != nil {
 		err = fmt.Errorf("open its stream: %w", err)
-		s.end(err)
+		s.end(err, false)
 		return err
 	}
-	group.Go(func() error { return s.send(ctx, stream) })
+	group.Go(func() error { return s.send(within, stream) })
 	group.Go(func() error { return s.receive(stream) })
-	group.Go(func() error { return s.watch(ctx) })
+	group.Go(func() error { return s.watch(within) })
+	group.Go(func() error { return s.feelPulse(within) })
 	ready()
 	err = group.Wait()
-	s.end(err)
+	s.end(err, ctx.Err() == nil)
 	return err
 }
 
-// end fails everything that still waits.
-func (s *session) end(err error) {
+// end fails everything that still waits. Suspicion comes first: a caller that tries again at once must meet it.
+func (s *session) end(err error, died bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
-	if len(s.order) > 0 {
-		s.suspect = s.order[0]
+	if died {
+		s.blame(s.order)
 	}
 	close(s.dead)
 }
@@ -179,7 +219,7 @@ func (s *session) answered(reply *pluginv1.Reply) error {
 		return fmt.Errorf("%w: it answered more items of batch %d than there are", errProtocol, reply.GetBatchId())
 	}
 	f.results = append(f.results, reply.GetResults()...)
-	if f == s.order[0] {
+	if f == s.order[0] { // answers to younger batches say nothing about it
 		s.progress = time.Now()
 	}
 	if len(f.results) < len(f.batch.GetItems()) {
@@ -192,36 +232,43 @@ func (s *session) answered(reply *pluginv1.Reply) error {
 			break
 		}
 	}
-	s.progress = time.Now()
-	<-s.credit
+	s.giveBack(f.credits())
 	close(f.done)
 	return nil
 }
 
-// watch gives the plugin up when the oldest batch gets no answer, or when it has no pulse.
+// watch gives the plugin up when the oldest batch gets no answer.
 func (s *session) watch(ctx context.Context) error {
-	cfg := s.process.cfg
-	look := time.NewTicker(min(cfg.CallTimeout/8, cfg.PingInterval))
+	look := time.NewTicker(s.process.cfg.CallTimeout / 8)
 	defer look.Stop()
-	lastPing, misses := time.Now(), 0
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-look.C:
 		}
-		if silent := s.silence(); silent > cfg.CallTimeout {
+		if silent := s.silence(); silent > s.process.cfg.CallTimeout {
 			return fmt.Errorf("%w: silent for %v though a batch waits", errHung, silent.Round(time.Millisecond))
 		}
-		if time.Since(lastPing) < cfg.PingInterval {
-			continue
+	}
+}
+
+// feelPulse gives the plugin up when it fails its health checks, whether it has work or not.
+func (s *session) feelPulse(ctx context.Context) error {
+	look := time.NewTicker(s.process.cfg.PingInterval)
+	defer look.Stop()
+	misses := 0
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-look.C:
 		}
 		if err := s.process.ping(ctx); err == nil {
 			misses = 0
-		} else if misses++; misses >= pingMissesMax && ctx.Err() == nil {
+		} else if misses++; misses >= pingMissesMax {
 			return fmt.Errorf("%w: %w", errNoPulse, err)
 		}
-		lastPing = time.Now()
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Limits on suspicion.
 const (
-	strikesMax  = 3         // deaths of the plugin before an item is refused: one in a batch, two alone
+	strikesMax  = 3         // deaths of the plugin before an item is refused: one among others, two alone
 	suspectsMax = 10_000    // 40 bytes each; beyond it the newest are not remembered
 	suspectFor  = time.Hour // after it an item is innocent again: the plugin may have been mended
 )
@@ -28,8 +28,9 @@ type strikes struct {
 	until time.Time
 }
 
-// blame strikes every item of a batch.
-func (s *suspects) blame(b *pluginv1.Batch, now time.Time) {
+// blame strikes the items that were under way. Which of several it was is not known (an answer may be lost with the process that gave it), so
+// among others an item gets its first strike only; from then on it travels alone, and is cleared, or struck for certain.
+func (s *suspects) blame(flights []*flight, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.items == nil {
@@ -40,10 +41,17 @@ func (s *suspects) blame(b *pluginv1.Batch, now time.Time) {
 			delete(s.items, key)
 		}
 	}
-	for _, item := range b.GetItems() {
-		key := fingerprint(b.GetInstance(), b.GetDirection(), item)
-		if st, known := s.items[key]; known || len(s.items) < suspectsMax {
-			s.items[key] = strikes{n: st.n + 1, until: now.Add(suspectFor)}
+	for _, f := range flights {
+		for _, item := range f.batch.GetItems() {
+			key := fingerprint(f.batch.GetInstance(), f.batch.GetDirection(), item)
+			st, known := s.items[key]
+			if !known && len(s.items) >= suspectsMax {
+				continue
+			}
+			if f.alone || !known {
+				st.n++
+			}
+			s.items[key] = strikes{n: st.n, until: now.Add(suspectFor)}
 		}
 	}
 	s.count.Store(int64(len(s.items)))

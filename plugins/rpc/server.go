@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -19,6 +21,8 @@ import (
 type server struct {
 	pluginv1.UnimplementedPluginServer
 	runtime *sdk.Runtime
+	stderr  *os.File // before go-plugin replaced it
+	once    sync.Once
 
 	mu        sync.Mutex
 	instances map[string]*instance
@@ -33,10 +37,13 @@ type instance struct {
 var _ pluginv1.PluginServer = (*server)(nil)
 
 func newServer(runtime *sdk.Runtime) *server {
-	return &server{runtime: runtime, instances: map[string]*instance{}}
+	return &server{runtime: runtime, stderr: os.Stderr, instances: map[string]*instance{}}
 }
 
+// Describe is the host's first call. It gives the process its standard error back, which go-plugin redirects into a gRPC stream: what a
+// plugin prints just before it dies would be lost there.
 func (s *server) Describe(ctx context.Context, _ *pluginv1.DescribeRequest) (*pluginv1.DescribeResponse, error) {
+	s.once.Do(func() { os.Stderr = s.stderr })
 	d, err := s.runtime.Describe(ctx)
 	if err != nil {
 		return nil, err
@@ -126,21 +133,27 @@ func (s *server) Work(stream pluginv1.Plugin_WorkServer) error {
 	}
 }
 
-// answer sends results as soon as they fill a reply: a batch may grow when it is turned.
+// progressEvery is how often a batch that takes long is answered in part, so that the host can tell slow from hung.
+const progressEvery = 500 * time.Millisecond
+
+// answer sends results as soon as they fill a reply (a batch may grow when it is turned) or have waited for progressEvery.
 func (s *server) answer(stream pluginv1.Plugin_WorkServer, batch *pluginv1.Batch) error {
 	s.mu.Lock()
 	in := s.instances[batch.GetInstance()]
 	s.mu.Unlock()
 	reply, size := &pluginv1.Reply{BatchId: batch.GetId()}, 0
+	sent := time.Now()
 	for _, item := range batch.GetItems() {
 		result := refuse(sdk.Retry("plugin has no instance %q", batch.GetInstance()))
 		if in != nil {
 			result = in.turn(stream.Context(), batch.GetDirection(), item)
 		}
-		if size += len(result.GetItem()); size > BatchBytesMax && len(reply.Results) > 0 {
+		size += len(result.GetItem())
+		if len(reply.Results) > 0 && (size > BatchBytesMax || time.Since(sent) > progressEvery) {
 			if err := stream.Send(reply); err != nil {
 				return err
 			}
+			sent = time.Now()
 			reply, size = &pluginv1.Reply{BatchId: batch.GetId()}, len(result.GetItem())
 		}
 		reply.Results = append(reply.Results, result)
