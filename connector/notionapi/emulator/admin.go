@@ -28,14 +28,15 @@ type command struct {
 	To         string          `json:"to"`
 	Value      json.RawMessage `json:"value"`
 	Token      string          `json:"token"`
+	URL        string          `json:"url"`
 
 	Limit      *int  `json:"limit"`
 	IndexLagMS *int  `json:"index_lag_ms"`
 	ShortPages *bool `json:"short_pages"`
 }
 
-// serveAdmin answers GET state; POST faults, config, deliver, confirm and
-// people/<action>; DELETE faults.
+// serveAdmin answers GET state; POST faults, config, deliver, webhook,
+// confirm and people/<action>; DELETE faults.
 func (e *Emulator) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil && !net.ParseIP(host).IsLoopback() {
 		http.Error(w, "loopback only", http.StatusForbidden)
@@ -79,6 +80,9 @@ func (e *Emulator) admin(r *http.Request) (*object, error) {
 	switch what {
 	case "config":
 		e.configure(&cmd)
+		return obj("ok", true), nil
+	case "webhook":
+		e.SubscribeWebhook(cmd.URL, cmd.Token, cmd.Token == "")
 		return obj("ok", true), nil
 	case "confirm":
 		return obj("ok", true), e.ConfirmWebhook(cmd.Token)

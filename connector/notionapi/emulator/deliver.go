@@ -22,18 +22,15 @@ type Delivered struct{ Sent, Failed int }
 // receiver may call the API. Not for concurrent use with itself.
 func (e *Emulator) Deliver(ctx context.Context, now time.Time) (Delivered, error) {
 	var done Delivered
-	if e.cfg.Webhook.URL == "" {
-		return done, nil
-	}
 	if err := e.handshake(ctx); err != nil {
 		return done, err
 	}
 	for _, ev := range e.due(now) {
 		e.mu.Lock()
 		body := e.st.eventBody(ev)
-		secret := e.st.hooks.secret
+		to, secret := e.st.hooks.url, e.st.hooks.secret
 		e.mu.Unlock()
-		err := e.post(ctx, secret, body)
+		err := e.post(ctx, to, secret, body)
 		if ctx.Err() != nil {
 			return done, ctx.Err()
 		}
@@ -71,7 +68,7 @@ func (e *Emulator) NextDelivery() (time.Time, bool) {
 func (e *Emulator) due(now time.Time) []*event {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.st.hooks.active {
+	if !e.st.hooks.active || e.st.hooks.url == "" {
 		return nil
 	}
 	e.st.closeWindows(now)
@@ -112,19 +109,28 @@ func (e *Emulator) settle(ev *event, now time.Time, ok bool) {
 
 func (e *Emulator) handshake(ctx context.Context) error {
 	e.mu.Lock()
-	wanted, secret := e.st.hooks.handshake, e.st.hooks.secret
+	wanted, to, secret := e.st.hooks.handshake, e.st.hooks.url, e.st.hooks.secret
 	e.mu.Unlock()
 	if !wanted {
 		return nil
 	}
 	body := appendJSON(nil, obj("verification_token", secret))
-	if err := e.post(ctx, secret, body); err != nil {
+	if err := e.post(ctx, to, secret, body); err != nil {
 		return fmt.Errorf("send verification token: %w", err)
 	}
 	e.mu.Lock()
 	e.st.hooks.handshake = false
 	e.mu.Unlock()
 	return nil
+}
+
+// SubscribeWebhook makes the subscription point at another URL, as if made anew
+// in the UI. An empty secret is drawn. With handshake the verification token is
+// posted first, and events start after ConfirmWebhook.
+func (e *Emulator) SubscribeWebhook(to, secret string, handshake bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.st.subscribe(to, secret, handshake)
 }
 
 // ConfirmWebhook is the person who pastes the verification token into the UI:
@@ -140,8 +146,8 @@ func (e *Emulator) ConfirmWebhook(token string) error {
 }
 
 // post sends one signed body; any 2xx acknowledges it.
-func (e *Emulator) post(ctx context.Context, secret string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.cfg.Webhook.URL, bytes.NewReader(body))
+func (e *Emulator) post(ctx context.Context, to, secret string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

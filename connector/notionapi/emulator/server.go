@@ -80,6 +80,7 @@ func (s *Server) Stop() error {
 	}
 	<-s.done
 	s.cancel, s.done, s.http = nil, nil, nil
+	s.Emulator.cfg.Webhook.Client.CloseIdleConnections()
 	return s.Emulator.Flush()
 }
 

@@ -30,6 +30,7 @@ type schemaEdit struct{ id, name, action string }
 
 // outbox gathers changes, then holds events until they are delivered.
 type outbox struct {
+	url          string
 	subscription string
 	integration  string
 	secret       string
@@ -69,17 +70,17 @@ type event struct {
 }
 
 func (s *State) startHooks() {
-	h := &s.hooks
-	if s.cfg.Webhook.URL == "" {
-		return
+	if w := s.cfg.Webhook; w.URL != "" {
+		s.subscribe(w.URL, w.Secret, w.Handshake)
 	}
-	h.subscription, h.integration = newUUID(s.reqs), newUUID(s.reqs)
-	h.secret = s.cfg.Webhook.Secret
-	if h.secret == "" {
-		h.secret = "secret_" + strings.ReplaceAll(newUUID(s.reqs)+newUUID(s.reqs), "-", "")[:43]
+}
+
+func (s *State) subscribe(to, secret string, handshake bool) {
+	s.hooks = outbox{url: to, subscription: newUUID(s.reqs), integration: newUUID(s.reqs), secret: secret,
+		handshake: handshake, active: !handshake}
+	if secret == "" {
+		s.hooks.secret = "secret_" + strings.ReplaceAll(newUUID(s.reqs)+newUUID(s.reqs), "-", "")[:43]
 	}
-	h.handshake = s.cfg.Webhook.Handshake
-	h.active = !h.handshake
 }
 
 // emit notes a change; it counts when the request succeeds.
@@ -97,7 +98,7 @@ func (c *call) schemaChanged(src *source, p *property, action string) {
 func (c *call) tell() {
 	h := &c.s.hooks
 	for _, ch := range c.events {
-		if c.s.cfg.Webhook.URL == "" || !h.active || !c.s.shared(ch.parent.ID) {
+		if h.url == "" || !h.active || !c.s.shared(ch.parent.ID) {
 			continue
 		}
 		h.add(c.now, c.actor, ch)
