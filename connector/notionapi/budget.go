@@ -82,7 +82,7 @@ func NewLocalBudget(cfg LocalBudgetConfig) *LocalBudget {
 	rate := max(cmp.Or(cfg.RatePerMinute, RatePerMinuteDefault), 2)
 	burst := min(max(cmp.Or(cfg.Burst, budgetBurstDefault), 1), rate-1)
 	b := &LocalBudget{
-		interval: time.Minute / time.Duration(rate-burst+1),
+		interval: time.Minute / time.Duration(rate-burst),
 		now:      cfg.Now,
 		sleep:    cfg.Sleep,
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
@@ -222,10 +223,10 @@ func (c *Client) AddOptions(ctx context.Context, dataSourceID, propertyID string
 	if !ok {
 		return DataSource{}, &ValueError{Property: propertyID, Reason: "the data source has no such property"}
 	}
-	options := prop.Options
+	options := slices.Clone(prop.Options)
 	for _, name := range names {
-		if _, there := prop.Option(name); !there {
-			options = append(options[:len(options):len(options)], Option{Name: name})
+		if !slices.ContainsFunc(options, func(o Option) bool { return o.Name == name }) {
+			options = append(options, Option{Name: name})
 		}
 	}
 	if len(options) == len(prop.Options) {

@@ -1,0 +1,551 @@
+package notionapi_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
+)
+
+// clock is a virtual one, for the client and the emulator.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.Advance(d)
+	return ctx.Err()
+}
+
+// world is one emulated workspace with a client of ours.
+type world struct {
+	emu    *emulator.Emulator
+	client *notionapi.Client
+	clock  *clock
+	calls  []notionapi.Attempt
+}
+
+func newWorld(t testing.TB, edit func(*emulator.Config, *notionapi.Config)) *world {
+	t.Helper()
+	w := &world{clock: &clock{now: time.Date(2026, 11, 22, 8, 0, 30, 0, time.UTC)}}
+	emuCfg := emulator.Config{Token: "ntn_test", Limit: -1, Now: w.clock.Now, Random: rand.NewPCG(1, 2)}
+	cfg := notionapi.Config{
+		Token: "ntn_test", Now: w.clock.Now, Sleep: w.clock.Sleep, Jitter: func() float64 { return 0 },
+		OnAttempt: func(a notionapi.Attempt) { w.calls = append(w.calls, a) },
+	}
+	if edit != nil {
+		edit(&emuCfg, &cfg)
+	}
+	w.emu = emulator.New(emuCfg)
+	if cfg.Transport == nil {
+		server := httptest.NewServer(w.emu)
+		t.Cleanup(server.Close)
+		cfg.BaseURL = server.URL
+	}
+	client, err := notionapi.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	w.client = client
+	return w
+}
+
+// source makes a database and gives its data source.
+func (w *world) source(t testing.TB, title string, specs ...notionapi.PropertySpec) notionapi.DataSource {
+	t.Helper()
+	specs = append([]notionapi.PropertySpec{{Name: "Name", Type: notionapi.TypeTitle}}, specs...)
+	db, err := w.client.CreateDatabase(t.Context(), notionapi.NewDatabase{ParentPageID: w.emu.RootPageID(), Title: title, Properties: specs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(db.DataSources) != 1 {
+		t.Fatalf("a new database has %d data sources", len(db.DataSources))
+	}
+	ds, err := w.client.DataSource(t.Context(), db.DataSources[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds
+}
+
+func (w *world) row(t testing.TB, ds notionapi.DataSource, title string) notionapi.Page {
+	t.Helper()
+	page, err := w.client.CreatePage(t.Context(), notionapi.NewPage{DataSourceID: ds.ID, Properties: map[string]notionapi.PropertyWrite{
+		ds.TitleProperty().ID: write(t, notionapi.TypeTitle, change.TextValue(title)),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return page
+}
+
+func write(t testing.TB, propertyType string, v change.Value) notionapi.PropertyWrite {
+	t.Helper()
+	w, err := notionapi.EncodeProperty(propertyType, v, notionapi.EncodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func mustProperty(t testing.TB, ds notionapi.DataSource, name string) notionapi.SchemaProperty {
+	t.Helper()
+	prop, ok := ds.ByName(name)
+	if !ok {
+		t.Fatalf("no property %q in %v", name, ds.Properties)
+	}
+	return prop
+}
+
+func TestSchemaThereAndBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	companies := w.source(t, "Companies")
+	people := w.source(t, "People",
+		notionapi.PropertySpec{Name: "Age", Type: notionapi.TypeNumber, Format: "percent", Description: "in years"},
+		notionapi.PropertySpec{Name: "Stage", Type: notionapi.TypeSelect, Options: []notionapi.Option{{Name: "Lead", Color: "red"}, {Name: "Won"}}},
+		notionapi.PropertySpec{Name: "State", Type: notionapi.TypeStatus},
+		notionapi.PropertySpec{Name: "Company", Type: notionapi.TypeRelation, Relation: &notionapi.RelationSchema{DataSourceID: companies.ID, Dual: true, SyncedName: "Staff"}},
+		notionapi.PropertySpec{Name: "No", Type: notionapi.TypeUniqueID, Prefix: "PRE"},
+	)
+	if got := mustProperty(t, people, "Age"); got.Format != "percent" {
+		t.Errorf("format = %q", got.Format)
+	}
+	if o, ok := mustProperty(t, people, "Stage").Option("Lead"); !ok || o.Color != "red" || o.ID == "" {
+		t.Errorf("option Lead = %+v, %t", o, ok)
+	}
+	if state := mustProperty(t, people, "State"); len(state.Options) != 3 || len(state.Groups) != 3 || state.Options[0].Group == "" {
+		t.Errorf("status = %+v", state)
+	}
+	relation := mustProperty(t, people, "Company").Relation
+	if relation == nil || !relation.Dual || relation.DataSourceID != companies.ID || relation.SyncedName != "Staff" {
+		t.Fatalf("relation = %+v", relation)
+	}
+	companies, err := w.client.DataSource(t.Context(), companies.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, ok := companies.Property(relation.SyncedID); !ok || back.Name != "Staff" || back.Relation.DataSourceID != people.ID {
+		t.Errorf("other side of the relation = %+v, %t", back, ok)
+	}
+
+	age := mustProperty(t, people, "Age").ID
+	people, err = w.client.UpdateDataSource(t.Context(), people.ID, notionapi.SchemaChange{
+		Add:    []notionapi.PropertySpec{{Name: "Note", Type: notionapi.TypeRichText}},
+		Rename: map[string]string{age: "Years"}, Remove: []string{mustProperty(t, people, "No").ID},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := people.Property(age); got.Name != "Years" || got.Description != "in years" {
+		t.Errorf("renamed property = %+v", got)
+	}
+	if _, still := people.ByName("No"); still {
+		t.Error("a removed property is still there")
+	}
+	mustProperty(t, people, "Note")
+
+	// Notion takes the name of a property that is there as a change to it: adding must never retype.
+	for _, name := range []string{"Years", "title"} {
+		_, err = w.client.UpdateDataSource(t.Context(), people.ID, notionapi.SchemaChange{Add: []notionapi.PropertySpec{{Name: name, Type: notionapi.TypeCheckbox}}})
+		var value *notionapi.ValueError
+		if !errors.As(err, &value) {
+			t.Errorf("adding %q: err = %v, want a ValueError", name, err)
+		}
+	}
+}
+
+func TestAddOptionsKeepsThoseThatAreThere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ds := w.source(t, "T",
+		notionapi.PropertySpec{Name: "State", Type: notionapi.TypeStatus},
+		notionapi.PropertySpec{Name: "Stage", Type: notionapi.TypeSelect, Options: []notionapi.Option{{Name: "Lead", Color: "red"}}})
+	for _, name := range []string{"State", "Stage"} {
+		prop := mustProperty(t, ds, name)
+		after, err := w.client.AddOptions(t.Context(), ds.ID, prop.ID, "Fresh", "Newer", "Fresh")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := mustProperty(t, after, name)
+		if len(got.Options) != len(prop.Options)+2 {
+			t.Errorf("%s has %+v after adding 2", name, got.Options)
+		}
+		if diff := cmp.Diff(prop.Options, got.Options[:len(prop.Options)]); diff != "" {
+			t.Errorf("%s: old options (-before +after):\n%s", name, diff)
+		}
+		calls := len(w.calls)
+		if _, err := w.client.AddOptions(t.Context(), ds.ID, prop.ID, "Newer"); err != nil || len(w.calls) != calls+1 {
+			t.Errorf("adding what is there: err %v, %d requests; want 1", err, len(w.calls)-calls)
+		}
+	}
+}
+
+func TestTrashAndNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ds := w.source(t, "T", notionapi.PropertySpec{Name: "N", Type: notionapi.TypeNumber})
+	page := w.row(t, ds, "one")
+	yes, no := true, false
+	trashed, err := w.client.UpdatePage(t.Context(), page.ID, notionapi.PageUpdate{InTrash: &yes})
+	if err != nil || !trashed.InTrash {
+		t.Fatalf("trash: %v, in trash %t", err, trashed.InTrash)
+	}
+	n := mustProperty(t, ds, "N").ID
+	update := notionapi.PageUpdate{Properties: map[string]notionapi.PropertyWrite{n: write(t, notionapi.TypeNumber, change.IntValue(1))}}
+	if _, err = w.client.UpdatePage(t.Context(), page.ID, update); !notionapi.IsTrashed(err) || notionapi.IsValidation(err) {
+		t.Errorf("update in the trash: %v; want IsTrashed", err)
+	}
+	if got, err := w.client.Page(t.Context(), page.ID); err != nil || !got.InTrash {
+		t.Errorf("a refused update took the page out of the trash: %v, %t", err, got.InTrash)
+	}
+	if got, err := w.client.UpdatePage(t.Context(), page.ID, notionapi.PageUpdate{InTrash: &no}); err != nil || got.InTrash {
+		t.Errorf("restore: %v, in trash %t", err, got.InTrash)
+	}
+	if _, err := w.client.Page(t.Context(), "00000000-0000-4000-8000-000000000000"); !notionapi.IsNotFound(err) {
+		t.Errorf("err = %v, want not found", err)
+	}
+	var e *notionapi.Error
+	if errors.As(err, &e) && (e.RequestID == "" || e.Outcome != notionapi.NotApplied) {
+		t.Errorf("error = %+v", e)
+	}
+	if _, err := w.client.Page(t.Context(), "../users"); notionapi.IsNotFound(err) || err == nil {
+		t.Errorf("an id that is none: err = %v", err)
+	}
+}
+
+// A person adds a column of a type that no client knows: the page must still be read.
+func TestUnknownTypesAreTolerated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ds := w.source(t, "T", notionapi.PropertySpec{Name: "N", Type: notionapi.TypeNumber})
+	page := w.row(t, ds, "one")
+	ada := w.emu.Person(w.emu.PersonID("Ada Lovelace"))
+	for _, kind := range []string{"place", "last_visited_time", "button"} {
+		if err := ada.AddProperty(ds.ID, "new "+kind, kind, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.client.Page(t.Context(), page.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Properties) != 5 {
+		t.Errorf("%d properties, want 5", len(got.Properties))
+	}
+	if prop, _ := got.ByName("new last_visited_time"); !prop.Value.IsAbsent() || len(prop.Raw) == 0 {
+		t.Errorf("unknown type = %+v", prop)
+	}
+	list, err := w.client.QueryDataSource(t.Context(), ds.ID, notionapi.Query{})
+	if err != nil || len(list.Pages) != 1 {
+		t.Errorf("query: %v, %d rows", err, len(list.Pages))
+	}
+	if _, err := w.client.DataSource(t.Context(), ds.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCompleteReadsBeyond25(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	targets := w.source(t, "Targets")
+	ds := w.source(t, "T", notionapi.PropertySpec{Name: "R", Type: notionapi.TypeRelation, Relation: &notionapi.RelationSchema{DataSourceID: targets.ID}})
+	var ids []string
+	for i := range 130 {
+		ids = append(ids, w.row(t, targets, fmt.Sprint(i)).ID)
+	}
+	page := w.row(t, ds, "one")
+	if err := w.emu.Person(w.emu.PersonID("Ada Lovelace")).SetRelation(page.ID, "R", ids); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.client.Page(t.Context(), page.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut, _ := got.ByName("R")
+	if !cut.HasMore || len(cut.Value.Items()) != 25 {
+		t.Fatalf("the page gave %d of 130, has more %t", len(cut.Value.Items()), cut.HasMore)
+	}
+	before := notionapi.ContentHash(got, []string{cut.ID})
+	w.clock.Advance(time.Minute)
+	if err := w.client.Complete(t.Context(), &got); err != nil {
+		t.Fatal(err)
+	}
+	whole, _ := got.ByName("R")
+	if want := change.TextSet(ids...); whole.HasMore || !change.Equal(whole.Value, want) {
+		t.Errorf("complete value: %d of 130, has more %t", len(whole.Value.Items()), whole.HasMore)
+	}
+	if !got.ReadTo.After(got.ReadFrom) || whole.Name != "R" {
+		t.Errorf("read %v to %v, name %q", got.ReadFrom, got.ReadTo, whole.Name)
+	}
+	if notionapi.ContentHash(got, []string{cut.ID}) == before {
+		t.Error("a cut and a whole value have one hash")
+	}
+	// Never more than it must: nothing is cut any more.
+	calls := len(w.calls)
+	if err := w.client.Complete(t.Context(), &got); err != nil || len(w.calls) != calls {
+		t.Errorf("completing a whole page: %v, %d requests", err, len(w.calls)-calls)
+	}
+}
+
+func TestPropertyItemsOfEveryListType(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ds := w.source(t, "T",
+		notionapi.PropertySpec{Name: "Text", Type: notionapi.TypeRichText}, notionapi.PropertySpec{Name: "People", Type: notionapi.TypePeople},
+		notionapi.PropertySpec{Name: "Number", Type: notionapi.TypeNumber}, notionapi.PropertySpec{Name: "Date", Type: notionapi.TypeDate},
+		notionapi.PropertySpec{Name: "Empty", Type: notionapi.TypeRichText})
+	long := strings.Repeat("0123456789", 1000)
+	values := map[string]change.Value{
+		"Name": change.TextValue("title"), "Text": change.TextValue(long), "Number": change.DecimalValue("4.5"),
+		"People": change.TextSet(w.emu.PersonID("Ada Lovelace"), w.emu.PersonID("Grace Hopper")), "Date": change.DateValue(20_000),
+	}
+	props := map[string]notionapi.PropertyWrite{}
+	for name, v := range values {
+		props[mustProperty(t, ds, name).ID] = write(t, mustProperty(t, ds, name).Type, v)
+	}
+	page, err := w.client.CreatePage(t.Context(), notionapi.NewPage{DataSourceID: ds.ID, Properties: props})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values["Empty"] = change.NullValue()
+	for name, want := range values {
+		got, err := w.client.PropertyItems(t.Context(), page.ID, mustProperty(t, ds, name).ID)
+		if err != nil || !change.Equal(got.Value, want) {
+			t.Errorf("%s: %v, err %v; want %v", name, got.Value, err, want)
+		}
+	}
+}
+
+// The official way past 10,000 rows, here past 30: windows over created_time, each row once.
+func TestRowsGoOnPastTheQueryLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(e *emulator.Config, _ *notionapi.Config) { e.QueryMax, e.ShortPages = 30, true })
+	ds := w.source(t, "T")
+	want := map[string]bool{}
+	for i := range 100 {
+		want[w.row(t, ds, fmt.Sprint(i)).ID] = true
+		if i%7 == 6 {
+			w.clock.Advance(time.Minute)
+		}
+	}
+	got := map[string]int{}
+	for page, err := range w.client.Rows(t.Context(), ds.ID, notionapi.Query{PageSize: 9}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[page.ID]++
+	}
+	for id := range want {
+		if got[id] != 1 {
+			t.Errorf("row %s was given %d times", id, got[id])
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d rows, want %d", len(got), len(want))
+	}
+}
+
+func TestRowsSayWhenAMinuteIsTooFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(e *emulator.Config, _ *notionapi.Config) { e.QueryMax = 10 })
+	ds := w.source(t, "T")
+	for i := range 15 {
+		w.row(t, ds, fmt.Sprint(i))
+	}
+	rows, last := 0, error(nil)
+	for _, err := range w.client.Rows(t.Context(), ds.ID, notionapi.Query{}) {
+		if last = err; err == nil {
+			rows++
+		}
+	}
+	if !errors.Is(last, notionapi.ErrMinuteTooFull) || rows != 10 {
+		t.Errorf("%d rows, then %v; want 10, then ErrMinuteTooFull", rows, last)
+	}
+}
+
+// A cursor that Notion forgot mid-scan, and a query that is too slow for a full page.
+func TestRowsRecover(t *testing.T) {
+	t.Parallel()
+	var tamper func(*http.Request)
+	var w *world
+	w = newWorld(t, func(_ *emulator.Config, c *notionapi.Config) {
+		c.AttemptsMax = 1
+		c.Transport = tripper(func(r *http.Request) (*http.Response, error) {
+			if tamper != nil {
+				tamper(r)
+			}
+			return w.emu.Transport().RoundTrip(r)
+		})
+	})
+	ds := w.source(t, "T")
+	for i := range 60 {
+		w.row(t, ds, fmt.Sprint(i))
+		w.clock.Advance(20 * time.Second)
+	}
+	n, seen := 0, map[string]int{}
+	for page, err := range w.client.Rows(t.Context(), ds.ID, notionapi.Query{PageSize: 20}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[page.ID]++
+		switch n++; n {
+		case 20:
+			fault := emulator.Fault{Kind: emulator.FaultUnavailable, Path: "/v1/data_sources/*/query", Count: 1}
+			if err := w.emu.Inject(fault); err != nil {
+				t.Fatal(err)
+			}
+		case 40:
+			tamper = forgetCursor(t, &tamper)
+		}
+	}
+	if len(seen) != 60 || n != 60 {
+		t.Errorf("%d rows, %d different; want 60", n, len(seen))
+	}
+	if tamper != nil {
+		t.Error("the cursor was never tampered with: the test tests nothing")
+	}
+}
+
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// forgetCursor replaces the next cursor by one that nobody gave.
+func forgetCursor(t *testing.T, slot *func(*http.Request)) func(*http.Request) {
+	return func(r *http.Request) {
+		body := readAll(t, r.Body)
+		if !strings.Contains(body, "start_cursor") {
+			setBody(r, body)
+			return
+		}
+		setBody(r, `{"start_cursor":"3fd7e3b8-0000-4000-8000-000000000000","sorts":[{"timestamp":"created_time","direction":"ascending"}]}`)
+		*slot = nil
+	}
+}
+
+func TestUsersCommentsSearchAndChildren(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ds := w.source(t, "Contacts")
+	page := w.row(t, ds, "Zoë")
+	me, err := w.client.Me(t.Context())
+	if err != nil || me.Type != "bot" || me.ID != page.LastEditedBy || me.WorkspaceName == "" {
+		t.Errorf("me = %+v, err %v; the page was edited by %s", me, err, page.LastEditedBy)
+	}
+	users, err := w.client.Users(t.Context())
+	if err != nil || len(users) < 3 {
+		t.Errorf("users = %v, err %v", users, err)
+	}
+	long := strings.Repeat("ünïcode ", 500)
+	if c, err := w.client.CreateComment(t.Context(), page.ID, long); err != nil || c.Text != long || c.ID == "" {
+		t.Errorf("comment of %d characters, err %v", len(c.Text), err)
+	}
+	children, err := w.client.ChildDatabases(t.Context(), w.emu.RootPageID())
+	if err != nil || len(children) != 1 || children[0] != (notionapi.ChildDatabase{ID: ds.DatabaseID, Title: "Contacts"}) {
+		t.Errorf("children = %v, err %v", children, err)
+	}
+	db, err := w.client.Database(t.Context(), ds.DatabaseID)
+	if err != nil || db.Title != "Contacts" || db.Parent.PageID != w.emu.RootPageID() || db.DataSources[0].ID != ds.ID {
+		t.Errorf("database = %+v, err %v", db, err)
+	}
+	found, err := w.client.Search(t.Context(), notionapi.SearchQuery{Text: "Contacts", Object: "data_source"})
+	if err != nil || len(found.DataSources) != 1 || found.DataSources[0].ID != ds.ID {
+		t.Errorf("search = %+v, err %v", found, err)
+	}
+	found, err = w.client.Search(t.Context(), notionapi.SearchQuery{Text: "Zo", Object: "page", PageSize: 5})
+	if err != nil || len(found.Pages) != 1 || found.Pages[0].ID != page.ID {
+		t.Errorf("search for a page = %+v, err %v", found, err)
+	}
+}
+
+// A create that was saved although it was answered with an error is found by its id, or is unknown; never doubled by us.
+func TestCreateThatWasCommitted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	ds := w.source(t, "T")
+	for kind, outcome := range map[string]notionapi.Outcome{
+		emulator.FaultCommitted:    notionapi.Applied,
+		emulator.FaultGatewayAfter: notionapi.OutcomeUnknown,
+		emulator.FaultDropAfter:    notionapi.OutcomeUnknown,
+		emulator.FaultBadGateway:   notionapi.OutcomeUnknown,
+		emulator.FaultConflict:     notionapi.NotApplied,
+	} {
+		if err := w.emu.Inject(emulator.Fault{Kind: kind, Method: "POST", Path: "/v1/pages", Count: 1}); err != nil {
+			t.Fatal(err)
+		}
+		calls := len(w.calls)
+		_, err := w.client.CreatePage(t.Context(), notionapi.NewPage{DataSourceID: ds.ID})
+		var e *notionapi.Error
+		if !errors.As(err, &e) || e.Outcome != outcome {
+			t.Errorf("%s: err = %v, want outcome %v", kind, err, outcome)
+			continue
+		}
+		if n := len(w.calls) - calls; n != 1 {
+			t.Errorf("%s: %d requests, want 1", kind, n)
+		}
+		if id, applied := e.Applied(); applied {
+			if _, err := w.client.Page(t.Context(), id); err != nil {
+				t.Errorf("the committed page %s: %v", id, err)
+			}
+		}
+	}
+}
+
+// 180 requests a minute, as the emulator counts them: the budget never meets the limit, and a limit that is met is obeyed.
+func TestBudgetAgainstRealWindow(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, rate int) (limited int) {
+		var w *world
+		w = newWorld(t, func(e *emulator.Config, c *notionapi.Config) {
+			e.Limit = 180
+			clk := &clock{now: time.Date(2026, 11, 22, 8, 0, 30, 0, time.UTC)}
+			e.Now, c.Now, c.Sleep = clk.Now, clk.Now, clk.Sleep
+			c.Budget = notionapi.NewLocalBudget(notionapi.LocalBudgetConfig{RatePerMinute: rate, Now: clk.Now, Sleep: clk.Sleep})
+			c.Transport = tripper(func(r *http.Request) (*http.Response, error) { return w.emu.Transport().RoundTrip(r) })
+		})
+		for range 500 {
+			if _, err := w.client.Me(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, a := range w.calls {
+			if a.Status == 429 {
+				limited++
+			}
+		}
+		return limited
+	}
+	if limited := run(t, 180); limited != 0 {
+		t.Errorf("%d requests were refused at the rate that Notion grants", limited)
+	}
+	if limited := run(t, 100_000); limited == 0 {
+		t.Error("no request was refused: the emulator does not limit, and the test tests nothing")
+	}
+}
