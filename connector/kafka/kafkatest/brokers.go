@@ -147,7 +147,7 @@ func EachOwn(t *testing.T, test func(t *testing.T, broker Own)) {
 	t.Helper()
 	t.Run(Kfake, func(t *testing.T) {
 		t.Parallel()
-		test(t, ownKfake(t))
+		test(t, OwnEmbedded(t))
 	})
 	t.Run(Apache, func(t *testing.T) {
 		t.Parallel()
@@ -155,8 +155,8 @@ func EachOwn(t *testing.T, test func(t *testing.T, broker Own)) {
 	})
 }
 
-// ownKfake is the embedded broker: kfake with its records in a folder.
-func ownKfake(t *testing.T) Own {
+// OwnEmbedded is the embedded broker: a kfake with its records in a folder, so that it can be halted and brought back.
+func OwnEmbedded(t *testing.T) Own {
 	t.Helper()
 	broker, err := embedded.New(embedded.Config{Dir: t.TempDir(), Port: freePort(t)})
 	if err != nil {
