@@ -1,0 +1,157 @@
+package notion
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/kafka"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+)
+
+// read is one page as it was read, with the link's seq from before the read.
+type read struct {
+	page  notionapi.Page
+	hash  string
+	seq   int64
+	via   change.Via
+	hints map[string]time.Time
+}
+
+// emit publishes those rows of a query whose content differs from what was emitted last. found is told of every page; nil is nobody.
+func (p *Poller) emit(ctx context.Context, st step, pages []notionapi.Page, via change.Via, found func(id string)) (int, error) {
+	ids := make([]string, len(pages))
+	for i, page := range pages {
+		ids[i] = page.ID
+		if found != nil {
+			found(page.ID)
+		}
+	}
+	known, err := p.Ledger.Emitted(ctx, p.Entity.Sync, p.Entity.Name, ids)
+	if err != nil {
+		return 0, fmt.Errorf("look up what was emitted: %w", err)
+	}
+	var batch []read
+	for _, page := range pages {
+		r, ok, err := p.row(ctx, st, page, known[page.ID], via)
+		if err != nil {
+			return 0, err
+		}
+		if ok {
+			batch = append(batch, r)
+		}
+	}
+	return p.publish(ctx, st, batch)
+}
+
+// row looks at one row of a query. The index that answers queries may lag: if we wrote or read the page since it could have shown that,
+// the page itself is asked.
+func (p *Poller) row(ctx context.Context, st step, page notionapi.Page, known ledger.Emitted, via change.Via) (read, bool, error) {
+	hash := notionapi.ContentHash(page, st.schema.IDs())
+	if hash == known.Hash {
+		return read{}, false, nil
+	}
+	since := page.ReadFrom.Add(-p.IndexLag)
+	if known.WroteAt.After(since) || known.ReadAt.After(since) || cut(page, st.schema.IDs()) {
+		return p.get(ctx, st, page.ID, known, via)
+	}
+	return read{page: page, hash: hash, seq: known.Seq, via: via}, true, nil
+}
+
+func cut(page notionapi.Page, ids []string) bool {
+	for _, id := range ids {
+		if prop, ok := page.Property(id); ok && prop.HasMore {
+			return true
+		}
+	}
+	return false
+}
+
+// get reads a page whole; false if it says nothing new or cannot be found, which is no evidence of anything.
+func (p *Poller) get(ctx context.Context, st step, id string, known ledger.Emitted, via change.Via) (read, bool, error) {
+	page, err := p.Pages.Page(ctx, id)
+	if notionapi.IsNotFound(err) {
+		return read{}, false, nil
+	}
+	if err != nil {
+		return read{}, false, fmt.Errorf("read page %s: %w", id, err)
+	}
+	if err := p.Pages.Complete(ctx, &page, st.schema.IDs()...); err != nil {
+		return read{}, false, fmt.Errorf("read the rest of page %s: %w", id, err)
+	}
+	hash := notionapi.ContentHash(page, st.schema.IDs())
+	if hash == known.Hash {
+		return read{}, false, nil
+	}
+	if !known.Known && page.Parent.DataSourceID != st.schema.DataSource {
+		return read{}, false, nil // not one of ours
+	}
+	return read{page: page, hash: hash, seq: known.Seq, via: via}, true, nil
+}
+
+// publish puts the reads into Kafka, and remembers them as emitted once they are acknowledged.
+func (p *Poller) publish(ctx context.Context, st step, batch []read) (int, error) {
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	records, hashes := make([]kafka.Record, len(batch)), make(map[string]string, len(batch))
+	for i, r := range batch {
+		record, err := p.record(st, r)
+		if err != nil {
+			return 0, err
+		}
+		records[i], hashes[r.page.ID] = record, r.hash
+	}
+	if err := p.Publisher.SendBatch(ctx, records); err != nil {
+		return 0, fmt.Errorf("publish the changes of %s: %w", p.Entity.Name, err)
+	}
+	if err := p.Ledger.SetEmitted(ctx, p.Entity.Sync, p.Entity.Name, hashes); err != nil {
+		return 0, fmt.Errorf("remember what was emitted: %w", err)
+	}
+	if p.Observe != nil {
+		p.Observe(p.Entity.Name, batch[0].via, len(batch))
+	}
+	return len(batch), nil
+}
+
+// record writes the event of one read.
+func (p *Poller) record(st step, r read) (kafka.Record, error) {
+	properties := map[string]json.RawMessage{}
+	for _, id := range st.schema.IDs() {
+		if prop, ok := r.page.Property(id); ok {
+			properties[notionapi.CanonicalID(id)] = prop.Raw
+		}
+	}
+	parent, err := json.Marshal(map[string]string{"type": r.page.Parent.Type, "data_source_id": r.page.Parent.DataSourceID, "database_id": r.page.Parent.DatabaseID})
+	if err != nil {
+		return kafka.Record{}, fmt.Errorf("write the page's parent: %w", err)
+	}
+	op := change.Update
+	switch {
+	case r.page.InTrash:
+		op = change.Delete
+	case r.via == change.ViaSweep:
+		op = change.Read
+	}
+	external := ""
+	if prop, ok := r.page.Property(st.schema.External); ok {
+		external = prop.Value.Text()
+	}
+	e := change.PageEvent{
+		Op: op, At: p.Now(),
+		Page: change.Page{ID: r.page.ID, Parent: parent, InTrash: r.page.InTrash, Properties: properties},
+		Source: change.PageSource{
+			Version: p.Version, Name: p.Prefix, Entity: p.Entity.Name, DataSource: st.schema.DataSource, Edited: r.page.Edited,
+			ReadFrom: r.page.ReadFrom, ReadTo: r.page.ReadTo, Seq: r.seq, Via: r.via, Created: r.page.Created, CreatedBy: r.page.CreatedBy,
+			LastEditedBy: r.page.LastEditedBy, External: external, Hash: r.hash, Hints: r.hints,
+		},
+	}
+	value, err := e.Encode()
+	if err != nil {
+		return kafka.Record{}, fmt.Errorf("page %s: %w", r.page.ID, err)
+	}
+	return kafka.Record{Topic: p.Topic, Key: e.Key(), Value: value}, nil
+}

@@ -1,0 +1,225 @@
+package notion
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/kafka"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+)
+
+// Pages is what the poller asks of Notion.
+type Pages interface {
+	QueryDataSource(ctx context.Context, dataSourceID string, query notionapi.Query) (notionapi.List, error)
+	Rows(ctx context.Context, dataSourceID string, query notionapi.Query) iter.Seq2[notionapi.Page, error]
+	Page(ctx context.Context, id string) (notionapi.Page, error)
+	Complete(ctx context.Context, page *notionapi.Page, ids ...string) error
+}
+
+// Ledger is what the poller asks of the ledger.
+type Ledger interface {
+	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
+	Emitted(ctx context.Context, sync, entity string, pages []string) (map[string]ledger.Emitted, error)
+	SetEmitted(ctx context.Context, sync, entity string, hashes map[string]string) error
+	Pages(ctx context.Context, sync, entity, after string, max int) ([]string, error)
+	Add(ctx context.Context, now time.Time, reasons []ledger.Reason) error
+	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	Cursor(ctx context.Context, name string) (json.RawMessage, error)
+	SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error
+}
+
+// Publisher puts records into Kafka and returns when all are acknowledged.
+type Publisher interface {
+	SendBatch(ctx context.Context, records []kafka.Record) error
+}
+
+// Poller reads one entity's pages. Its fields are set before the first step and not changed after; one goroutine drives it.
+type Poller struct {
+	Entity    *mapping.Entity
+	Topic     string
+	Prefix    string // topic.prefix, the events' source.name
+	Version   string // of the program, for the events
+	Holder    string
+	Pages     Pages
+	Ledger    Ledger
+	Publisher Publisher
+	Now       func() time.Time
+	Log       *slog.Logger
+	Observe   func(entity string, via change.Via, emitted int) // metrics; nil is nobody
+
+	IndexLag      time.Duration // notion.index.lag.ms: how long a query may not show a write
+	SweepInterval time.Duration
+	LeadFor       time.Duration // how long a step may take before another process may take over
+
+	sweep *sweep
+}
+
+// Result is what one step did.
+type Result struct {
+	Led      bool // false: another process polls this entity
+	Seen     int  // pages looked at
+	Emitted  int
+	Sweeping bool // a sweep has more to do
+}
+
+// cursor is the poller's position, kept in the ledger.
+type cursor struct {
+	Minute  time.Time `json:"minute"`           // newest last_edited_time seen
+	Swept   time.Time `json:"swept,omitzero"`   // when the last whole sweep began
+	Request time.Time `json:"request,omitzero"` // a sweep was asked for
+	Why     string    `json:"why,omitempty"`
+}
+
+// step is one leadership over the cursor.
+type step struct {
+	fence  ledger.Fence
+	cursor cursor
+	schema ledger.Schema
+}
+
+// lead is what the ledger calls this entity's poller.
+func (p *Poller) lead() string { return CursorName(p.Entity.Sync, p.Entity.Name) }
+
+// CursorName is the name of an entity's cursor, and of the lease over it, in the ledger.
+func CursorName(sync, entity string) string { return "poll/" + sync + "/" + entity }
+
+// RunOnce polls once, and goes on with a sweep if one is due.
+func (p *Poller) RunOnce(ctx context.Context) (Result, error) {
+	st, led, err := p.begin(ctx)
+	if err != nil || !led {
+		return Result{}, err
+	}
+	if p.sweepDue(st.cursor) {
+		return p.runSweep(ctx, st)
+	}
+	return p.poll(ctx, st)
+}
+
+// begin takes the lead and reads the position; false if another process leads or the database is not known yet.
+func (p *Poller) begin(ctx context.Context) (step, bool, error) {
+	fence, ok, err := p.Ledger.Lead(ctx, p.lead(), p.Holder, p.Now(), p.LeadFor)
+	if err != nil || !ok {
+		p.sweep = nil
+		return step{}, false, err
+	}
+	schema, known, err := p.Ledger.Schema(ctx, p.Entity.Sync, p.Entity.Name)
+	if err != nil {
+		return step{}, false, fmt.Errorf("read what is known of Notion's schema: %w", err)
+	}
+	if !known {
+		return step{}, false, fmt.Errorf("the database of %s is not known yet: the sink.NotionSink of sync %s has to run once", p.Entity.Name, p.Entity.Sync)
+	}
+	st := step{fence: fence, schema: schema}
+	data, err := p.Ledger.Cursor(ctx, p.lead())
+	if err != nil || data == nil {
+		return st, true, err
+	}
+	if err := json.Unmarshal(data, &st.cursor); err != nil {
+		return st, false, fmt.Errorf("read the poll cursor: %w", err)
+	}
+	return st, true, nil
+}
+
+func (p *Poller) save(ctx context.Context, st step) error {
+	data, err := json.Marshal(st.cursor)
+	if err != nil {
+		return fmt.Errorf("write the poll cursor: %w", err)
+	}
+	if err := p.Ledger.SaveCursor(ctx, p.lead(), st.fence, data); err != nil {
+		return fmt.Errorf("save the poll cursor: %w", err)
+	}
+	return nil
+}
+
+// overlap is looked at again beside the index lag: the newest minute may still get edits.
+const overlap = time.Minute
+
+// poll asks for what was edited since the newest minute seen, with overlap.
+func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
+	result := Result{Led: true}
+	query := notionapi.Query{
+		Filter: notionapi.EditedOnOrAfter(st.cursor.Minute.Add(-overlap - p.IndexLag)),
+		Sorts:  []notionapi.Sort{{Timestamp: "last_edited_time"}},
+	}
+	for {
+		list, err := p.Pages.QueryDataSource(ctx, st.schema.DataSource, query)
+		switch {
+		case notionapi.IsInvalidCursor(err) && query.Cursor != "":
+			query.Cursor = "" // start this poll again: what was emitted is not emitted twice
+			continue
+		case err != nil:
+			return result, fmt.Errorf("query the pages of %s: %w", p.Entity.Name, err)
+		}
+		emitted, err := p.emit(ctx, st, list.Pages, change.ViaPoll, nil)
+		if err != nil {
+			return result, err
+		}
+		result.Seen, result.Emitted = result.Seen+len(list.Pages), result.Emitted+emitted
+		moved := p.advance(&st.cursor, list.Pages)
+		if moved {
+			if err := p.save(ctx, st); err != nil {
+				return result, err
+			}
+		}
+		switch {
+		case list.HasMore && list.NextCursor != "":
+			query.Cursor = list.NextCursor
+		case list.Incomplete && moved:
+			// 10,000 rows were edited since: go on from the newest of them.
+			query.Cursor, query.Filter = "", notionapi.EditedOnOrAfter(st.cursor.Minute)
+		case list.Incomplete:
+			return result, p.RequestSweep(ctx, "more than 10,000 pages were edited in one minute")
+		default:
+			return result, nil
+		}
+	}
+}
+
+// advance moves the cursor to the newest minute among pages that are in Kafka; it never goes back.
+func (p *Poller) advance(c *cursor, pages []notionapi.Page) bool {
+	moved := false
+	for _, page := range pages {
+		if page.Edited.After(c.Minute) {
+			c.Minute, moved = page.Edited, true
+		}
+	}
+	return moved
+}
+
+// RunPages looks at single pages that webhooks named, by GET.
+func (p *Poller) RunPages(ctx context.Context, pages map[string]Named) (Result, error) {
+	st, led, err := p.begin(ctx)
+	if err != nil || !led {
+		return Result{}, err
+	}
+	result := Result{Led: true}
+	ids := change.Sorted(pages)
+	known, err := p.Ledger.Emitted(ctx, p.Entity.Sync, p.Entity.Name, ids)
+	if err != nil {
+		return result, fmt.Errorf("look up what was emitted: %w", err)
+	}
+	var batch []read
+	for _, id := range ids {
+		if parent := pages[id].DataSource; parent != "" && parent != st.schema.DataSource && !known[id].Known {
+			continue // another entity's
+		}
+		r, ok, err := p.get(ctx, st, id, known[id], change.ViaWebhook)
+		if err != nil {
+			return result, err
+		}
+		if ok {
+			r.hints = pages[id].Hints
+			batch = append(batch, r)
+		}
+		result.Seen++
+	}
+	result.Emitted, err = p.publish(ctx, st, batch)
+	return result, err
+}

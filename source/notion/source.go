@@ -1,0 +1,235 @@
+package notion
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/tandem-sync/tandem/connector/lifecycle"
+	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+)
+
+// Config is what a Source is made of.
+type Config struct {
+	Name     string
+	Pollers  []*Poller
+	Registry mapping.Registry
+	Interval Interval
+	Webhook  *Webhook // nil: polling alone
+	Log      *slog.Logger
+}
+
+// Source is the connector: a loop for each entity, and the webhook receiver that wakes them.
+type Source struct {
+	lifecycle.Group
+
+	loops []*loop
+}
+
+// New puts the source together; nothing runs and nothing is asked before Start.
+func New(c Config) *Source {
+	s := &Source{}
+	var entities []*mapping.Entity
+	for _, p := range c.Pollers {
+		entities = append(entities, p.Entity)
+	}
+	agreed := func(ctx context.Context) error { return mapping.Agree(ctx, c.Registry, entities) }
+	for _, p := range c.Pollers {
+		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1)}
+		s.loops = append(s.loops, l)
+		s.Add("poll "+p.Entity.Name, l)
+	}
+	if c.Webhook != nil {
+		c.Webhook.Wake = s.Wake
+		s.Add("webhook", c.Webhook)
+	}
+	return s
+}
+
+// Wake makes the pollers look at a page now. Which of them it concerns is for them to find out; hint may be without properties.
+func (s *Source) Wake(hint Hint) {
+	for _, l := range s.loops {
+		l.hint(hint)
+	}
+}
+
+// PollNow makes all pollers poll now.
+func (s *Source) PollNow() {
+	for _, l := range s.loops {
+		l.signal()
+	}
+}
+
+// Hint is what a webhook said: that a page changed, and maybe which of its properties, by a time.
+type Hint struct {
+	Page       string // "" for a hint that names no page: poll
+	DataSource string // the page's parent, "" if not known
+	Properties []string
+	At         time.Time
+}
+
+// loop drives one poller.
+type loop struct {
+	lifecycle.Runner
+
+	poller   *Poller
+	interval Interval
+	agreed   func(context.Context) error
+	log      *slog.Logger
+	wake     chan struct{} // capacity 1: any burst costs at most two rounds and none is lost
+
+	mu    sync.Mutex
+	pages map[string]Named // by webhooks
+	poll  bool             // a poll was asked for
+}
+
+// Named is what webhooks said of one page since it was last looked at.
+type Named struct {
+	DataSource string               // its parent, "" if not said
+	Hints      map[string]time.Time // property id → newest time at which an event named it
+}
+
+// hintsMax bounds what waits for the loop; beyond it a poll finds the rest.
+const hintsMax = 1000
+
+func (l *loop) Start(ctx context.Context) error {
+	l.Run(ctx, l.run)
+	return nil
+}
+
+func (l *loop) hint(h Hint) {
+	l.mu.Lock()
+	switch {
+	case h.Page == "" || len(l.pages) >= hintsMax:
+		l.poll = true
+	default:
+		if l.pages == nil {
+			l.pages = map[string]Named{}
+		}
+		named, ok := l.pages[h.Page]
+		if !ok {
+			named.Hints = map[string]time.Time{}
+		}
+		if h.DataSource != "" {
+			named.DataSource = h.DataSource
+		}
+		for _, property := range h.Properties {
+			if h.At.After(named.Hints[property]) {
+				named.Hints[property] = h.At
+			}
+		}
+		l.pages[h.Page] = named
+	}
+	l.mu.Unlock()
+	l.ring()
+}
+
+func (l *loop) signal() {
+	l.mu.Lock()
+	l.poll = true
+	l.mu.Unlock()
+	l.ring()
+}
+
+func (l *loop) ring() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (l *loop) run(ctx context.Context) error {
+	defer l.poller.Close()
+	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(500*time.Millisecond), backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(0))
+	timer := time.NewTimer(0) // the first poll is immediate
+	defer timer.Stop()
+	said := false
+	agreed := false
+	for {
+		due := false
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.wake:
+		case <-timer.C:
+			due = true
+		}
+		wait, err := l.step(ctx, &agreed, due)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			if !said {
+				l.log.WarnContext(ctx, "poll waits", "reason", err.Error())
+				said = true
+			}
+			wait = pause.NextBackOff()
+		default:
+			if said {
+				l.log.InfoContext(ctx, "poll goes on")
+				said = false
+			}
+			pause.Reset()
+		}
+		if wait > 0 {
+			timer.Reset(wait)
+		}
+	}
+}
+
+// followerIdle is how often a process that does not lead looks whether it can.
+const followerIdle = 5 * time.Second
+
+// step does what is asked for; wait 0 leaves the timer as it is.
+func (l *loop) step(ctx context.Context, agreed *bool, due bool) (wait time.Duration, err error) {
+	if !*agreed {
+		if err := l.agreed(ctx); err != nil {
+			return 0, err
+		}
+		*agreed, due = true, true
+	}
+	pages, poll := l.take()
+	if len(pages) > 0 {
+		if _, err := l.poller.RunPages(ctx, pages); err != nil {
+			l.giveBack(pages)
+			return 0, err
+		}
+	}
+	if !due && !poll {
+		return 0, nil
+	}
+	result, err := l.poller.RunOnce(ctx)
+	switch {
+	case err != nil:
+		return 0, err
+	case !result.Led:
+		return followerIdle, nil
+	case result.Sweeping:
+		return time.Millisecond, nil
+	}
+	return l.interval.Next(result.Emitted), nil
+}
+
+func (l *loop) take() (map[string]Named, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	pages, poll := l.pages, l.poll
+	l.pages, l.poll = nil, false
+	return pages, poll
+}
+
+// giveBack keeps hints that could not be followed; a poll would find the edits too, but later.
+func (l *loop) giveBack(pages map[string]Named) {
+	for page, named := range pages {
+		l.hint(Hint{Page: page, DataSource: named.DataSource})
+		for property, at := range named.Hints {
+			l.hint(Hint{Page: page, Properties: []string{property}, At: at})
+		}
+	}
+}
+
+var _ Pages = (*notionapi.Client)(nil)

@@ -1,0 +1,131 @@
+package notion
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+)
+
+// Sweeps, with their reasons.
+const (
+	DefaultSweepInterval = 24 * time.Hour
+	sweepStep            = 300  // rows a step: three requests, so that polls and webhooks have their turn
+	linksStep            = 1000 // links a step when a sweep is compared with them
+)
+
+// sweep is a walk over all pages. It lives in memory: a process that dies begins anew, for a sweep only makes work.
+type sweep struct {
+	started time.Time
+	next    func() (notionapi.Page, error, bool)
+	stop    func()
+	found   map[string]bool
+}
+
+func (p *Poller) sweepDue(c cursor) bool {
+	return p.sweep != nil || c.Swept.IsZero() || !c.Request.IsZero() || p.Now().Sub(c.Swept) >= p.SweepInterval
+}
+
+// RequestSweep asks for a sweep at the next step.
+func (p *Poller) RequestSweep(ctx context.Context, why string) error {
+	st, led, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if !led {
+		return fmt.Errorf("ask for a sweep of %s: another process polls it", p.Entity.Name)
+	}
+	st.cursor.Request, st.cursor.Why = p.Now(), why
+	return p.save(ctx, st)
+}
+
+// runSweep does one step of a sweep.
+func (p *Poller) runSweep(ctx context.Context, st step) (Result, error) {
+	ctx = notionapi.WithLane(ctx, notionapi.Backfill)
+	if p.sweep == nil {
+		next, stop := iter.Pull2(p.Pages.Rows(context.WithoutCancel(ctx), st.schema.DataSource, notionapi.Query{}))
+		p.sweep = &sweep{started: p.Now(), next: next, stop: stop, found: map[string]bool{}}
+	}
+	pages, done, err := p.sweep.take(sweepStep)
+	if err != nil {
+		p.endSweep()
+		return Result{Led: true}, fmt.Errorf("sweep the pages of %s: %w", p.Entity.Name, err)
+	}
+	result := Result{Led: true, Seen: len(pages), Sweeping: !done}
+	found := p.sweep.found
+	if result.Emitted, err = p.emit(ctx, st, pages, change.ViaSweep, func(id string) { found[id] = true }); err != nil {
+		p.endSweep()
+		return result, err
+	}
+	if !done {
+		return result, nil
+	}
+	if err := p.missing(ctx); err != nil {
+		return result, err
+	}
+	// What was edited meanwhile is the poll's: it begins where the sweep began.
+	if began := p.sweep.started.Truncate(time.Minute); st.cursor.Minute.Before(began) {
+		st.cursor.Minute = began
+	}
+	if !st.cursor.Request.After(p.sweep.started) {
+		st.cursor.Request, st.cursor.Why = time.Time{}, ""
+	}
+	st.cursor.Swept = p.sweep.started
+	p.endSweep()
+	return result, p.save(ctx, st)
+}
+
+// endSweep lets go of a walk; the next step begins anew.
+func (p *Poller) endSweep() {
+	if p.sweep != nil {
+		p.sweep.stop()
+		p.sweep = nil
+	}
+}
+
+// Close lets go of what a sweep in progress holds.
+func (p *Poller) Close() { p.endSweep() }
+
+func (s *sweep) take(n int) (pages []notionapi.Page, done bool, err error) {
+	for len(pages) < n {
+		page, err, ok := s.next()
+		if !ok {
+			return pages, true, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		pages = append(pages, page)
+	}
+	return pages, false, nil
+}
+
+// missing makes work for linked pages that the sweep did not see. Absence is not deletion: sink/notion reads each of them.
+func (p *Poller) missing(ctx context.Context) error {
+	after := ""
+	for {
+		pages, err := p.Ledger.Pages(ctx, p.Entity.Sync, p.Entity.Name, after, linksStep)
+		if err != nil || len(pages) == 0 {
+			return err
+		}
+		after = pages[len(pages)-1]
+		var reasons []ledger.Reason
+		for _, page := range pages {
+			if !p.sweep.found[page] {
+				reasons = append(reasons, ledger.Reason{
+					Sync: p.Entity.Sync, Entity: p.Entity.Name, Side: ledger.Notion, Page: page, Lane: ledger.LaneBackfill, Rank: p.Entity.Rank, Why: "reread",
+				})
+			}
+		}
+		if len(reasons) == 0 {
+			continue
+		}
+		if err := p.Ledger.Add(ctx, p.Now(), reasons); err != nil {
+			return fmt.Errorf("make work for pages that a sweep did not see: %w", err)
+		}
+	}
+}
