@@ -42,7 +42,7 @@ func (e *Entity) allowList() []Column {
 	if *d.Creates.ToCRM && len(d.CRM.Key) == 1 {
 		set.add(e.root, true, d.CRM.Key...) // new keys
 	}
-	set.add(e.root, d.Deletes.ToCRM == "soft" || d.Deletes.ToCRM == "delete" || d.Deletes.ToCRM == "hold", d.CRM.SoftDelete)
+	set.add(e.root, d.Deletes.ToCRM != "keep", d.CRM.SoftDelete)
 	set.add(e.root, true, sortedKeys(d.CRM.Set)...)
 	set.add(e.root, true, sortedKeys(d.CRM.SetOnInsert)...)
 	for _, f := range e.Fields {
@@ -88,4 +88,14 @@ func allowJoin(set columnSet, j *Join, write bool) {
 	t, _ := parseTable(j.Table)
 	set.add(t, write, j.Source...)
 	set.add(t, write, j.Target...)
+}
+
+// MayWriteTo is [Entity.MayWrite] for schema.table.
+func (e *Entity) MayWriteTo(table, column string) bool {
+	for _, c := range e.allowed {
+		if c.Name == column && c.Write && c.Schema+"."+c.Table == table {
+			return true
+		}
+	}
+	return false
 }

@@ -109,15 +109,15 @@ func wallClock(micros int64, zone *time.Location) change.Value {
 	return change.InstantValue(time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), w.Nanosecond(), zone))
 }
 
-// WallClock is the instant of a clock's time in the entity's zone.
-func (e *Entity) WallClock(v change.Value) change.Value {
+// WallClock is the instant at which a clock in the zone shows a Timestamp; other values stay as they are.
+func WallClock(v change.Value, zone *time.Location) change.Value {
 	if v.Kind() != change.Timestamp {
 		return v
 	}
 	if infinite(v) {
 		return change.TimestampTZValue(v.Int())
 	}
-	return wallClock(v.Int(), e.zone)
+	return wallClock(v.Int(), zone)
 }
 
 // textTime reads a date or time kept as text, as custom fields do.

@@ -114,6 +114,14 @@ func (e *Entity) customProperty(key string, said CustomRule) string {
 	return name
 }
 
+// CustomNameOf is the field name of a custom field's key, false where the mapping leaves it out.
+func (e *Entity) CustomNameOf(key string) (string, bool) {
+	if c := e.Document.Custom; c == nil || key == "" || !c.included(key) {
+		return "", false
+	}
+	return CustomPrefix + key, true
+}
+
 func (c *Custom) included(key string) bool {
 	matches := func(patterns []string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool { return glob(p, key) })
@@ -182,22 +190,16 @@ func inferOne(v change.Value) (Type, bool) {
 	return inferText(strings.TrimSpace(v.String()))
 }
 
-// inferJSON takes an array of texts for options. An object is shown as its text.
+// inferJSON takes an array of texts for options. Objects and other arrays have no place in a page.
 func inferJSON(v change.Value) (Type, bool) {
 	members, err := jsonMembers(v.Text())
 	if err != nil {
-		return TypeText, true
+		return "", false
 	}
 	if members.Kind() != change.List {
 		return inferOne(members)
 	}
-	if len(members.Items()) == 0 {
-		return "", false
-	}
-	if _, err := canonSet(members, canonOption, "options"); err != nil {
-		return TypeText, true
-	}
-	return TypeMultiSelect, true
+	return TypeMultiSelect, len(members.Items()) > 0
 }
 
 var (

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -134,3 +135,46 @@ func (f Field) ToNotion() bool { return f.Direction != ToCRM }
 
 // ToCRM reports whether the field's values travel to the CRM.
 func (f Field) ToCRM() bool { return f.Direction != ToNotion }
+
+// Source is the document's rule for the field: where its value is in the CRM. It is empty for a custom field.
+func (f Field) Source() Rule { return f.rule }
+
+// Place is a column in which a field's value is kept.
+type Place struct{ Table, Column string } // schema.table
+
+// Places are the columns that hold the field's value; root is the entity's table.
+func (f Field) Places(root string) []Place {
+	r := f.rule
+	var places []Place
+	add := func(table string, columns ...string) {
+		if t, err := parseTable(table); err == nil {
+			table = t.String()
+		}
+		for _, c := range columns {
+			if c != "" {
+				places = append(places, Place{table, c})
+			}
+		}
+	}
+	if f.Custom {
+		return nil
+	}
+	add(root, r.Column)
+	if r.Lookup != nil {
+		add(root, r.Lookup.Column)
+		add(r.Lookup.Table, r.Lookup.Label)
+		if r.Lookup.Join != nil {
+			add(r.Lookup.Join.Table, r.Lookup.Join.Target...)
+		}
+	}
+	if r.Relation != nil {
+		add(root, r.Relation.Column...)
+		if r.Relation.Join != nil {
+			add(r.Relation.Join.Table, r.Relation.Join.Target...)
+		}
+	}
+	return places
+}
+
+// IsCustom reports that a field's name is a custom field's.
+func IsCustom(name string) bool { return strings.HasPrefix(name, CustomPrefix) }

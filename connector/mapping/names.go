@@ -65,3 +65,9 @@ func Literal(text string) string {
 	}
 	return quoted
 }
+
+// QuoteTable gives the SQL of a table's name in a document, and schema.table as a [Catalog] has it.
+func QuoteTable(name string) (sql, plain string, err error) {
+	t, err := parseTable(name)
+	return t.SQL(), t.String(), err
+}

@@ -18,6 +18,9 @@ func (f Field) FromRow(v change.Value) (change.Value, error) {
 	if err != nil {
 		return change.Value{}, err
 	}
+	if f.Custom && v.Kind() == change.JSON {
+		return change.Value{}, fmt.Errorf("it is a JSON object or array, which no property can hold and give back")
+	}
 	if v, err = f.mapOptions(v, f.optionFor); err != nil {
 		return change.Value{}, err
 	}
@@ -50,7 +53,7 @@ func unpack(t Type, v change.Value) (change.Value, error) {
 	case v.Kind() == change.JSON && t == TypeMultiSelect:
 		return jsonMembers(v.Text())
 	case v.Kind() == change.JSON:
-		return jsonScalar(v.Text()), nil
+		return Scalar(v.Text()), nil
 	case t == TypeMultiSelect && v.Kind() == change.Text:
 		var members []change.Value
 		for _, part := range strings.Split(v.Text(), ",") {
@@ -61,8 +64,8 @@ func unpack(t Type, v change.Value) (change.Value, error) {
 	return v, nil
 }
 
-// jsonScalar is what JSON text means as one value; an object or array stays JSON.
-func jsonScalar(text string) change.Value {
+// Scalar is what JSON text means as one value; an object or array stays JSON.
+func Scalar(text string) change.Value {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return change.NullValue()
@@ -85,7 +88,7 @@ func jsonScalar(text string) change.Value {
 }
 
 func jsonMembers(text string) (change.Value, error) {
-	scalar := jsonScalar(text)
+	scalar := Scalar(text)
 	if scalar.Kind() != change.JSON {
 		return scalar, nil
 	}
@@ -95,7 +98,7 @@ func jsonMembers(text string) (change.Value, error) {
 	}
 	members := make([]change.Value, len(raw))
 	for i, r := range raw {
-		if members[i] = jsonScalar(string(r)); members[i].Kind() == change.JSON {
+		if members[i] = Scalar(string(r)); members[i].Kind() == change.JSON {
 			return change.Value{}, fmt.Errorf("want a JSON array of texts, got %s within it", shorten(string(r)))
 		}
 	}
