@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -30,6 +31,9 @@ func (s *State) load(name string) error {
 		return fmt.Errorf("read workspace %s: its root page is %s, the configuration says %s", name, d.RootID, id)
 	}
 	s.data = d
+	// A fixed seed would draw the ids again that the file already holds.
+	made := len(d.Pages) + len(d.Databases) + len(d.Sources) + len(d.Blocks) + len(d.Comments) + len(d.Uploads)
+	s.ids = rand.New(rand.NewPCG(s.ids.Uint64(), uint64(made)<<32+uint64(d.Seq)))
 	s.integs = nil
 	s.addIntegrations()
 	return nil

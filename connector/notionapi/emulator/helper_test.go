@@ -133,3 +133,15 @@ func (w *world) row(src, properties string) string {
 }
 
 func titled(s string) string { return `{"Name":{"title":[{"text":{"content":"` + s + `"}}]}}` }
+
+// fetch gets a URL on a connection of its own.
+func fetch(url string) (string, error) {
+	c := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := c.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	return string(raw), err
+}
