@@ -32,9 +32,9 @@ demo: build ## Show the whole thing running: a CRM, Kafka and Notion in one proc
 	@exec bin/tandem demo $(ARGS)
 
 .PHONY: kafka
-kafka: ## Run Apache Kafka in the foreground, as the tests do, until Ctrl-C (ARGS="-addr 127.0.0.1:9092"). Needs: Java 17 and Maven
+kafka: ## Run Apache Kafka in the foreground, as the tests do, until Ctrl-C (ARGS="--port 9092"). Needs: Java 17 and Maven
 	@.ci/need go java
-	@exec $(GO) run ./connector/kafka/kafkatest/kafka $(ARGS)
+	@exec $(GO) run ./connector/kafka/kafkatest/apache/cmd $(ARGS)
 
 ##@ Build and test
 

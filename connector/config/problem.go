@@ -75,12 +75,11 @@ func (ps Problems) Warnings() Problems { return ps.only(SeverityWarning) }
 func (ps Problems) In(where string) Problems {
 	out := slices.Clone(ps)
 	for i := range out {
-		switch {
-		case out[i].Path == "":
+		if out[i].Path == "" {
 			out[i].Path = where
-		default:
-			out[i].Path = where + ": " + out[i].Path
+			continue
 		}
+		out[i].Path = where + ": " + out[i].Path
 	}
 	return out
 }
