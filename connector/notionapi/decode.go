@@ -24,7 +24,11 @@ func DecodeProperty(name string, raw json.RawMessage) Property {
 		return p
 	}
 	p.Value, p.Date = decodeValue(p.Type, inner)
-	p.HasMore = string(object["has_more"]) == "true" || maybeCut(p.Type, inner)
+	if more, said := object["has_more"]; said {
+		p.HasMore = string(more) == "true"
+	} else {
+		p.HasMore = maybeCut(p.Type, inner)
+	}
 	return p
 }
 
@@ -116,7 +120,8 @@ func joinText(items []wireRichText) string {
 	return b.String()
 }
 
-// maybeCut finds the values that Notion cuts without saying so: a text with 25 mentions, 25 people.
+// maybeCut finds the values that Notion cuts without saying so: a text with 25 mentions, 25 people. A value that Complete has read
+// says so itself, also where it was stored and is read again.
 func maybeCut(propertyType string, inner json.RawMessage) bool {
 	switch propertyType {
 	case TypePeople:

@@ -62,7 +62,8 @@ func Canon(propertyType string, v change.Value) (change.Value, error) {
 }
 
 // EncodeProperty gives the wire form of a value for a property of the type. Null clears: to empty, to unchecked, and a status to its
-// default option, which Notion puts there. What Notion cannot hold is a [ValueError].
+// default option, which Notion puts there. Option names are one to Notion when they differ by case alone: a name that the schema has in
+// another spelling reads back in that one. What Notion cannot hold is a [ValueError].
 func EncodeProperty(propertyType string, v change.Value, opts EncodeOptions) (PropertyWrite, error) {
 	w, err := encodeProperty(propertyType, v, opts)
 	var value *ValueError
@@ -188,7 +189,19 @@ func canonOptions(v change.Value) (change.Value, error) {
 			names = append(names, name)
 		}
 	}
-	return boundedSet(names)
+	set, err := boundedSet(names)
+	if err != nil {
+		return v, err
+	}
+	byFold := map[string]string{}
+	for _, name := range set.Items() {
+		fold := strings.ToLower(name.Text())
+		if other, twice := byFold[fold]; twice {
+			return v, valueErrorf("the options %q and %q are one to Notion, which ignores case", shorten(other), shorten(name.Text()))
+		}
+		byFold[fold] = name.Text()
+	}
+	return set, nil
 }
 
 func boundedSet(items []change.Value) (change.Value, error) {

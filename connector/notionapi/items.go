@@ -60,7 +60,7 @@ func (c *Client) Complete(ctx context.Context, page *Page, ids ...string) error 
 		if err != nil {
 			return fmt.Errorf("read the rest of property %q: %w", cut.Name, err)
 		}
-		whole.ID, whole.Name, whole.HasMore = cut.ID, cut.Name, false
+		whole.ID, whole.Name = cut.ID, cut.Name
 		page.Properties[CanonicalID(id)] = whole
 		page.ReadTo = c.now()
 	}
@@ -96,13 +96,11 @@ func (l *itemList) property() (Property, error) {
 	if kind == TypeRollup {
 		inner = l.rollup()
 	}
-	raw, err := marshal(map[string]any{"id": textIn(l.head, "id"), "type": kind, kind: inner})
+	raw, err := marshal(map[string]any{"id": textIn(l.head, "id"), "type": kind, kind: inner, "has_more": false})
 	if err != nil {
 		return Property{}, err
 	}
-	p := DecodeProperty("", raw)
-	p.HasMore = false
-	return p, nil
+	return DecodeProperty("", raw), nil
 }
 
 // rollup is the aggregate where there is one, else the array of all items.

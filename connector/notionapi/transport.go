@@ -2,6 +2,7 @@ package notionapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -128,9 +129,10 @@ func (l limit) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := l.next.RoundTrip(req)
 	var e *Error
-	if errors.As(err, &e) && limited(e) && e.RetryAfter > 0 {
+	if errors.As(err, &e) && limited(e) {
+		until := l.now().Add(cmp.Or(e.RetryAfter, backoffFirst))
 		l.logger.WarnContext(ctx, "notion limits us", "status", e.Status, "reason", e.AdditionalData["rate_limit_reason"], "retry_after", e.RetryAfter)
-		if err := l.budget.Pause(context.WithoutCancel(ctx), l.now().Add(e.RetryAfter)); err != nil {
+		if err := l.budget.Pause(context.WithoutCancel(ctx), until); err != nil {
 			l.logger.WarnContext(ctx, "could not tell others to pause", "err", err)
 		}
 	}
