@@ -51,7 +51,8 @@ type Config struct {
 	Webhook WebhookConfig
 	// Faults that are on from the start. More come through Emulator.Inject.
 	Faults []*Fault
-	// FaultFunc decides for each request, after Faults; nil result is no fault.
+	// FaultFunc decides for each request, after Faults; nil is no fault. It runs
+	// under the lock and must not call the emulator.
 	FaultFunc func(method, path string) *Fault
 
 	// File keeps the workspace. With FileSync every change is on disk before it

@@ -138,7 +138,12 @@ func (f *Fault) answer(c *call, requestID string) (r Response, stop bool) {
 	case FaultConnection:
 		return refuse(&apiError{status: 503, code: "database_connection_unavailable", message: "Notion is unavailable, please try again later."})
 	case FaultUnavailable:
-		return refuse(&apiError{status: 503, code: "service_unavailable", message: "Notion is unavailable, please try again later."})
+		e := &apiError{status: 503, code: "service_unavailable", message: "Notion is unavailable, please try again later."}
+		if strings.HasSuffix(c.req.Path, "/query") { // documented for query alone
+			e.data = obj("endpoint_name", "public_queryDataSource", "notion_error_name", "PgPoolWaitConnectionTimeout",
+				"retry_guidance", []string{"Wait before you try again.", "Use a smaller page_size.", "Narrow the filter."})
+		}
+		return refuse(e)
 	case FaultCommitted:
 		return refuse(f.committed(c))
 	case FaultGateway, FaultGatewayAfter:
