@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
 // Delays of work that has to wait, with their reasons.
@@ -29,12 +30,11 @@ type reconciliation struct {
 	item     ledger.Item
 	snapshot Snapshot
 
-	t      *translation
-	row    Row
-	work   ledger.Work
-	in     ledger.Input
-	fresh  *ledger.Observation // the page as read in this turn, not stored yet
-	writes int                 // our writes to the page in this turn
+	t     *translation
+	row   Row
+	work  ledger.Work
+	in    ledger.Input
+	fresh *ledger.Observation // the page as read in this turn, not stored yet
 }
 
 func (r *reconciliation) link() *ledger.Link { return &r.item.Link }
@@ -58,6 +58,9 @@ var errRound = errors.New("this concerns every record")
 
 func (r *reconciliation) reconcile(ctx context.Context) error {
 	r.work, _ = r.item.Work(r.w.Side)
+	if r.work.Lane == ledger.LaneBackfill {
+		ctx = notionapi.WithLane(ctx, notionapi.Backfill)
+	}
 	r.row = r.snapshot.Rows[r.link().Key]
 	if !r.snapshot.Visible(r.work.Xid) {
 		return r.commit(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)})
@@ -106,7 +109,8 @@ func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
 	if r.w.Side == ledger.CRM {
 		return r.viewSeen(ctx)
 	}
-	if d := ledger.Decide(r.in); len(d.Need) == 0 {
+	owed := r.work.Why == "reread" || r.work.Why == "sync"
+	if d := ledger.Decide(r.in); len(d.Need) == 0 && !owed {
 		return false, nil
 	}
 	seen, err := r.entity.Pages.Read(ctx, r.link().Page)

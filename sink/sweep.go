@@ -46,32 +46,50 @@ const (
 
 // sweepState is a sweep's position, kept in the ledger: the next process goes on where one died.
 type sweepState struct {
-	Requested time.Time `json:"requested,omitzero"`
-	Why       string    `json:"why,omitempty"`
-	Started   time.Time `json:"started,omitzero"`
-	Finished  time.Time `json:"finished,omitzero"`
-	Running   bool      `json:"running"`
-	Entity    int       `json:"entity"` // index of the entity that is being swept
-	After     string    `json:"after"`  // the last key that was looked at
+	Started  time.Time `json:"started,omitzero"`
+	Finished time.Time `json:"finished,omitzero"`
+	Running  bool      `json:"running"`
+	Entity   int       `json:"entity"` // index of the entity that is being swept
+	After    string    `json:"after"`  // the last key that was looked at
 }
 
-func (s *RowSweep) name() string { return "sweep/rows/" + s.Sync }
+// SweepRequest is what somebody asked for. It has a place of its own in the ledger: who asks need not be who sweeps.
+type SweepRequest struct {
+	At  time.Time `json:"at"`
+	Why string    `json:"why"`
+}
 
-// Request asks for a sweep as soon as one is not running.
+// RowSweepName is the name of a sync's row sweep in the ledger.
+func RowSweepName(sync string) string { return "sweep/rows/" + sync }
+
+func (s *RowSweep) name() string { return RowSweepName(s.Sync) }
+
+// Request asks for a sweep.
 func (s *RowSweep) Request(ctx context.Context, why string) error {
-	fence, ok, err := s.Ledger.Lead(ctx, s.name(), s.Holder, s.Now(), sweepLead)
+	return RequestSweep(ctx, s.Ledger, s.name(), s.Holder, s.Now(), why)
+}
+
+// RequestLedger is what it takes to ask for a sweep.
+type RequestLedger interface {
+	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error
+}
+
+// RequestSweep asks whoever leads the sweep of that name for one.
+func RequestSweep(ctx context.Context, l RequestLedger, name, holder string, now time.Time, why string) error {
+	name += "/request"
+	fence, ok, err := l.Lead(ctx, name, holder, now, time.Second)
 	if err != nil {
 		return fmt.Errorf("ask for a sweep: %w", err)
 	}
 	if !ok {
-		return fmt.Errorf("ask for a sweep: another process is sweeping sync %s", s.Sync)
+		return fmt.Errorf("ask for a sweep: somebody else is asking at this moment")
 	}
-	state, err := s.load(ctx)
+	data, err := json.Marshal(SweepRequest{At: now, Why: why})
 	if err != nil {
-		return err
+		return fmt.Errorf("ask for a sweep: %w", err)
 	}
-	state.Requested, state.Why, state.Running = s.Now(), why, false
-	return s.save(ctx, fence, state)
+	return l.SaveCursor(ctx, name, fence, data)
 }
 
 // RunOnce does one step of a sweep that is due; it reports how many keys it looked at.
@@ -84,15 +102,19 @@ func (s *RowSweep) RunOnce(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	var request SweepRequest
+	if err := s.read(ctx, s.name()+"/request", &request); err != nil {
+		return 0, err
+	}
 	if !state.Running {
-		if !s.due(state) {
-			if state.Finished.IsZero() {
-				state.Finished = s.Now() // the snapshot is the first sweep
-				return 0, s.save(ctx, fence, state)
-			}
+		switch {
+		case state.Finished.IsZero() && request.At.IsZero():
+			state.Started, state.Finished = s.Now(), s.Now() // the snapshot is the first sweep
+			return 0, s.save(ctx, fence, state)
+		case !request.At.After(state.Started) && s.Now().Sub(state.Finished) < s.Interval:
 			return 0, nil
 		}
-		state = sweepState{Started: s.Now(), Running: true, Finished: state.Finished, Why: state.Why}
+		state = sweepState{Started: s.Now(), Running: true, Finished: state.Finished}
 	}
 	n, err := s.step(ctx, &state)
 	if err != nil {
@@ -101,14 +123,10 @@ func (s *RowSweep) RunOnce(ctx context.Context) (int, error) {
 	return n, s.save(ctx, fence, state)
 }
 
-func (s *RowSweep) due(state sweepState) bool {
-	return !state.Requested.IsZero() || !state.Finished.IsZero() && s.Now().Sub(state.Finished) >= s.Interval
-}
-
 // step looks at the next stretch of keys: those of rows and those of links, for a row that is gone has only a link.
 func (s *RowSweep) step(ctx context.Context, state *sweepState) (int, error) {
 	if state.Entity >= len(s.Entities) {
-		state.Running, state.Finished, state.Requested, state.Why = false, s.Now(), time.Time{}, ""
+		state.Running, state.Finished = false, s.Now()
 		return 0, nil
 	}
 	e := s.Entities[state.Entity]
@@ -159,14 +177,18 @@ func stretch(rows, links []string) []string {
 
 func (s *RowSweep) load(ctx context.Context) (sweepState, error) {
 	var state sweepState
-	data, err := s.Ledger.Cursor(ctx, s.name())
+	return state, s.read(ctx, s.name(), &state)
+}
+
+func (s *RowSweep) read(ctx context.Context, name string, into any) error {
+	data, err := s.Ledger.Cursor(ctx, name)
 	if err != nil || data == nil {
-		return state, err
+		return err
 	}
-	if err := json.Unmarshal(data, &state); err != nil {
-		return state, fmt.Errorf("read the sweep's state: %w", err)
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read the state of %s: %w", name, err)
 	}
-	return state, nil
+	return nil
 }
 
 func (s *RowSweep) save(ctx context.Context, fence ledger.Fence, state sweepState) error {

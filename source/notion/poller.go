@@ -71,18 +71,20 @@ type Result struct {
 
 // cursor is the poller's position, kept in the ledger.
 type cursor struct {
-	Minute  time.Time `json:"minute"`           // newest last_edited_time seen
-	Swept   time.Time `json:"swept,omitzero"`   // when the last whole sweep began
-	Request time.Time `json:"request,omitzero"` // a sweep was asked for
-	Why     string    `json:"why,omitempty"`
+	Minute time.Time `json:"minute"`         // newest last_edited_time seen
+	Swept  time.Time `json:"swept,omitzero"` // when the last whole sweep began
 }
 
 // step is one leadership over the cursor.
 type step struct {
-	fence  ledger.Fence
-	cursor cursor
-	schema ledger.Schema
+	fence   ledger.Fence
+	cursor  cursor
+	request request
+	schema  ledger.Schema
 }
+
+// DefaultLead is how long a step may take before another process may take over: longer than a request with all its retries.
+const DefaultLead = 3 * time.Minute
 
 // lead is what the ledger calls this entity's poller.
 func (p *Poller) lead() string { return CursorName(p.Entity.Sync, p.Entity.Name) }
@@ -96,7 +98,7 @@ func (p *Poller) RunOnce(ctx context.Context) (Result, error) {
 	if err != nil || !led {
 		return Result{}, err
 	}
-	if p.sweepDue(st.cursor) {
+	if p.sweepDue(st) {
 		return p.runSweep(ctx, st)
 	}
 	return p.poll(ctx, st)
@@ -117,14 +119,21 @@ func (p *Poller) begin(ctx context.Context) (step, bool, error) {
 		return step{}, false, fmt.Errorf("the database of %s is not known yet: the sink.NotionSink of sync %s has to run once", p.Entity.Name, p.Entity.Sync)
 	}
 	st := step{fence: fence, schema: schema}
-	data, err := p.Ledger.Cursor(ctx, p.lead())
+	if err := p.load(ctx, p.lead(), &st.cursor); err != nil {
+		return st, false, err
+	}
+	return st, true, p.load(ctx, p.lead()+"/request", &st.request)
+}
+
+func (p *Poller) load(ctx context.Context, name string, into any) error {
+	data, err := p.Ledger.Cursor(ctx, name)
 	if err != nil || data == nil {
-		return st, true, err
+		return err
 	}
-	if err := json.Unmarshal(data, &st.cursor); err != nil {
-		return st, false, fmt.Errorf("read the poll cursor: %w", err)
+	if err := json.Unmarshal(data, into); err != nil {
+		return fmt.Errorf("read the state of %s: %w", name, err)
 	}
-	return st, true, nil
+	return nil
 }
 
 func (p *Poller) save(ctx context.Context, st step) error {
@@ -175,7 +184,7 @@ func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 			// 10,000 rows were edited since: go on from the newest of them.
 			query.Cursor, query.Filter = "", notionapi.EditedOnOrAfter(st.cursor.Minute)
 		case list.Incomplete:
-			return result, p.RequestSweep(ctx, "more than 10,000 pages were edited in one minute")
+			return result, RequestSweep(ctx, p.Ledger, p.Entity.Sync, p.Entity.Name, p.Holder, p.Now(), "more than 10,000 pages were edited in one minute")
 		default:
 			return result, nil
 		}

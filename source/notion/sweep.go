@@ -2,6 +2,7 @@ package notion
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"time"
@@ -26,21 +27,38 @@ type sweep struct {
 	found   map[string]bool
 }
 
-func (p *Poller) sweepDue(c cursor) bool {
-	return p.sweep != nil || c.Swept.IsZero() || !c.Request.IsZero() || p.Now().Sub(c.Swept) >= p.SweepInterval
+func (p *Poller) sweepDue(st step) bool {
+	swept := st.cursor.Swept
+	return p.sweep != nil || swept.IsZero() || st.request.At.After(swept) || p.Now().Sub(swept) >= p.SweepInterval
 }
 
-// RequestSweep asks for a sweep at the next step.
-func (p *Poller) RequestSweep(ctx context.Context, why string) error {
-	st, led, err := p.begin(ctx)
+// request is what somebody asked for. It has a place of its own in the ledger: who asks need not be who polls.
+type request struct {
+	At  time.Time `json:"at"`
+	Why string    `json:"why"`
+}
+
+// RequestLedger is what it takes to ask for a sweep.
+type RequestLedger interface {
+	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error
+}
+
+// RequestSweep asks whoever polls an entity for a sweep of all of its pages.
+func RequestSweep(ctx context.Context, l RequestLedger, sync, entity, holder string, now time.Time, why string) error {
+	name := CursorName(sync, entity) + "/request"
+	fence, ok, err := l.Lead(ctx, name, holder, now, time.Second)
 	if err != nil {
-		return err
+		return fmt.Errorf("ask for a sweep of %s: %w", entity, err)
 	}
-	if !led {
-		return fmt.Errorf("ask for a sweep of %s: another process polls it", p.Entity.Name)
+	if !ok {
+		return fmt.Errorf("ask for a sweep of %s: somebody else is asking at this moment", entity)
 	}
-	st.cursor.Request, st.cursor.Why = p.Now(), why
-	return p.save(ctx, st)
+	data, err := json.Marshal(request{At: now, Why: why})
+	if err != nil {
+		return fmt.Errorf("ask for a sweep of %s: %w", entity, err)
+	}
+	return l.SaveCursor(ctx, name, fence, data)
 }
 
 // runSweep does one step of a sweep.
@@ -70,9 +88,6 @@ func (p *Poller) runSweep(ctx context.Context, st step) (Result, error) {
 	// What was edited meanwhile is the poll's: it begins where the sweep began.
 	if began := p.sweep.started.Truncate(time.Minute); st.cursor.Minute.Before(began) {
 		st.cursor.Minute = began
-	}
-	if !st.cursor.Request.After(p.sweep.started) {
-		st.cursor.Request, st.cursor.Why = time.Time{}, ""
 	}
 	st.cursor.Swept = p.sweep.started
 	p.endSweep()
