@@ -51,7 +51,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil || have == len(steps) {
 		return err
 	}
-	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return migrate(ctx, tx, steps) })
+	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+	return pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error { return migrate(ctx, tx, steps) })
 }
 
 // Check refuses a schema of another version than this program's, for processes that leave migrating to another one.
@@ -76,8 +77,11 @@ type querier interface {
 
 // version gives the schema's version, 0 if there is none; a version that this program does not know is an error.
 func version(ctx context.Context, q querier) (int, error) {
+	// Not to_regclass: it may answer from before the wait for another migration, out of its session's cache.
+	const find = `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'tandem' AND c.relname = 'schema_version')`
 	var exists bool
-	if err := q.QueryRow(ctx, `SELECT to_regclass('tandem.schema_version') IS NOT NULL`).Scan(&exists); err != nil {
+	if err := q.QueryRow(ctx, find).Scan(&exists); err != nil {
 		return 0, fmt.Errorf("look for schema tandem: %w", advise(err))
 	}
 	if !exists {

@@ -22,7 +22,7 @@ type page struct {
 	keys  ends
 	pages ends
 	given ledger.Commit // its link's new ends: their present owners are touched
-	rekey bool          // a rekey may leave an end that a later reason makes anew
+	frees bool          // the call may free an end that a later reason of it makes anew
 }
 
 // ends are names of links, as arrays for unnest.
@@ -58,7 +58,7 @@ func (p *page) touch(reasons []ledger.Reason) {
 			p.pages.add(r.Sync, r.Entity, r.Page)
 		}
 		if r.NewKey != "" {
-			p.rekey = true
+			p.frees = true
 			p.keys.add(r.Sync, r.Entity, r.NewKey)
 		}
 	}
@@ -67,6 +67,7 @@ func (p *page) touch(reasons []ledger.Reason) {
 func (p *page) touchCommit(c ledger.Commit) {
 	p.touch(c.Reasons)
 	p.given = c
+	p.frees = p.frees || c.Key != nil || c.Page != nil || c.Remove || c.Absorb != 0
 	p.ids = append(p.ids, c.Link)
 	if c.Absorb != 0 {
 		p.ids = append(p.ids, c.Absorb)
@@ -112,7 +113,7 @@ func (p *page) load(ctx context.Context, reasons int) error {
 // takeIDs takes an id for each link that the reasons may make.
 func (p *page) takeIDs(ctx context.Context, reasons int) error {
 	n := reasons
-	if !p.rekey {
+	if !p.frees {
 		n = p.unknown()
 	}
 	if n == 0 {

@@ -46,17 +46,20 @@ func (b *Book) add(now time.Time, r ledger.Reason) {
 	if row == nil {
 		return
 	}
-	if r.NewKey != "" && r.NewKey != row.Link.Key {
+	if l := row.Link; r.NewKey != "" && r.NewKey != l.Key && r.Sync == l.Sync && r.Entity == l.Entity {
 		row = b.rekey(now, row, r)
 	}
 	row = row.clone()
 	if r.Seen != nil && !observe(row, *r.Seen) {
-		r.Side, r.Why = ledger.Notion, "reread"
+		r.Side, r.Why = ledger.Notion, Reread
 	}
 	row.Version++
 	row.setWork(merged(row.Work(r.Side), r, now, row.Version))
 	b.put(row)
 }
+
+// Reread is why a page has to be read again: what is known of it does not count.
+const Reread = "reread"
 
 func (b *Book) named(r ledger.Reason) *Row {
 	switch {
@@ -137,7 +140,10 @@ func merged(have *ledger.Work, r ledger.Reason, now time.Time, version int64) le
 	if commit.After(w.CommitAt) {
 		w.CommitAt = commit
 	}
-	w.Rank, w.Why, w.Version = r.Rank, r.Why, version
+	if w.Why != Reread { // a read that was asked for is owed, whatever else is a reason meanwhile
+		w.Why = r.Why
+	}
+	w.Rank, w.Version = r.Rank, version
 	w.Deleted = w.Deleted || r.Deleted
 	return w
 }

@@ -3,7 +3,6 @@ package book
 import (
 	"cmp"
 	"errors"
-	"slices"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
@@ -30,5 +29,5 @@ func Order(a, b *ledger.Work) int {
 
 // Pending is the row for people.
 func (r *Row) Pending() ledger.Pending {
-	return ledger.Pending{Link: CopyLink(r.Link), Work: slices.Clone(r.Works), Holds: slices.Clone(r.Holds)}
+	return ledger.Pending{Link: CopyLink(r.Link), Work: append([]ledger.Work(nil), r.Works...), Holds: append([]ledger.Hold(nil), r.Holds...)}
 }

@@ -35,7 +35,7 @@ func (r *Row) Work(side ledger.Side) *ledger.Work {
 
 // Item is the row as [ledger.Claim] gives it to a worker of that side.
 func (r *Row) Item(side ledger.Side) ledger.Item {
-	it := ledger.Item{Link: CopyLink(r.Link), Holds: slices.Clone(r.Holds)}
+	it := ledger.Item{Link: CopyLink(r.Link), Holds: append([]ledger.Hold(nil), r.Holds...)}
 	for _, s := range []ledger.Side{side, side.Other()} {
 		if w := r.Work(s); w != nil {
 			it.Works = append(it.Works, *w)

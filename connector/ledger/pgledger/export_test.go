@@ -1,0 +1,4 @@
+package pgledger
+
+// TakeDue is the statement that tests explain.
+const TakeDue = takeDue
