@@ -2,6 +2,7 @@ package notionapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -101,10 +102,14 @@ func retryAfter(header http.Header, data map[string]string) time.Duration {
 	return 0
 }
 
-// excerpt gives the start of a body that is not Notion's JSON: the title of an HTML page, else its first characters, in one line.
+// excerpt gives the start of a body that is not Notion's JSON: the title of an HTML page, else its first characters, in one line. What
+// looks like JSON may hold people's data, and stays out of messages.
 func excerpt(body []byte) string {
 	const charactersMax = 200
-	text := string(body[:min(len(body), 4096)])
+	text := strings.TrimSpace(string(body[:min(len(body), 4096)]))
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		return fmt.Sprintf("%d bytes that are no error object", len(body))
+	}
 	if _, rest, ok := strings.Cut(text, "<title>"); ok {
 		text, _, _ = strings.Cut(rest, "</title>")
 	}
