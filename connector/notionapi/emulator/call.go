@@ -30,6 +30,7 @@ type Request struct {
 	Query         url.Values
 	Authorization string
 	Version       string
+	Beta          string // Notion-Beta; no beta is served here
 	ContentType   string
 	Body          []byte
 }
@@ -143,6 +144,10 @@ func (c *call) identify() *apiError {
 		return invalid("Notion-Version header failed validation: %s", should("Notion-Version header", oneOf(versionNames, false), c.req.Version))
 	}
 	c.ver = v
+	if c.req.Beta != "" {
+		return &apiError{status: 400, code: "invalid_beta",
+			message: "Notion-Beta header failed validation: " + should("Notion-Beta header", "a known beta", c.req.Beta)}
+	}
 	return nil
 }
 

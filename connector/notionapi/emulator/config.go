@@ -46,6 +46,9 @@ type Config struct {
 	// BlockMax is the number of blocks and pages a workspace may hold before
 	// creates answer 403 (free workspaces: 1,000). 0 is none.
 	BlockMax int
+	// RowMax is the number of rows a data source may hold before creates answer
+	// 409 row_limit_exceeded. Default 250,000.
+	RowMax int
 
 	// Webhook is the one subscription. No URL: no webhooks.
 	Webhook WebhookConfig
@@ -122,6 +125,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.QueryMax == 0 {
 		c.QueryMax = 10_000
+	}
+	if c.RowMax == 0 {
+		c.RowMax = 250_000
 	}
 	if c.Webhook.Window == 0 {
 		c.Webhook.Window = time.Second

@@ -151,7 +151,7 @@ func readRequest(r *http.Request) (*Request, error) {
 	req := &Request{
 		Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query(),
 		Authorization: r.Header.Get("Authorization"), Version: r.Header.Get("Notion-Version"),
-		ContentType: r.Header.Get("Content-Type"),
+		ContentType: r.Header.Get("Content-Type"), Beta: r.Header.Get("Notion-Beta"),
 	}
 	if r.Body == nil {
 		return req, nil

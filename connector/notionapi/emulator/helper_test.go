@@ -22,7 +22,7 @@ func (c *testClock) advance(d time.Duration) { c.t = c.t.Add(d) }
 
 // world is an emulator with a moved clock and a client that speaks raw JSON.
 type world struct {
-	*testing.T
+	testing.TB
 	e       *Emulator
 	clock   *testClock
 	version string
@@ -31,7 +31,7 @@ type world struct {
 
 const testRoot = "11111111-2222-8333-8444-555555555555"
 
-func newWorld(t *testing.T, change func(*Config)) *world {
+func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
 	clock := &testClock{time.Date(2026, 11, 22, 10, 30, 15, 250e6, time.UTC)}
 	cfg := Config{Token: "ntn_test", IntegrationName: "Tandem", RootPageID: testRoot, Limit: -1,
@@ -39,7 +39,7 @@ func newWorld(t *testing.T, change func(*Config)) *world {
 	if change != nil {
 		change(&cfg)
 	}
-	return &world{T: t, e: New(cfg), clock: clock, version: "2025-09-03", token: "ntn_test"}
+	return &world{TB: t, e: New(cfg), clock: clock, version: "2025-09-03", token: "ntn_test"}
 }
 
 // answer is a decoded answer.

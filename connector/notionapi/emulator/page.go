@@ -211,6 +211,10 @@ func (c *call) createPage() (*object, *apiError) {
 	if e := c.room(1); e != nil {
 		return nil, e
 	}
+	if src != nil && len(src.Rows) >= c.s.cfg.RowMax {
+		return nil, &apiError{status: 409, code: "row_limit_exceeded",
+			message: "The data source has reached its limit of rows."}
+	}
 	pg := c.insertPage(par, src, writes, b)
 	children, _ := b.get("children").([]any)
 	if more, ok := b.get("content").([]any); ok {

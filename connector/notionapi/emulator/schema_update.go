@@ -11,7 +11,27 @@ func (c *call) updateSchema(src *source, props *object) *apiError {
 			return e
 		}
 	}
+	if name, size := c.s.largestProperty(src); size > schemaMax {
+		undo()
+		return invalid("The schema of this data source is too large: it would exceed %d KB. The largest property is %s.", schemaMax>>10, name)
+	}
 	return nil
+}
+
+// schemaMax is the recommended size of a schema; a larger update is blocked
+// (reference/update-a-data-source).
+const schemaMax = 50 << 10
+
+// largestProperty names the property with the largest settings, and the size of the whole schema.
+func (s *State) largestProperty(src *source) (name string, size int) {
+	most := -1
+	for _, p := range src.Props {
+		n := len(p.Name) + len(appendJSON(nil, s.settings(p, v2026)))
+		if size += n; n > most {
+			name, most = p.Name, n
+		}
+	}
+	return name, size
 }
 
 // snapshotSchemas remembers every schema (a dual relation changes two) and
