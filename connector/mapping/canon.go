@@ -32,7 +32,7 @@ const (
 //	number             Decimal without exponent or trailing zeros; what a double cannot hold exactly is refused
 //	checkbox           Bool; null is false
 //	date               Date, years 1 to 9999
-//	datetime           TimestampTZ cut to milliseconds, years 1 to 9999
+//	datetime           TimestampTZ cut to the minute, years 1 to 9999
 //	select, status     Text; a comma is refused
 //	multi_select       Set of Text; null is the empty set
 //	relation           Set of Text; null is the empty set

@@ -19,7 +19,7 @@ var (
 const (
 	secondsPerDay   = 86_400
 	microsPerDay    = 86_400_000_000
-	microsPerMillis = 1000
+	microsPerMinute = 60_000_000
 )
 
 func canonDate(v change.Value, zone *time.Location) (change.Value, error) {
@@ -91,7 +91,8 @@ func boundedDate(v change.Value) (change.Value, error) {
 	return v, nil
 }
 
-// boundedInstant cuts to milliseconds, downwards also before 1970.
+// boundedInstant cuts to the minute, downwards also before 1970: Notion's editor knows no seconds, and whether its service keeps those that are
+// sent is not documented. Cutting both sides makes a column with seconds equal to what any page can say, so its seconds are never overwritten.
 func boundedInstant(v change.Value) (change.Value, error) {
 	if infinite(v) {
 		return change.Value{}, errInfinite
@@ -99,7 +100,7 @@ func boundedInstant(v change.Value) (change.Value, error) {
 	if v.Int() < microsMin || v.Int() > microsMax {
 		return change.Value{}, errYear(v)
 	}
-	return change.TimestampTZValue(floorDiv(v.Int(), microsPerMillis) * microsPerMillis), nil
+	return change.TimestampTZValue(floorDiv(v.Int(), microsPerMinute) * microsPerMinute), nil
 }
 
 // wallClock is the instant at which a clock in the zone shows this time. In the hour that a clock shows twice it is the first;
