@@ -37,6 +37,7 @@ type ColumnInfo struct {
 	Element    string // type name of an array's elements
 	Shown      string // as format_type gives it: character varying(120)
 	LengthMax  int    // of varchar(n) and char(n), in characters; 0 if unlimited
+	WholeMax   int    // of numeric(p, s): digits before the point; -1 if unlimited
 	NotNull    bool
 	Default    bool // has a default, or is an identity
 	Generated  bool // always: cannot be written
@@ -117,6 +118,7 @@ const columnsSQL = `WITH RECURSIVE base (num, type, modifier, strict) AS (
 SELECT a.attname::text, n.nspname::text, t.typname::text, coalesce(arr.typname::text, ''), coalesce(arrn.nspname::text, ''),
   t.typtype::text, t.typcategory::text, coalesce(el.typname::text, ''), pg_catalog.format_type(a.atttypid, a.atttypmod),
   CASE WHEN t.typname IN ('varchar', 'bpchar') AND b.modifier >= 4 THEN b.modifier - 4 ELSE 0 END,
+  CASE WHEN t.typname = 'numeric' AND b.modifier >= 4 THEN (((b.modifier - 4) >> 16) & 65535) - (((b.modifier - 4) & 2047) # 1024) + 1024 ELSE -1 END,
   b.strict, (a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '', a.attgenerated <> '' OR a.attidentity = 'a',
   pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT'), pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'INSERT'),
   pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'UPDATE')
@@ -154,7 +156,7 @@ func loadTable(ctx context.Context, db Querier, name tableName) (TableInfo, erro
 	}
 	var c ColumnInfo
 	into := []any{
-		&c.Name, &c.TypeSchema, &c.TypeName, &c.ArrayName, &c.ArrayIn, &c.Kind, &c.Category, &c.Element, &c.Shown, &c.LengthMax,
+		&c.Name, &c.TypeSchema, &c.TypeName, &c.ArrayName, &c.ArrayIn, &c.Kind, &c.Category, &c.Element, &c.Shown, &c.LengthMax, &c.WholeMax,
 		&c.NotNull, &c.Default, &c.Generated, &c.CanSelect, &c.CanInsert, &c.CanUpdate,
 	}
 	if _, err = pgx.ForEachRow(rows, into, func() error { info.Columns[c.Name] = c; return nil }); err != nil {

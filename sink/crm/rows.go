@@ -123,9 +123,12 @@ func (r *Rows) planned(ctx context.Context) (*plan, error) {
 
 // forget drops the plan after an error that a change of the tables explains.
 func (r *Rows) forget(err error) {
-	if !staleCatalog(err) {
-		return
+	if staleCatalog(err) {
+		r.forgetPlan()
 	}
+}
+
+func (r *Rows) forgetPlan() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.plan = nil

@@ -2,8 +2,10 @@ package crm
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -42,8 +44,11 @@ func encodeText(c mapping.ColumnInfo, v, was change.Value, zone *time.Location) 
 		if v.Kind() == change.Bool {
 			return map[bool]string{false: "0", true: "1"}[v.Bool()], nil
 		}
-		if v.Kind() == change.Decimal && strings.Contains(v.Text(), ".") {
-			return "", fmt.Errorf("%s is no whole number, and the CRM's column holds whole numbers only", v.Text())
+		return v.String(), checkWhole(c, v)
+	case "numeric":
+		whole, _, _ := strings.Cut(strings.TrimLeft(v.String(), "-0"), ".")
+		if c.WholeMax >= 0 && len(whole) > c.WholeMax {
+			return "", fmt.Errorf("%s is beyond what the CRM's column holds (%s)", v, c.Shown)
 		}
 	case "date":
 		return encodeDate(v, zone), nil
@@ -58,6 +63,19 @@ func encodeText(c mapping.ColumnInfo, v, was change.Value, zone *time.Location) 
 		}
 	}
 	return v.String(), nil
+}
+
+// checkWhole refuses what an integer column would refuse too, without saying which column it was.
+func checkWhole(c mapping.ColumnInfo, v change.Value) error {
+	text := v.String()
+	if strings.Contains(text, ".") {
+		return fmt.Errorf("%s is no whole number, and the CRM's column holds whole numbers only", text)
+	}
+	bits := map[string]int{"int2": 16, "int4": 32, "int8": 64}[c.Builtin()]
+	if _, err := strconv.ParseInt(text, 10, bits); errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("%s is beyond what the CRM's column holds (%s)", text, c.Shown)
+	}
+	return nil
 }
 
 // encodeDate is the day on which the clocks of the zone showed the instant.

@@ -93,8 +93,14 @@ func conflicts(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// translate makes a data error of what a row's values are to blame for, and a [Failure] of everything else. set, if given, are the
-// fields of the write, to name the one that is meant.
+// outdated reports a data error that is our own finding and no answer of the database: the catalog may have changed since it was read.
+func outdated(err error) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.cause == nil
+}
+
+// translate makes a data error of what a row's values are to blame for, and a [Failure] of everything else. t, if given, is the write, to
+// name the field that is meant.
 func translate(step string, t *target, err error) error {
 	if err == nil {
 		return nil
@@ -128,6 +134,7 @@ func retryableCode(code string) bool {
 // target is what a write is about, for errors in the words of the mapping.
 type target struct {
 	plan *plan
+	op   sink.RowOp
 	set  change.Image
 }
 
@@ -136,7 +143,7 @@ func (t *target) refused(pg *pgconn.PgError) error {
 	switch field := t.fieldOf(pg); {
 	case pg.Code == "23505":
 		return refuse(field, pg, "another row has this value already (%s)", pg.ConstraintName)
-	case pg.Code == "23503" && strings.Contains(pg.Message, "is still referenced"):
+	case pg.Code == "23503" && t.op == sink.RowDelete:
 		return refuse(field, pg, "rows of %s still refer to this row (%s)", pg.TableName, pg.ConstraintName)
 	case pg.Code == "23503":
 		return refuse(field, pg, "what it refers to is not there (%s)", pg.ConstraintName)

@@ -31,6 +31,10 @@ func (r *Rows) Write(ctx context.Context, w sink.RowWrite, finish func(sink.RowR
 			return nil
 		}
 		r.forget(err)
+		if outdated(err) && attempt == 1 {
+			r.forgetPlan()
+			continue
+		}
 		if !conflicts(err) || attempt == attemptsMax {
 			return fmt.Errorf("%s %s %s: %w", w.Op, r.entity.Name, w.Key, err)
 		}
@@ -53,7 +57,7 @@ func (r *Rows) writeOnce(ctx context.Context, w sink.RowWrite, finish func(sink.
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	t := &target{plan: p, set: w.Set}
+	t := &target{plan: p, op: w.Op, set: w.Set}
 	result, err := (&writer{plan: p, tx: tx, target: t}).do(ctx, w)
 	if err != nil {
 		return translate("write the row", t, err)
