@@ -1,0 +1,267 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-sync/tandem/connector/config"
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+// serverMin is PostgreSQL 14, as server_version_num has it.
+const serverMin = 140000
+
+// Check finds out, without writing, everything about the server, the slot, the publication and the tables that would keep the
+// connector from starting, or make it do less than people expect. The error is for what could not be looked at.
+func Check(ctx context.Context, c Config) (config.Problems, error) {
+	conn, err := postgres.Connect(ctx, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	f, err := newFilter(c.Tables)
+	if err != nil {
+		return nil, err
+	}
+	_, problems, err := examine(ctx, conn, c, f)
+	return problems, err
+}
+
+// facts is what the server said of itself, in one look.
+type facts struct {
+	version                  int
+	walLevel, database, user string
+	standby                  bool
+	replication              bool // the role may use the replication protocol
+	create                   bool // … may create publications
+	slotsMax, slots          int
+	sendersMax, senders      int
+	tables                   []table
+	slot                     *slot
+	publication              *publication
+}
+
+// rds_replication is what Amazon RDS has instead of the attribute.
+const factsQuery = `
+SELECT current_setting('server_version_num')::int, current_setting('wal_level'), current_database(), current_user, pg_is_in_recovery(),
+       r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(g.oid, 'MEMBER')),
+       has_database_privilege(current_database(), 'CREATE'),
+       current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots),
+       current_setting('max_wal_senders')::int, (SELECT count(*) FROM pg_stat_replication)
+FROM pg_roles r WHERE r.rolname = current_user`
+
+// examine collects the facts and the problems that they mean.
+func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, config.Problems, error) {
+	var got facts
+	err := conn.QueryRow(ctx, factsQuery).Scan(&got.version, &got.walLevel, &got.database, &got.user, &got.standby, &got.replication, &got.create,
+		&got.slotsMax, &got.slots, &got.sendersMax, &got.senders)
+	if err != nil {
+		return nil, nil, postgres.Explain(fmt.Errorf("ask the server for its settings: %w", err))
+	}
+	var errs [3]error
+	got.tables, errs[0] = loadTables(ctx, conn, f)
+	got.slot, errs[1] = loadSlot(ctx, conn, c.Slot)
+	got.publication, errs[2] = loadPublication(ctx, conn, c.Publication)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, nil, err
+	}
+	var problems config.Problems
+	got.serverProblems(&problems)
+	got.slotProblems(c, &problems)
+	for _, pattern := range f.missing(got.tables) {
+		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
+	}
+	for i := range got.tables {
+		got.tables[i].problems(&problems)
+	}
+	got.topicProblems(c, &problems)
+	got.publicationProblems(c, &problems)
+	return &got, problems, nil
+}
+
+func (f *facts) serverProblems(problems *config.Problems) {
+	if f.version < serverMin {
+		problems.Errorf("server", "PostgreSQL %d is too old: 14 or newer is needed", f.version/10000)
+	}
+	if f.walLevel != "logical" {
+		problems.Errorf("server", "wal_level is %s: run ALTER SYSTEM SET wal_level = logical, and restart the server", f.walLevel)
+	}
+	if f.standby {
+		problems.Errorf("server", "it is a standby: connect to the primary")
+	}
+	if !f.replication {
+		problems.Errorf("role "+f.user, "it may not replicate: run ALTER ROLE %s REPLICATION (on Amazon RDS: GRANT rds_replication TO it)",
+			pgx.Identifier{f.user}.Sanitize())
+	}
+}
+
+func (f *facts) slotProblems(c Config, problems *config.Problems) {
+	path := "slot " + c.Slot
+	if f.slot == nil {
+		if f.slots >= f.slotsMax {
+			problems.Errorf(path, "no replication slot is left (max_replication_slots is %d): raise it and restart the server, or drop one that nobody uses", f.slotsMax)
+		}
+	} else {
+		if f.slot.kind != "logical" || f.slot.plugin != "pgoutput" {
+			problems.Errorf(path, "it is a %s slot of plugin %q, not a logical one of pgoutput: use another name", f.slot.kind, f.slot.plugin)
+		} else if f.slot.database != f.database {
+			problems.Errorf(path, "it belongs to database %s: use another name", f.slot.database)
+		}
+	}
+	if (f.slot == nil || f.slot.activePID == 0) && f.senders >= f.sendersMax {
+		problems.Errorf("server", "no connection for replication is left (max_wal_senders is %d): raise it and restart the server", f.sendersMax)
+	}
+}
+
+func (t *table) problems(problems *config.Problems) {
+	path := "table " + t.String()
+	if !t.readable {
+		problems.Errorf(path, "it cannot be read: run GRANT USAGE ON SCHEMA %s and GRANT SELECT ON %s to the connector's role",
+			pgx.Identifier{t.schema}.Sanitize(), t.quoted())
+	}
+	if !t.logged {
+		problems.Errorf(path, "it is unlogged, so its changes are in no WAL: run ALTER TABLE %s SET LOGGED", t.quoted())
+	}
+	if t.hidden {
+		problems.Errorf(path, "row security hides rows of it from the connector's role: run ALTER ROLE … BYPASSRLS, or add a policy that shows all")
+	}
+	switch {
+	case t.identity == identityNothing, t.identity == identityDefault && len(t.indexed) == 0:
+		problems.Errorf(path, "it has no primary key that identifies old rows, and PostgreSQL would refuse updates and deletes once it is published: "+
+			"add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL", t.quoted())
+	case t.identity == identityIndex && slices.ContainsFunc(t.key, func(k string) bool { return !slices.Contains(t.indexed, k) }):
+		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only; ALTER TABLE %s REPLICA IDENTITY DEFAULT mends that", t.quoted())
+	case len(t.key) == 0:
+		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
+	}
+}
+
+// topicProblems finds tables whose names become one topic.
+func (f *facts) topicProblems(c Config, problems *config.Problems) {
+	topics := map[string]string{}
+	for _, t := range f.tables {
+		topic := topicName(c.TopicPrefix, t.schema, t.name)
+		if other, taken := topics[topic]; taken {
+			problems.Errorf("table "+t.String(), "its topic %s is also that of %s: rename one of the tables", topic, other)
+		}
+		topics[topic] = t.String()
+	}
+}
+
+// publication is pg_publication's row of ours.
+type publication struct {
+	allTables, viaRoot bool
+	operations         string // those that are published, of c, u, d
+	owned              bool
+	tables             []tableName
+}
+
+func loadPublication(ctx context.Context, conn *pgx.Conn, name string) (*publication, error) {
+	var p publication
+	var c, u, d bool
+	err := conn.QueryRow(ctx, `SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1`, name).
+		Scan(&p.allTables, &p.viaRoot, &c, &u, &d, &p.owned)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, postgres.Explain(fmt.Errorf("look at the publication: %w", err))
+	}
+	for op, published := range map[string]bool{"c": c, "u": u, "d": d} {
+		if published {
+			p.operations += op
+		}
+	}
+	rows, err := conn.Query(ctx, `SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1 ORDER BY 1, 2`, name)
+	if err != nil {
+		return nil, postgres.Explain(fmt.Errorf("look at the publication's tables: %w", err))
+	}
+	var t tableName
+	_, err = pgx.ForEachRow(rows, []any{&t.schema, &t.name}, func() error { p.tables = append(p.tables, t); return nil })
+	if err != nil {
+		return nil, postgres.Explain(fmt.Errorf("look at the publication's tables: %w", err))
+	}
+	return &p, nil
+}
+
+// absent lists captured tables that the publication does not hold.
+func (f *facts) absent() []tableName {
+	var out []tableName
+	for _, t := range f.tables {
+		if f.publication == nil || !slices.Contains(f.publication.tables, t.tableName) {
+			out = append(out, t.tableName)
+		}
+	}
+	return out
+}
+
+func (f *facts) publicationProblems(c Config, problems *config.Problems) {
+	path := "publication " + c.Publication
+	absent := f.absent()
+	p := f.publication
+	if p == nil {
+		f.createProblems(c, path, problems)
+		return
+	}
+	if len(p.operations) < 3 {
+		problems.Errorf(path, "it publishes only part of inserts, updates and deletes: run ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate')", c.Publication)
+	}
+	if !p.viaRoot && slices.ContainsFunc(f.tables, func(t table) bool { return t.partitioned }) {
+		problems.Errorf(path, "it publishes partitions under their own names: run ALTER PUBLICATION %s SET (publish_via_partition_root = true)", c.Publication)
+	}
+	if slices.ContainsFunc(p.tables, func(t tableName) bool { return t.schema == ownSchema }) {
+		problems.Warnf(path, "it holds the ledger's schema %s, which is never captured but sent all the same: publish the tables by name", ownSchema)
+	}
+	if len(absent) == 0 || p.allTables {
+		return
+	}
+	if c.AutoCreate == autoCreateDisabled || !p.owned || slices.ContainsFunc(f.tables, func(t table) bool { return !t.owned && slices.Contains(absent, t.tableName) }) {
+		problems.Errorf(path, "it lacks tables, and we may not add them: run ALTER PUBLICATION %s ADD TABLE %s", c.Publication, quotedList(absent))
+	}
+}
+
+func (f *facts) createProblems(c Config, path string, problems *config.Problems) {
+	create := createPublication(c.Publication, f.absent())
+	if c.AutoCreate == autoCreateDisabled {
+		problems.Errorf(path, "it is missing, and publication.autocreate.mode is disabled: run %s", create)
+		return
+	}
+	foreign := slices.ContainsFunc(f.tables, func(t table) bool { return !t.owned })
+	if (!f.create || foreign) && len(f.tables) > 0 {
+		problems.Errorf(path, "it is missing, and role %s may not make it (that takes CREATE on the database and ownership of the tables): let their owner run %s",
+			f.user, create)
+	}
+}
+
+func createPublication(name string, tables []tableName) string {
+	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)", name, quotedList(tables))
+}
+
+func quotedList(tables []tableName) string {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.quoted()
+	}
+	return strings.Join(names, ", ")
+}
+
+// publish makes the publication, or adds the tables that it lacks. The caller has checked that it may.
+func (f *facts) publish(ctx context.Context, conn *pgx.Conn, name string) error {
+	absent := f.absent()
+	if len(absent) == 0 || f.publication != nil && f.publication.allTables {
+		return nil
+	}
+	sql := createPublication(name, absent)
+	if f.publication != nil {
+		sql = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s", name, quotedList(absent))
+	}
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		return postgres.Explain(fmt.Errorf("publish the captured tables: %w", err))
+	}
+	return nil
+}

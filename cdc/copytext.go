@@ -1,0 +1,90 @@
+package cdc
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+// copyReader is an io.Writer that takes what COPY … TO STDOUT sends (text format) and calls row for each row. The text of a
+// value is that of the stream, so both give the same values. https://www.postgresql.org/docs/current/sql-copy.html
+type copyReader struct {
+	columns []change.Column
+	row     func(change.Row) error
+	rest    []byte // of a row that is not complete; the server sends whole rows, but does not promise to
+}
+
+func (c *copyReader) Write(data []byte) (int, error) {
+	n := len(data)
+	if len(c.rest) > 0 {
+		data = append(c.rest, data...)
+	}
+	for {
+		line, after, ok := bytes.Cut(data, []byte{'\n'})
+		if !ok {
+			c.rest = append(c.rest[:0], data...)
+			return n, nil
+		}
+		row, err := parseCopyLine(c.columns, line)
+		if err != nil {
+			return 0, err
+		}
+		if err := c.row(row); err != nil {
+			return 0, err
+		}
+		data = after
+	}
+}
+
+func parseCopyLine(columns []change.Column, line []byte) (change.Row, error) {
+	row := make(change.Row, len(columns))
+	if len(columns) == 0 {
+		return row, nil
+	}
+	for i := range columns {
+		field, rest, more := bytes.Cut(line, []byte{'\t'})
+		if more == (i == len(columns)-1) {
+			return nil, fmt.Errorf("read a copied row: want %d columns, got fewer or more", len(columns))
+		}
+		row[i] = columns[i]
+		if string(field) == `\N` {
+			row[i].Value = change.NullValue()
+		} else {
+			row[i].Value = postgres.ParseValue(row[i].Type, unescapeCopy(field))
+		}
+		line = rest
+	}
+	return row, nil
+}
+
+// unescapeCopy undoes the backslashes that CopyAttributeOutText writes; octal and hexadecimal forms are for input only.
+func unescapeCopy(field []byte) string {
+	if bytes.IndexByte(field, '\\') < 0 {
+		return string(field)
+	}
+	out := make([]byte, 0, len(field))
+	for i := 0; i < len(field); i++ {
+		c := field[i]
+		if c == '\\' && i+1 < len(field) {
+			i++
+			switch c = field[i]; c {
+			case 'b':
+				c = '\b'
+			case 'f':
+				c = '\f'
+			case 'n':
+				c = '\n'
+			case 'r':
+				c = '\r'
+			case 't':
+				c = '\t'
+			case 'v':
+				c = '\v'
+			}
+		}
+		out = append(out, c)
+	}
+	return string(out)
+}

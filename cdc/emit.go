@@ -1,0 +1,229 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/tandem-sync/tandem/connector/change"
+)
+
+// Record is one Kafka record to be.
+type Record struct {
+	Topic   string
+	Key     []byte // nil: no key
+	Value   []byte // nil: a tombstone
+	Headers []change.Header
+	Time    time.Time
+}
+
+// Sink takes records. Records of one key must reach Kafka in the order of the calls. done is called exactly once, from any
+// goroutine, with nil when Kafka has the record for good; it does not block. Send may block while Kafka is slow, but the
+// caller keeps what is in flight below in.flight.bytes.max, so that it need not.
+type Sink interface {
+	Send(ctx context.Context, r Record, done func(error))
+}
+
+// recordOverhead is charged beside a record's bytes, so that the budget also bounds many tiny ones.
+const recordOverhead = 256
+
+// emitter turns events into records, within a budget of bytes. It belongs to the goroutine that reads the stream.
+type emitter struct {
+	config  *Config
+	sink    Sink
+	log     *slog.Logger
+	budget  *semaphore.Weighted
+	headers []change.Header // of every record
+	topics  map[tableName]string
+	cut     map[tableName]bool  // tables whose large values were cut, which is said once
+	waiting func() error        // called now and then while the budget is used up
+	resume  change.Position     // events before it are in Kafka
+	orders  map[tableName]int64 // events of the open transaction, by table
+	order   int64
+	now     func() time.Time
+}
+
+func newEmitter(c *Config, sink Sink, runID string, log *slog.Logger) *emitter {
+	e := &emitter{
+		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), topics: map[tableName]string{}, cut: map[tableName]bool{},
+		orders: map[tableName]int64{}, now: time.Now,
+	}
+	if c.ContextHeaders {
+		for _, h := range [][2]string{
+			{change.HeaderLogicalName, c.TopicPrefix}, {change.HeaderTaskID, "0"}, {change.HeaderConnectorName, c.Name}, {change.HeaderRunID, runID},
+		} {
+			e.headers = append(e.headers, change.Header{Key: h[0], Value: []byte(h[1])})
+		}
+	}
+	return e
+}
+
+// emit writes an event, and the tombstone after a delete, as part of f.
+func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
+	if slices.Contains(e.config.Skipped, string(ev.Op)) || ev.Op == change.Message && !e.config.Messages {
+		return nil
+	}
+	e.number(ev)
+	if ev.Position.Compare(e.resume) < 0 {
+		return nil // Kafka has it: the server sends whole transactions, also the half that was acknowledged
+	}
+	ev.At = e.now()
+	if err := ev.Validate(); err != nil {
+		return err
+	}
+	r := Record{Topic: e.topic(ev), Headers: e.headers, Time: ev.At}
+	if len(ev.Key) > 0 {
+		r.Key = e.config.Format.AppendKey(make([]byte, 0, 32), ev.Key)
+	} else if ev.Op == change.Message {
+		r.Key = fmt.Appendf(nil, `{"prefix":%q}`, ev.Message.Prefix)
+	}
+	if own := e.config.Format.Headers(ev); own != nil {
+		r.Headers = append(slices.Clip(slices.Clone(e.headers)), own...)
+	}
+	r.Value = e.encode(ev)
+	if err := e.send(ctx, r, f); err != nil {
+		return err
+	}
+	if ev.Op != change.Delete || !e.config.Tombstones || r.Key == nil {
+		return nil // without a key a tombstone would say nothing
+	}
+	r.Value = nil
+	return e.send(ctx, r, f)
+}
+
+// encode writes the envelope; one that is too large loses its largest columns, since a reason to look is worth more than none.
+func (e *emitter) encode(ev *change.Event) []byte {
+	value := e.config.Format.AppendValue(make([]byte, 0, 768), ev)
+	for int64(len(value)) > e.config.RecordBytesMax && e.drop(ev) {
+		value = e.config.Format.AppendValue(value[:0], ev)
+	}
+	return value
+}
+
+// drop makes the largest value absent. Key columns stay. It reports whether there was one worth dropping.
+func (e *emitter) drop(ev *change.Event) bool {
+	const worth = 256
+	var largest *change.Column
+	size := worth
+	for _, row := range []change.Row{ev.Before, ev.After} {
+		for i := range row {
+			if n := weight(row[i].Value); n > size && ev.Key.Get(row[i].Name).IsAbsent() {
+				largest, size = &row[i], n
+			}
+		}
+	}
+	if largest == nil {
+		return false
+	}
+	largest.Value = change.Value{}
+	table := tableName{ev.Source.Schema, ev.Source.Table}
+	if !e.cut[table] {
+		e.cut[table] = true
+		e.log.Warn("a row is too large for a record; its largest columns are left out, as the placeholder", "table", table.String(),
+			"column", largest.Name, "record.bytes.max", e.config.RecordBytesMax)
+	}
+	return true
+}
+
+func weight(v change.Value) int {
+	n := len(v.Text())
+	for _, item := range v.Items() {
+		n += 8 + weight(item)
+	}
+	return n
+}
+
+// send hands the record over and waits while too much is in flight.
+func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
+	charge := min(int64(len(r.Key)+len(r.Value)+recordOverhead), e.config.InFlightBytesMax)
+	if !e.budget.TryAcquire(charge) {
+		if err := e.wait(ctx, charge); err != nil {
+			return err
+		}
+	}
+	f.add()
+	e.sink.Send(ctx, r, func(err error) {
+		f.ack(err)
+		e.budget.Release(charge) // last: who finds the budget whole finds the outcomes recorded
+	})
+	return nil
+}
+
+// flush returns when nothing is in flight.
+func (e *emitter) flush(ctx context.Context) error {
+	if err := e.budget.Acquire(ctx, e.config.InFlightBytesMax); err != nil {
+		return fmt.Errorf("wait for Kafka's acknowledgements: %w", context.Cause(ctx))
+	}
+	e.budget.Release(e.config.InFlightBytesMax)
+	return nil
+}
+
+// wait looks up from waiting so that the server does not think we are gone (wal_sender_timeout) while Kafka is.
+func (e *emitter) wait(ctx context.Context, charge int64) error {
+	for {
+		tick, cancel := context.WithTimeout(ctx, waitTick)
+		err := e.budget.Acquire(tick, charge)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if e.waiting == nil || !errors.Is(err, context.DeadlineExceeded) {
+			continue
+		}
+		if err := e.waiting(); err != nil {
+			return err
+		}
+	}
+}
+
+func (e *emitter) topic(ev *change.Event) string {
+	if ev.Op == change.Message {
+		return topicName(e.config.TopicPrefix, "message")
+	}
+	t := tableName{ev.Source.Schema, ev.Source.Table}
+	name, ok := e.topics[t]
+	if !ok {
+		name = topicName(e.config.TopicPrefix, t.schema, t.name)
+		e.topics[t] = name
+	}
+	return name
+}
+
+// begin starts the counts of a transaction.
+func (e *emitter) begin() {
+	if e.config.TransactionInfo {
+		clear(e.orders)
+		e.order = 0
+	}
+}
+
+// number fills the transaction block. Its id has the commit's LSN, so that it is the same in every event, as Debezium's is not.
+func (e *emitter) number(ev *change.Event) {
+	if !e.config.TransactionInfo || ev.Source.TxID == 0 || ev.Op == change.Read {
+		return
+	}
+	t := tableName{ev.Source.Schema, ev.Source.Table}
+	e.order++
+	e.orders[t]++
+	ev.Tx = &change.Transaction{
+		ID: fmt.Sprintf("%d:%d", ev.Source.TxID, ev.Position.Commit), TotalOrder: e.order, DataCollectionOrder: e.orders[t],
+	}
+}
+
+// heartbeat tells consumers that we live. Nobody waits for it.
+func (e *emitter) heartbeat(ctx context.Context) {
+	now := time.Now()
+	e.sink.Send(ctx, Record{
+		Topic: strings.TrimSuffix(e.config.HeartbeatPrefix, ".") + "." + e.config.TopicPrefix, Time: now,
+		Key: fmt.Appendf(nil, `{"serverName":%q}`, e.config.TopicPrefix), Value: fmt.Appendf(nil, `{"ts_ms":%d}`, now.UnixMilli()),
+	}, func(error) {})
+}

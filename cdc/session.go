@@ -1,0 +1,274 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+// phase is where a session stands. It only moves forward; after a failure a new session begins at phaseConnecting.
+type phase int
+
+const (
+	phaseConnecting phase = iota // connections, the lock, checks
+	phaseSlot                    // publication and slot are made or adopted
+	phaseSnapshot                // tables are read
+	phaseStreaming               // changes are read
+	phaseDraining                // nothing is read; acknowledgements are awaited
+	phaseStopped
+)
+
+func (p phase) String() string {
+	return [...]string{"connecting", "slot", "snapshot", "streaming", "draining", "stopped"}[p]
+}
+
+// closeTimeout bounds the good-bye to the server.
+const closeTimeout = 5 * time.Second
+
+// session is one life of the connections. It belongs to the service's goroutine.
+type session struct {
+	*Source
+	at      phase
+	stage   func(phase) // told of each phase
+	filter  filter
+	control *pgx.Conn      // holds the lock, reads the catalog and the tables
+	stream  *pgconn.PgConn // speaks the replication protocol
+	facts   *facts
+	types   *postgres.Types
+	system  string
+	stored  *offset // what is in Kafka
+	plan    plan
+	made    pglogrepl.CreateReplicationSlotResult // of a slot that was just made
+	tracker *tracker
+	emitter *emitter
+}
+
+// run goes through the phases until ctx ends or something fails. However it ends, the connections are closed.
+func (s *session) run(ctx context.Context) error {
+	defer s.close(context.WithoutCancel(ctx))
+	for s.at != phaseStopped {
+		s.stage(s.at)
+		var next phase
+		var err error
+		switch s.at {
+		case phaseConnecting:
+			next, err = phaseSlot, s.connect(ctx)
+		case phaseSlot:
+			next, err = phaseSnapshot, s.prepareSlot(ctx)
+		case phaseSnapshot:
+			next, err = phaseStreaming, s.takeSnapshot(ctx)
+		case phaseStreaming:
+			next, err = phaseDraining, s.follow(ctx)
+		case phaseDraining:
+			next, err = phaseStopped, s.drain(ctx)
+		case phaseStopped:
+			return nil
+		default:
+			panic(fmt.Sprintf("cdc: impossible phase %d", s.at))
+		}
+		if err != nil {
+			return err
+		}
+		s.at = next
+	}
+	return nil
+}
+
+func (s *session) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	if s.stream != nil {
+		_ = s.stream.Close(ctx) // the server notices one way or the other
+	}
+	if s.control != nil {
+		_ = s.control.Close(ctx)
+	}
+}
+
+// connect takes the lock before it looks at anything that the other copy may be changing.
+func (s *session) connect(ctx context.Context) error {
+	var err error
+	if s.filter, err = newFilter(s.config.Tables); err != nil {
+		return err
+	}
+	if s.control, err = postgres.Connect(ctx, s.config.Database); err != nil {
+		return err
+	}
+	var problems interface{ Err() error }
+	if s.facts, problems, err = s.look(ctx); err != nil {
+		return err
+	}
+	if err := problems.Err(); err != nil {
+		return fmt.Errorf("check the database: %w", err)
+	}
+	if err := takeLock(ctx, s.control, s.config.Slot); err != nil {
+		return err
+	}
+	if s.facts, problems, err = s.look(ctx); err != nil { // again: the other copy may have made the slot
+		return err
+	}
+	if err := problems.Err(); err != nil {
+		return fmt.Errorf("check the database: %w", err)
+	}
+	if s.facts.slot != nil && s.facts.slot.activePID != 0 {
+		return &HeldError{Slot: s.config.Slot, PID: s.facts.slot.activePID}
+	}
+	if s.types, err = postgres.LoadTypes(ctx, s.control); err != nil {
+		return err
+	}
+	s.stream, err = postgres.ConnectReplication(ctx, s.config.Database)
+	return err
+}
+
+func (s *session) look(ctx context.Context) (*facts, interface{ Err() error }, error) {
+	f, problems, err := examine(ctx, s.control, s.config, s.filter)
+	return f, problems, err
+}
+
+func (s *session) prepareSlot(ctx context.Context) error {
+	identified, err := pglogrepl.IdentifySystem(ctx, s.stream)
+	if err != nil {
+		return postgres.Explain(fmt.Errorf("identify the server: %w", err))
+	}
+	s.system = identified.SystemID
+	fields, err := s.offsets.Load(ctx, s.partition())
+	if err != nil {
+		return fmt.Errorf("load the stored offset: %w", err)
+	}
+	if s.stored, err = decodeOffset(fields); err != nil {
+		return err
+	}
+	if s.plan, err = decide(s.stored, s.facts.slot, s.config.SnapshotMode, s.system, change.LSN(identified.XLogPos)); err != nil {
+		return err
+	}
+	if s.plan.lost != "" {
+		s.log.Warn("changes were lost; the tables are read again", "why", s.plan.lost)
+	}
+	if err := s.facts.publish(ctx, s.control, s.config.Publication); err != nil {
+		return err
+	}
+	if s.plan.resume {
+		return nil
+	}
+	if s.plan.snapshot { // said before the slot is made: a crash in between must not look like a finished snapshot
+		if err := s.save(ctx, offset{Snapshot: snapshotRunning, System: s.system, SlotCreated: s.plan.createSlot}); err != nil {
+			return err
+		}
+	}
+	return s.makeSlot(ctx)
+}
+
+// makeSlot drops and creates as planned. The publication must be there before: decoding sees it as it was at each change.
+func (s *session) makeSlot(ctx context.Context) error {
+	if s.plan.dropSlot && s.facts.slot != nil {
+		err := pglogrepl.DropReplicationSlot(ctx, s.stream, s.config.Slot, pglogrepl.DropReplicationSlotOptions{})
+		if err != nil {
+			return postgres.Explain(fmt.Errorf("drop the replication slot: %w", err))
+		}
+	}
+	if !s.plan.createSlot {
+		return nil
+	}
+	var err error
+	s.made, err = pglogrepl.CreateReplicationSlot(ctx, s.stream, s.config.Slot, "pgoutput",
+		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
+	if err != nil {
+		return postgres.Explain(fmt.Errorf("create the replication slot: %w", err))
+	}
+	s.log.Info("created the replication slot", "slot", s.config.Slot, "lsn", s.made.ConsistentPoint)
+	return nil
+}
+
+// start is where the stream begins when no offset says it.
+func (s *session) start() (change.LSN, error) {
+	if s.plan.createSlot {
+		return change.ParseLSN(s.made.ConsistentPoint)
+	}
+	return s.facts.slot.confirmed, nil
+}
+
+// takeSnapshot reads the tables if it was planned, and stores where the stream begins.
+func (s *session) takeSnapshot(ctx context.Context) error {
+	s.tracker = &tracker{}
+	s.emitter = newEmitter(&s.config, s.sink, s.runID, s.log)
+	if s.plan.resume {
+		s.tracker.progress = progress{lsn: s.stored.LSN, next: s.stored.next(), txID: s.stored.TxID}
+		s.emitter.resume = s.stored.next()
+		return nil
+	}
+	at, err := s.start()
+	if err != nil {
+		return err
+	}
+	done := offset{System: s.system, SnapshotCompleted: true}
+	if s.plan.snapshot {
+		if done.Visible, err = s.readTables(ctx, at); err != nil {
+			return err
+		}
+	}
+	s.tracker.progress = progress{lsn: at, next: change.Position{Commit: at}}
+	return s.save(ctx, done.at(s.tracker.progress))
+}
+
+// readTables returns when Kafka has every row.
+func (s *session) readTables(ctx context.Context, at change.LSN) (*visibility, error) {
+	s.ready()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	rows := &tracker{failed: func(err error) { cancel(err) }}
+	all := rows.begin()
+	taken := &snapshot{
+		conn: s.control, exported: s.made.SnapshotName, at: at, source: s.sourceBlock(), types: s.types, tables: s.facts.tables,
+		version: s.facts.version, publication: s.config.Publication,
+		emit: func(e *change.Event) error { return s.emitter.emit(ctx, e, all) },
+	}
+	s.log.Info("reading the tables", "tables", len(taken.tables), "lsn", at.String())
+	began := time.Now()
+	visible, err := taken.run(ctx)
+	if err == nil {
+		err = s.emitter.flush(ctx)
+	}
+	if failed := rows.err(); failed != nil {
+		return nil, fmt.Errorf("write a row of the snapshot: %w", failed)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("read the tables", "rows", taken.count, "took", time.Since(began).Round(time.Millisecond))
+	return visible, nil
+}
+
+func (s *session) sourceBlock() change.Source {
+	return change.Source{Version: s.config.Version, Connector: "postgresql", Name: s.config.TopicPrefix, DB: s.facts.database, Snapshot: change.NoSnapshot}
+}
+
+// save stores o and remembers it.
+func (s *session) save(ctx context.Context, o offset) error {
+	fields, err := o.encode()
+	if err != nil {
+		return err
+	}
+	if err := s.offsets.Save(ctx, s.partition(), fields); err != nil {
+		return fmt.Errorf("store the offset: %w", err)
+	}
+	s.stored = &o
+	return nil
+}
+
+// retryable reports that a new session may do better: the failure goes away by itself, or it is Kafka's, whose client has
+// its own opinion on what is final.
+func retryable(err error) bool {
+	var asked interface{ Retryable() bool }
+	if errors.As(err, &asked) {
+		return asked.Retryable()
+	}
+	return false
+}

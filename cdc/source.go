@@ -1,0 +1,120 @@
+package cdc
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
+)
+
+// Pauses between sessions while the server or Kafka is away.
+const (
+	pauseFirst = 200 * time.Millisecond
+	pauseMax   = 15 * time.Second
+)
+
+// Source captures the changes of one database: class cdc.PostgresSource. See the package comment.
+type Source struct {
+	lifecycle.Runner
+	config  Config
+	sink    Sink
+	offsets Offsets
+	log     *slog.Logger
+
+	phase     atomic.Int32
+	confirmed atomic.Uint64 // the LSN that is stored in Kafka, and that PostgreSQL is told
+	wake      chan struct{} // capacity 1: store the position now
+
+	// Of the current run; set by its loop before the first session.
+	ready     func()
+	streaming func()
+	runID     string
+}
+
+// New checks the configuration. Nothing is connected before Start.
+func New(c Config, sink Sink, offsets Offsets, log *slog.Logger) (*Source, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("configure the PostgreSQL source: %w", err)
+	}
+	return &Source{config: c, sink: sink, offsets: offsets, log: log, wake: make(chan struct{}, 1)}, nil
+}
+
+// Start returns when tables or changes are being read, when another copy has the slot and this one waits its turn, or when
+// the server is away and this one waits for it. It fails where waiting would not help.
+func (s *Source) Start(ctx context.Context) error { return s.RunReady(ctx, s.loop) }
+
+// Status is where a source stands.
+type Status struct {
+	Phase     string
+	Confirmed change.LSN // PostgreSQL may forget up to here
+}
+
+// Status may be asked from any goroutine, at any time.
+func (s *Source) Status() Status {
+	return Status{Phase: phase(s.phase.Load()).String(), Confirmed: change.LSN(s.confirmed.Load())}
+}
+
+// loop runs session after session until ctx ends or a failure will not go away.
+func (s *Source) loop(ctx context.Context, ready func()) error {
+	s.ready, s.runID = ready, rand.Text()
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(pauseFirst), backoff.WithMaxInterval(pauseMax), backoff.WithMaxElapsedTime(0))
+	said := ""
+	s.streaming = func() { pauses.Reset(); said = "" }
+	defer s.phase.Store(int32(phaseStopped))
+	for {
+		err := s.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !retryable(err) {
+			return err
+		}
+		pause := pauses.NextBackOff()
+		held := (*HeldError)(nil)
+		if errors.As(err, &held) {
+			pause = s.config.SlotRetryDelay
+		}
+		if now := family(err); now != said {
+			said = now
+			s.say(err)
+		}
+		ready() // waiting is what it is ready for
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// say tells once of each kind of trouble.
+func (s *Source) say(err error) {
+	if held := (*HeldError)(nil); errors.As(err, &held) {
+		s.log.Info("waiting for the replication slot", "slot", s.config.Slot, "why", err)
+		return
+	}
+	s.log.Warn("the stream is interrupted; it is tried again until it works", "err", err)
+}
+
+// family tells kinds of trouble apart without numbers that change from try to try.
+func family(err error) string {
+	if held := (*HeldError)(nil); errors.As(err, &held) {
+		return "held"
+	}
+	return "interrupted"
+}
+
+func (s *Source) session(ctx context.Context) error {
+	one := &session{Source: s, stage: func(p phase) { s.phase.Store(int32(p)) }}
+	return one.run(ctx)
+}
+
+func (s *Source) partition() map[string]any { return map[string]any{"server": s.config.TopicPrefix} }

@@ -1,0 +1,346 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+const (
+	// waitTick is how often the reader looks up from waiting, for the server or for Kafka.
+	waitTick = time.Second
+
+	// flightEventsMax cuts long transactions, so that a restart repeats at most what was in flight, and not all of one.
+	flightEventsMax = 1000
+
+	// silenceFactor times the status interval is how long the server may be silent although it was asked to answer.
+	silenceFactor = 4
+)
+
+// reader follows the stream. Only its goroutine uses the replication connection.
+type reader struct {
+	*session
+	life     context.Context // of the stream: what a message waits for may outlast the tick in which it came
+	decoder  decoder
+	visible  *visibility // transactions that the snapshot saw; nil: none that will be sent
+	skip     bool        // the open transaction is one of them
+	flight   *flight     // of the open transaction; nil between transactions
+	events   int         // of the flight
+	reported change.LSN  // what PostgreSQL was told
+	nextTell time.Time   // when it is told again, whether or not there is news
+	heard    time.Time   // when it last said something
+}
+
+// follow streams until ctx ends (nil) or something fails.
+func (s *session) follow(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	s.tracker.failed = func(err error) { cancel(err) }
+	s.confirmed.Store(uint64(s.stored.LSN))
+	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
+	s.emitter.waiting = func() error { return r.tell(false) }
+	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes, last: s.stored.LSN}
+	if err := r.begin(ctx); err != nil {
+		return err
+	}
+	s.log.Info("streaming", "from", s.stored.LSN.String(), "slot", s.config.Slot)
+	s.ready()
+	s.streaming()
+	var group errgroup.Group
+	group.Go(func() error { s.keepOffset(ctx); return nil })
+	err := r.loop(ctx)
+	cancel(nil)
+	_ = group.Wait() // it has no error: what it cannot store now is stored later
+	switch failed := s.tracker.err(); {
+	case failed != nil:
+		return fmt.Errorf("write a change: %w", failed)
+	case parent.Err() != nil:
+		return nil
+	}
+	return err
+}
+
+// begin starts replication at the stored position. The server sends whole transactions that end behind it.
+func (r *reader) begin(ctx context.Context) error {
+	arguments := []string{"proto_version '1'", "publication_names '" + r.config.Publication + "'"}
+	if r.config.Messages {
+		arguments = append(arguments, "messages 'true'")
+	}
+	err := pglogrepl.StartReplication(ctx, r.stream, r.config.Slot, pglogrepl.LSN(r.stored.LSN),
+		pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: arguments})
+	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "55006" {
+		return &HeldError{Slot: r.config.Slot}
+	}
+	if err != nil {
+		return postgres.Explain(fmt.Errorf("start replication: %w", err))
+	}
+	return nil
+}
+
+func (s *session) keys() map[tableName][]string {
+	keys := map[tableName][]string{}
+	for _, t := range s.facts.tables {
+		keys[t.tableName] = t.key
+	}
+	return keys
+}
+
+// loop receives until ctx ends. Each tick it looks whether PostgreSQL should be told something.
+func (r *reader) loop(ctx context.Context) error {
+	for ctx.Err() == nil {
+		tick, cancel := context.WithTimeout(ctx, min(waitTick, r.config.StatusInterval))
+		err := r.receive(tick)
+		cancel()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		if silence := now.Sub(r.heard); silence > max(silenceFactor*r.config.StatusInterval, 30*time.Second) {
+			return &silentError{silence}
+		}
+		if now.After(r.nextTell) || change.LSN(r.confirmed.Load()) > r.reported {
+			if err := r.tell(now.After(r.nextTell)); err != nil {
+				return err
+			}
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// silentError is a connection that died without a word: a firewall, a machine switched off.
+type silentError struct{ silence time.Duration }
+
+func (e *silentError) Error() string {
+	return fmt.Sprintf("the server has said nothing for %s", e.silence.Round(time.Second))
+}
+func (e *silentError) Retryable() bool { return true }
+
+// receive handles messages until tick ends.
+func (r *reader) receive(tick context.Context) error {
+	for {
+		message, err := r.stream.ReceiveMessage(tick)
+		if tick.Err() != nil && (err == nil || pgconn.Timeout(err)) && message == nil {
+			return nil
+		}
+		if err != nil {
+			return postgres.Explain(fmt.Errorf("read the stream: %w", err))
+		}
+		switch m := message.(type) {
+		case *pgproto3.CopyData:
+			r.heard = time.Now()
+			if err := r.copyData(m.Data); err != nil {
+				return err
+			}
+		case *pgproto3.ErrorResponse:
+			return r.refused(pgconn.ErrorResponseToPgError(m))
+		case *pgproto3.CopyDone, *pgproto3.CommandComplete:
+			return &endedError{}
+		case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus:
+		default:
+			return fmt.Errorf("read the stream: unexpected message %T", message)
+		}
+	}
+}
+
+// refused explains the one error that needs more than PostgreSQL's words.
+func (r *reader) refused(err *pgconn.PgError) error {
+	if err.Code == "42704" {
+		return fmt.Errorf("read the stream: %w: the publication was made after changes that the slot still has to send; drop the slot and reset the offset", err)
+	}
+	return postgres.Explain(fmt.Errorf("read the stream: %w", err))
+}
+
+// endedError is the server's orderly end of a stream, when it shuts down.
+type endedError struct{}
+
+func (*endedError) Error() string   { return "the server ended the stream" }
+func (*endedError) Retryable() bool { return true }
+
+// copyData handles one replication message. data belongs to the connection until the next is received.
+func (r *reader) copyData(data []byte) error {
+	if len(data) == 0 {
+		return errors.New("read the stream: empty message")
+	}
+	switch data[0] {
+	case pglogrepl.PrimaryKeepaliveMessageByteID:
+		m, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
+		if err != nil {
+			return fmt.Errorf("read a keepalive: %w", err)
+		}
+		if r.flight == nil {
+			r.tracker.keepalive(change.LSN(m.ServerWALEnd))
+		}
+		if m.ReplyRequested { // it may be shutting down, and waits until we have all: do not let the position wait either
+			r.wakeOffset()
+			return r.tell(false)
+		}
+		return nil
+	case pglogrepl.XLogDataByteID:
+		m, err := pglogrepl.ParseXLogData(data[1:])
+		if err != nil {
+			return fmt.Errorf("read WAL data: %w", err)
+		}
+		return r.message(m.WALData, change.LSN(m.WALStart))
+	}
+	return fmt.Errorf("read the stream: unknown message %q", data[0])
+}
+
+// message decodes one message of pgoutput and writes what it says.
+func (r *reader) message(data []byte, at change.LSN) error {
+	step, err := r.decoder.decode(data, at)
+	if unknown := (*UnknownTypeError)(nil); errors.As(err, &unknown) {
+		if r.types, err = postgres.LoadTypes(r.life, r.control); err != nil {
+			return err
+		}
+		r.decoder.types = r.types
+		step, err = r.decoder.decode(data, at)
+	}
+	if err != nil {
+		return err
+	}
+	switch step.kind {
+	case stepNothing:
+	case stepBegin:
+		r.open()
+	case stepEvents:
+		return r.write(step.events)
+	case stepCommit:
+		r.commit(step.end)
+	case stepLoose:
+		r.open()
+		if err := r.write(step.events); err != nil {
+			return err
+		}
+		r.seal(progress{lsn: step.end, next: change.Position{Commit: step.end, Index: 1}})
+	default:
+		panic(fmt.Sprintf("cdc: impossible step %d", step.kind))
+	}
+	return nil
+}
+
+// open begins a transaction: its flight is open before anything of it is written.
+func (r *reader) open() {
+	r.flight, r.events = r.tracker.begin(), 0
+	r.skip = r.decoder.tx.open && r.visible.contains(r.decoder.tx.id, r.decoder.tx.commit)
+	r.emitter.begin()
+}
+
+func (r *reader) write(events []change.Event) error {
+	if r.skip {
+		return nil
+	}
+	for i := range events {
+		if err := r.emitter.emit(r.life, &events[i], r.flight); err != nil {
+			return err
+		}
+	}
+	if r.events += len(events); r.events >= flightEventsMax && r.decoder.tx.open {
+		full := r.flight
+		r.flight, r.events = r.tracker.begin(), 0
+		full.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
+	}
+	return nil
+}
+
+func (r *reader) commit(end change.LSN) {
+	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.ended.id, time: r.decoder.ended.time})
+}
+
+func (r *reader) seal(end progress) {
+	r.flight.seal(end)
+	r.flight = nil
+}
+
+// tell reports to PostgreSQL how far it may forget: what is stored in Kafka as our position, which is at most what Kafka has
+// acknowledged. Every report by the clock asks for an answer, so that a dead connection is noticed.
+func (r *reader) tell(byClock bool) error {
+	lsn := change.LSN(r.confirmed.Load())
+	err := pglogrepl.SendStandbyStatusUpdate(r.life, r.stream, pglogrepl.StandbyStatusUpdate{
+		WALWritePosition: pglogrepl.LSN(lsn), ReplyRequested: byClock,
+	})
+	if err != nil {
+		return postgres.Explain(fmt.Errorf("report the position: %w", err))
+	}
+	r.reported = lsn
+	if byClock {
+		r.nextTell = time.Now().Add(r.config.StatusInterval)
+	}
+	return nil
+}
+
+// keepOffset stores the position now and then, and writes heartbeats, until ctx ends. It runs beside the reader.
+func (s *session) keepOffset(ctx context.Context) {
+	store := time.NewTicker(s.config.OffsetInterval)
+	defer store.Stop()
+	beat := time.NewTicker(max(s.config.HeartbeatInterval, time.Millisecond))
+	defer beat.Stop()
+	if s.config.HeartbeatInterval <= 0 {
+		beat.Stop()
+	}
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+			s.emitter.heartbeat(ctx)
+			continue
+		case <-s.wake:
+		case <-store.C:
+		}
+		err := s.storeProgress(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			s.log.Warn("the position cannot be stored; PostgreSQL keeps WAL until it can", "err", err)
+		}
+		failing = err != nil
+	}
+}
+
+// storeProgress writes the position if it moved, and only then lets PostgreSQL know of it.
+func (s *session) storeProgress(ctx context.Context) error {
+	p := s.tracker.safe()
+	if p.next.String() == s.stored.Next {
+		return nil
+	}
+	if err := s.save(ctx, s.stored.at(p)); err != nil {
+		return err
+	}
+	s.confirmed.Store(uint64(p.lsn))
+	return nil
+}
+
+func (s *session) wakeOffset() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// drain waits for what is in flight, stores the position and tells PostgreSQL. What cannot be done in time is done again
+// after the next start: nothing is lost by hurrying.
+func (s *session) drain(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
+	defer cancel()
+	err := s.emitter.flush(ctx)
+	err = errors.Join(err, s.storeProgress(ctx))
+	if err != nil {
+		s.log.Warn("stopped before Kafka had everything; the rest is sent again at the next start", "err", err)
+	}
+	r := &reader{session: s, life: ctx}
+	if err := r.tell(false); err != nil {
+		s.log.Debug("the last report did not reach the server", "err", err)
+	}
+	return nil
+}
