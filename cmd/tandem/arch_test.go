@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"sink":        {"sink", "connector/*"},
 	"source":      {"source", "connector/*"},
 	"plugins":     {"plugins", "connector/*"},
+	"deploy":      {}, // tests only
 	"cmd":         {"cmd", "connector", "connector/*", "cdc", "sink", "source", "plugins"},
 }
 
@@ -45,7 +46,7 @@ var areas = []string{
 	"cmd/tandem", "connector/change", "connector/ledger", "connector/ledger/pgledger", "connector/ledger/memledger", "connector/ledger/ledgertest",
 	"connector/mapping", "connector/lifecycle", "connector/config", "connector/kafka", "connector/postgres", "connector/postgres/pgtest",
 	"connector/notionapi", "connector/notionapi/emulator", "connector/telemetry", "cdc", "sink", "sink/notion", "sink/crm", "source/notion",
-	"plugins/sdk", "plugins/rpc", "plugins/host", "plugins/builtin", "plugins/examples", "deploy", "docs", "docs/adr",
+	"plugins/sdk", "plugins/rpc", "plugins/host", "plugins/builtin", "plugins/examples", "docs", "docs/adr",
 }
 
 // topLevel is what may stand at the top, and what must.
