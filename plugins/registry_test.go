@@ -173,6 +173,9 @@ func TestPluginsMayBeCompiledIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := r.Start(t.Context()); err != nil { // with nothing to start
+		t.Fatal(err)
+	}
 	if got := turn(t, r, "phone.e164", `{"region":"FR"}`, "0612345678"); got != "+33612345678" {
 		t.Errorf("got %q", got)
 	}

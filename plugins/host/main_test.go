@@ -12,6 +12,9 @@ import (
 var rogue string // path of the misbehaving plugin
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(envBeHost); path != "" {
+		beHost(path)
+	}
 	dir, err := os.MkdirTemp("", "rogue")
 	if err != nil {
 		panic(err)
