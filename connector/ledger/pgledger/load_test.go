@@ -12,17 +12,12 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
-	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
 // backlog fills the ledger with contacts that all wait.
 func backlog(tb testing.TB, n int) (*pgxpool.Pool, *pgledger.Store) {
 	tb.Helper()
-	p := pool(tb, pgtest.Database(tb))
-	s := pgledger.New(p)
-	if err := s.Migrate(tb.Context()); err != nil {
-		tb.Fatal(err)
-	}
+	d := migrated(tb)
 	for _, sql := range []string{
 		`INSERT INTO tandem.link (id, sync, entity, key, external, state, work_version)
 			SELECT i, 'acme', CASE WHEN i % 10 = 0 THEN 'task' ELSE 'contact' END, i, 'x' || i, 'half', 1
@@ -30,32 +25,37 @@ func backlog(tb testing.TB, n int) (*pgxpool.Pool, *pgledger.Store) {
 		`SELECT setval(pg_get_serial_sequence('tandem.link', 'id'), ` + fmt.Sprint(n) + `)`,
 		`INSERT INTO tandem.work SELECT id, 'notion', sync, entity, 'backfill', 0, 'snapshot', '2026-11-22 09:00Z', NULL, 0, false,
 			'2026-11-22 09:00Z', 0, 1, '' FROM tandem.link`,
-		`ANALYZE tandem.link, tandem.work`,
 	} {
-		if _, err := p.Exec(tb.Context(), sql); err != nil {
+		if _, err := d.pool.Exec(tb.Context(), sql); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	return p, s
+	return d.pool, d.store
 }
 
 func claim(most int) ledger.Claim {
 	return ledger.Claim{Sync: "acme", Side: ledger.Notion, Max: most, Holder: "w", Lease: time.Minute, Now: now}
 }
 
-// Taking a little of much must read a little: what is read is counted by PostgreSQL, which is steadier than a clock.
+// Taking a little of much must read a little: what is read is counted by PostgreSQL, which is steadier than a clock. A queue
+// may grow before statistics of it are gathered.
 func TestTakeReadsWhatItTakes(t *testing.T) {
 	t.Parallel()
 	p, _ := backlog(t, 20_000)
-	for _, entities := range [][]string{{}, {"task"}, {"contact", "task"}} {
-		var text string
-		err := p.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+pgledger.TakeDue,
-			"acme", "notion", entities, now, 20, "w", now.Add(time.Minute)).Scan(&text)
-		if err != nil {
+	for _, before := range []string{`SELECT 1`, `ANALYZE tandem.link, tandem.work`} {
+		if _, err := p.Exec(t.Context(), before); err != nil {
 			t.Fatal(err)
 		}
-		if rows := mostRows(t, text); rows > 500 {
-			t.Errorf("entities %v: a step of the plan read %v rows to take 20:\n%s", entities, rows, text)
+		for _, entities := range [][]string{{}, {"task"}, {"contact", "task"}} {
+			var text string
+			err := p.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+pgledger.TakeDue,
+				"acme", "notion", entities, now, 20, "w", now.Add(time.Minute)).Scan(&text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rows := mostRows(t, text); rows > 500 {
+				t.Errorf("after %s, entities %v: a step of the plan read %v rows to take 20:\n%s", before, entities, rows, text)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pgledger_test
 
 import (
 	"context"
+	"flag"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,6 +14,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "30"); err != nil { // a check has some 500 round trips; -rapid.checks=1000 looks closer
+		panic(err)
+	}
 	pgtest.Main(m, func(code int) int {
 		if err := goleak.Find(); err != nil && code == 0 {
 			println(err.Error())
@@ -24,19 +28,52 @@ func TestMain(m *testing.M) {
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	ledgertest.Run(t, func(t *testing.T) ledgertest.Store { return open(t) })
+	free := make(chan database, 100)
+	ledgertest.Run(t, func(story *testing.T) ledgertest.Store {
+		d := take(t, free)
+		story.Cleanup(func() {
+			d.empty(t)
+			free <- d
+		})
+		return d.store
+	})
 }
 
-// open gives a store in a database of its own. No name may depend on search_path: it is empty.
-func open(t testing.TB) *pgledger.Store {
+// database is one with a ledger, to be used by one story after the other.
+type database struct {
+	pool  *pgxpool.Pool
+	store *pgledger.Store
+}
+
+func take(t *testing.T, free chan database) database {
 	t.Helper()
-	s := pgledger.New(pool(t, pgtest.Database(t)))
-	if err := s.Migrate(t.Context()); err != nil {
+	select {
+	case d := <-free:
+		return d
+	default:
+		return migrated(t)
+	}
+}
+
+func migrated(t testing.TB) database {
+	t.Helper()
+	p := pool(t, pgtest.Database(t))
+	d := database{pool: p, store: pgledger.New(p)}
+	if err := d.store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return d
 }
 
+func (d database) empty(t testing.TB) {
+	for _, table := range []string{"work", "hold", "link", "conflict", "write", "alert", "leader", "cursor", "entity", "budget"} {
+		if _, err := d.pool.Exec(t.Context(), `DELETE FROM tandem.`+table); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// pool has an empty search_path: no name may depend on it.
 func pool(t testing.TB, dsn string) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(dsn)

@@ -11,7 +11,6 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
-	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
 var now = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
@@ -19,11 +18,8 @@ var now = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 // crm is a database with a table of the CRM and the ledger beside it, with one leased link.
 func crm(t *testing.T) (*pgxpool.Pool, *pgledger.Store, ledger.Item) {
 	t.Helper()
-	p := pool(t, pgtest.Database(t))
-	s := pgledger.New(p)
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	d := migrated(t)
+	p, s := d.pool, d.store
 	if _, err := p.Exec(t.Context(), `CREATE TABLE public.contact (id int PRIMARY KEY, name text)`); err != nil {
 		t.Fatal(err)
 	}
