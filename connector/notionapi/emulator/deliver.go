@@ -19,8 +19,10 @@ type Delivered struct{ Sent, Failed int }
 // Deliver closes the aggregation windows that ended by now and posts every
 // event that is due, once each. The caller drives it: a simulation in virtual
 // time, Server on a real clock. The lock is not held while posting, so the
-// receiver may call the API. Not for concurrent use with itself.
+// receiver may call the API, but not Deliver: one call waits for the other.
 func (e *Emulator) Deliver(ctx context.Context, now time.Time) (Delivered, error) {
+	e.posting.Lock()
+	defer e.posting.Unlock()
 	var done Delivered
 	if err := e.handshake(ctx); err != nil {
 		return done, err

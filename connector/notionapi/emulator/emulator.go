@@ -17,6 +17,8 @@ import (
 type Emulator struct {
 	cfg Config
 
+	posting sync.Mutex // held by Deliver; taken before mu, never while holding it
+
 	mu sync.Mutex
 	st *State
 }

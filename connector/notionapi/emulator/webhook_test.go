@@ -200,3 +200,33 @@ func TestWebhookTrouble(t *testing.T) {
 		t.Errorf("half repeated: %d events of 40", n)
 	}
 }
+
+// TestReceiverCallsBack reads the page from inside the delivery, and a second
+// Deliver that waits for the first posts nothing twice.
+func TestReceiverCallsBack(t *testing.T) {
+	t.Parallel()
+	w, b := hooked(t, nil)
+	b.status = func(n int) int {
+		if a := w.do("GET", "/v1/pages/"+b.got[n-1].str("entity", "id"), ""); a.status != 200 {
+			t.Errorf("the page of an event reads %s", a.raw)
+		}
+		return 204
+	}
+	w.ok("POST", "/v1/pages", `{"parent":{"page_id":"`+testRoot+`"},"properties":{}}`)
+	w.clock.advance(time.Minute)
+	done := make(chan error)
+	for range 2 {
+		go func() {
+			_, err := w.e.Deliver(w.Context(), w.clock.t)
+			done <- err
+		}()
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if len(b.got) != 1 {
+		t.Errorf("%d deliveries of one event", len(b.got))
+	}
+}
