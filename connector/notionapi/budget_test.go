@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -145,6 +147,54 @@ func TestGivingUpLeavesTheQueue(t *testing.T) {
 		}
 		if n := len(b.waiting[Live]) + len(b.waiting[Backfill]); n != 0 {
 			t.Errorf("%d still wait", n)
+		}
+	})
+}
+
+// Requests of a backfill that hang must not hold up a live one, and no more are in flight than were allowed.
+func TestOneSlotIsLeftToTheLiveLane(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		flying, most := 0, 0
+		hang := make(chan struct{})
+		client, err := New(Config{Token: secret, ConcurrencyMax: 3, Budget: &freeBudget{}, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			flying++
+			most = max(most, flying)
+			mu.Unlock()
+			if LaneOf(r.Context()) == Backfill {
+				<-hang
+			}
+			mu.Lock()
+			flying--
+			mu.Unlock()
+			rec := httptest.NewRecorder()
+			_, _ = rec.WriteString(pageJSON)
+			return rec.Result(), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group errgroup.Group
+		for range 5 {
+			group.Go(func() error {
+				_, err := client.Page(WithLane(t.Context(), Backfill), pageID)
+				return err
+			})
+			synctest.Wait()
+		}
+		if _, err := client.Page(t.Context(), pageID); err != nil {
+			t.Fatal(err)
+		}
+		mu.Lock()
+		if flying != 2 || most != 3 {
+			t.Errorf("%d backfill requests in flight and %d in all, want 2 and 3", flying, most)
+		}
+		mu.Unlock()
+		close(hang)
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -22,7 +22,7 @@ import (
 func assemble(cfg Config) http.RoundTripper {
 	var rt http.RoundTripper = exchange{base: cfg.Transport, timeout: cfg.RequestTimeout, now: cfg.Now}
 	rt = logged{next: rt, logger: cfg.Logger, observe: cfg.OnAttempt, now: cfg.Now}
-	rt = sema{next: rt, slots: make(chan struct{}, cfg.ConcurrencyMax)}
+	rt = newSema(rt, cfg.ConcurrencyMax)
 	rt = limit{next: rt, budget: cfg.Budget, logger: cfg.Logger, now: cfg.Now}
 	rt = newRetry(rt, cfg)
 	return adapt{next: rt, token: cfg.Token, version: cfg.Version, base: strings.TrimRight(cfg.BaseURL, "/")}
@@ -144,21 +144,42 @@ func limited(e *Error) bool {
 	return (e.Status == http.StatusTooManyRequests || e.Status == statusOverload) && !e.blocked()
 }
 
-// sema bounds the attempts in flight.
+// sema bounds the attempts in flight. One slot is left to the live lane: a backfill whose queries take a minute each must not hold up
+// an edit that somebody waits for.
 type sema struct {
-	next  http.RoundTripper
-	slots chan struct{}
+	next     http.RoundTripper
+	slots    chan struct{}
+	backfill chan struct{} // taken before a slot by requests that are not live
+}
+
+func newSema(next http.RoundTripper, inFlightMax int) sema {
+	return sema{next: next, slots: make(chan struct{}, inFlightMax), backfill: make(chan struct{}, max(inFlightMax-1, 1))}
 }
 
 // RoundTrip implements http.RoundTripper. The answer below is read whole, so the slot is free when it returns.
 func (s sema) RoundTrip(req *http.Request) (*http.Response, error) {
+	if LaneOf(req.Context()) != Live {
+		release, err := take(req, s.backfill)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+	}
+	release, err := take(req, s.slots)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	return s.next.RoundTrip(req)
+}
+
+func take(req *http.Request, slots chan struct{}) (release func(), err error) {
 	select {
-	case s.slots <- struct{}{}:
+	case slots <- struct{}{}:
+		return func() { <-slots }, nil
 	case <-req.Context().Done():
 		return nil, unsent(req, context.Cause(req.Context()))
 	}
-	defer func() { <-s.slots }()
-	return s.next.RoundTrip(req)
 }
 
 // Attempt is one exchange that ended; metrics are made of it.
