@@ -36,7 +36,7 @@ func beHost(path string) {
 func TestAPluginDiesWithItsHost(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envBeHost+"="+rogue)
+	cmd.Env = append(os.Environ(), envBeHost+"="+rogue, "TMPDIR="+t.TempDir()) // what a killed host leaves behind
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
