@@ -67,7 +67,7 @@ func (s *scan) run(ctx context.Context) error {
 	for s.at < s.end {
 		err := backoff.Retry(func() error {
 			err := s.fetch(ctx)
-			if err != nil && classify(err) == permanent {
+			if err != nil && !Retryable(err) && classify(err) == permanent {
 				return backoff.Permanent(err)
 			}
 			return err
@@ -117,7 +117,11 @@ func (s *scan) request(detail kadm.TopicDetail) *kmsg.FetchRequest {
 	return req
 }
 
-// take hands the records on. An answer without a single batch, below the end, says that compaction left nothing there.
+// errShort is an answer that ends before the end that we asked for at the beginning.
+var errShort = &Error{Op: "fetch", Err: errors.New("the leader has not caught up yet"), kind: retryable}
+
+// take hands the records on. An answer without a single batch, below the end, says that compaction left nothing there; but
+// only if it comes from a leader that can see that far (after an election its high watermark may still be behind).
 func (s *scan) take(part *kmsg.FetchResponseTopicPartition) error {
 	if err := kerr.ErrorForCode(part.ErrorCode); err != nil {
 		return err
@@ -135,6 +139,8 @@ func (s *scan) take(part *kmsg.FetchResponseTopicPartition) error {
 		}
 	}
 	switch {
+	case empty && part.LastStableOffset < s.end:
+		return errShort
 	case empty:
 		s.at = s.end
 	case next <= s.at:
