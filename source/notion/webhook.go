@@ -44,6 +44,13 @@ const (
 	seenMax        = 10_000  // event ids remembered: a repeat comes within a day
 )
 
+// Trust sets the verification token of a subscription that was made before.
+func (w *Webhook) Trust(token notionapi.Token) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.token = token
+}
+
 // Start listens.
 func (w *Webhook) Start(ctx context.Context) error {
 	if err := w.load(); err != nil {
@@ -171,9 +178,7 @@ func (w *Webhook) load() error {
 	if err != nil {
 		return fmt.Errorf("read the webhook's verification token: %w", err)
 	}
-	w.mu.Lock()
-	w.token = notionapi.Token(strings.TrimSpace(string(data)))
-	w.mu.Unlock()
+	w.Trust(notionapi.Token(strings.TrimSpace(string(data))))
 	return nil
 }
 

@@ -261,3 +261,16 @@ func (p *Person) Purge(pageID string) error {
 		return nil
 	})
 }
+
+// InTrash tells whether a page is in the trash, by itself or with something above it.
+func (p *Person) InTrash(pageID string) (trashed bool, err error) {
+	err = p.do(func(c *call) error {
+		pg, e := c.findPage(pageID)
+		if e != nil {
+			return e
+		}
+		trashed = c.s.trashed(pg.ID)
+		return nil
+	})
+	return trashed, err
+}

@@ -1,0 +1,256 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/sink"
+)
+
+// crm is a database in memory: tables of rows by key, serial transactions, and the log that replication reads.
+type crm struct {
+	w      *world
+	tables map[string]map[string]change.Image // entity → key → row, in the row domain
+	xmin   map[string]uint32                  // entity/key → transaction that left the row as it is
+	log    []logged
+	xid    uint32
+	serial int
+	// visibleAt is when a transaction becomes visible to other sessions: a moment after replication may have it.
+	visibleAt map[uint32]time.Time
+	old       map[string]stale // entity/key → the row as it was before a transaction that is not visible yet
+}
+
+type stale struct {
+	xid    uint32
+	row    change.Image
+	exists bool
+	xmin   uint32
+}
+
+// logged is one change in commit order.
+type logged struct {
+	xid    uint32
+	at     time.Time
+	entity string
+	op     change.Op
+	key    string
+}
+
+func newCRM(w *world) *crm {
+	return &crm{w: w, tables: map[string]map[string]change.Image{}, xmin: map[string]uint32{}, xid: 700, visibleAt: map[uint32]time.Time{}, old: map[string]stale{}}
+}
+
+// visibleLag is how long a commit may be in the log before other sessions see it.
+const visibleLag = 30 * time.Millisecond
+
+// put changes one row in one transaction; a nil row deletes.
+func (c *crm) put(entity, key string, row change.Image) {
+	table := c.tables[entity]
+	if table == nil {
+		table = map[string]change.Image{}
+		c.tables[entity] = table
+	}
+	before, existed := table[key]
+	c.xid++
+	name := entity + "/" + key
+	c.old[name] = stale{c.xid, before, existed, c.xmin[name]}
+	c.visibleAt[c.xid] = c.w.now.Add(visibleLag)
+	op := change.Update
+	switch {
+	case row == nil:
+		op = change.Delete
+		delete(table, key)
+		delete(c.xmin, name)
+	case !existed:
+		op = change.Create
+	}
+	if row != nil {
+		table[key] = row.Clone()
+		c.xmin[name] = c.xid
+	}
+	c.log = append(c.log, logged{c.xid, c.w.now, entity, op, key})
+	c.w.effect("crm %s %s %s %s", entity, op, key, show(row))
+}
+
+// nextKey draws a key as a sequence does.
+func (c *crm) nextKey() string {
+	c.serial++
+	return strconv.Itoa(c.serial)
+}
+
+func (c *crm) keys(entity string) []string { return change.Sorted(c.tables[entity]) }
+
+// rows are one entity's rows as a process sees them.
+type rows struct {
+	p      *process
+	entity *mapping.Entity
+}
+
+var _ sink.Rows = (*rows)(nil)
+
+// Read implements sink.Rows.
+func (r *rows) Read(_ context.Context, keys []string) (sink.Snapshot, error) {
+	if err := r.p.alive(); err != nil {
+		return sink.Snapshot{}, err
+	}
+	c := r.p.w.crm
+	now := r.p.w.now
+	visible := func(xid uint32) bool {
+		at, ok := c.visibleAt[xid]
+		return !ok || !now.Before(at)
+	}
+	s := sink.Snapshot{At: now, Rows: map[string]sink.Row{}, Visible: visible}
+	for _, key := range keys {
+		s.Rows[key] = c.row(r.entity, key, visible)
+	}
+	return s, nil
+}
+
+func (c *crm) row(e *mapping.Entity, key string, visible func(uint32) bool) sink.Row {
+	name := e.Name + "/" + key
+	image, exists := c.tables[e.Name][key]
+	xmin := c.xmin[name]
+	if before, ok := c.old[name]; ok && !visible(before.xid) {
+		image, exists, xmin = before.row, before.exists, before.xmin
+	}
+	row := sink.Row{Key: key, Exists: exists, InScope: exists, Xmin: xmin, Image: change.Image{}}
+	if !exists {
+		return row
+	}
+	for _, f := range e.Fields {
+		v, ok := image[f.Name]
+		if !ok {
+			v = change.NullValue()
+		}
+		if f.Relation != "" {
+			v = relationOf(v)
+		}
+		row.Image[f.Name] = v
+	}
+	return row
+}
+
+// relationOf gives a foreign key as Rows do: the set of the targets' keys.
+func relationOf(v change.Value) change.Value {
+	if v.IsNull() || v.IsAbsent() {
+		return change.SetValue()
+	}
+	return change.TextSet(v.Text())
+}
+
+var errCompare = errors.New("compare-and-set")
+
+// Write implements sink.Rows: the row and the ledger in one critical section.
+func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.RowResult) (ledger.Commit, error)) error {
+	if err := r.p.alive(); err != nil {
+		return err
+	}
+	if r.p.w.fires(crashBeforeRow) {
+		return r.p.crash()
+	}
+	c := r.p.w.crm
+	now := func(uint32) bool { return true } // a row lock waits for who holds it, and reads what is committed
+	row := c.row(r.entity, write.Key, now)
+	result := sink.RowResult{Key: write.Key, At: r.p.w.now, Image: row.Image}
+	if write.Op != sink.RowInsert && (!row.Exists || !matches(row.Image, write.Expect)) {
+		result.Stale = true
+		return r.commit(ctx, result, finish)
+	}
+	next := c.tables[r.entity.Name][write.Key].Clone()
+	switch write.Op {
+	case sink.RowInsert:
+		result.Key = c.nextKey()
+		next = change.Image{}
+	case sink.RowDelete:
+		next = nil
+	}
+	for name, v := range write.Set {
+		f, ok := r.entity.Field(name)
+		if !ok {
+			return fmt.Errorf("%w: %s is no field", errCompare, name)
+		}
+		if f.Relation != "" {
+			v = keyOf(v)
+		}
+		next[name] = v
+	}
+	name := r.entity.Name + "/" + result.Key
+	before, xmin := maps.Clone(c.tables[r.entity.Name][write.Key]), c.xmin[name]
+	log := len(c.log)
+	c.put(r.entity.Name, result.Key, next)
+	result.Image = c.row(r.entity, result.Key, now).Image
+	if err := r.commit(ctx, result, finish); err != nil {
+		// Rolled back: nothing of it was ever there.
+		c.log, c.xmin[name] = c.log[:log], xmin
+		delete(c.old, name)
+		if before == nil {
+			delete(c.tables[r.entity.Name], result.Key)
+		} else {
+			c.tables[r.entity.Name][result.Key] = before
+		}
+		r.p.w.effect("crm rolled back")
+		return err
+	}
+	r.p.w.writes++
+	return nil
+}
+
+func (r *rows) commit(ctx context.Context, result sink.RowResult, finish func(sink.RowResult) (ledger.Commit, error)) error {
+	commit, err := finish(result)
+	if err != nil {
+		return err
+	}
+	return r.p.w.ledger.Commit(ctx, commit)
+}
+
+func keyOf(v change.Value) change.Value {
+	if len(v.Items()) == 0 {
+		return change.NullValue()
+	}
+	return v.Items()[0]
+}
+
+func matches(have, want change.Image) bool {
+	for name, v := range want {
+		if !change.Equal(have[name], v) {
+			return false
+		}
+	}
+	return true
+}
+
+// Keys implements sink.RowKeys.
+func (r *rows) Keys(_ context.Context, after string, max int) ([]string, error) {
+	if err := r.p.alive(); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, key := range r.p.w.crm.keys(r.entity.Name) {
+		if key > after && len(out) < max {
+			out = append(out, key)
+		}
+	}
+	return out, nil
+}
+
+func show(im change.Image) string {
+	if im == nil {
+		return "-"
+	}
+	var parts []string
+	for _, name := range im.Fields() {
+		if v := im[name]; !v.IsNull() {
+			parts = append(parts, name+"="+v.String())
+		}
+	}
+	slices.Sort(parts)
+	return fmt.Sprint(parts)
+}
