@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -470,6 +471,27 @@ func TestWriteEndsOnceDespiteDeadlocks(t *testing.T) {
 	}
 	if got := scalar[string](w, "SELECT notes FROM contact WHERE id = 1"); got != "m" {
 		t.Errorf("the row holds %q after a commit that was fenced", got)
+	}
+}
+
+// Of two writers that decided on the same image one writes; the other finds out under the lock.
+func TestTwoWritersOneWins(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.rows("contact")
+	results := make(chan sink.RowResult, 2)
+	var writers errgroup.Group
+	for _, name := range []string{"left", "right"} {
+		writers.Go(func() error {
+			return r.Write(t.Context(), sink.RowWrite{Op: sink.RowUpdate, Key: "2", Expect: change.Image{"notes": null()}, Set: change.Image{"notes": text(name)}},
+				func(res sink.RowResult) (ledger.Commit, error) { results <- res; return ledger.Commit{}, nil })
+		})
+	}
+	if err := writers.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := <-results, <-results; a.Stale == b.Stale || !a.Image["notes"].Equal(b.Image["notes"]) {
+		t.Errorf("stale %v and %v, with %v and %v", a.Stale, b.Stale, a.Image["notes"], b.Image["notes"])
 	}
 }
 
