@@ -22,7 +22,7 @@ const (
 	keyBytesMax      = 512
 )
 
-// Document is one connector file as it was written: nothing filled in, no reference resolved.
+// Document is one connector file as it was written: no default filled in, no reference resolved. Config has the name among its keys.
 type Document struct {
 	Name         string `json:"name"`
 	InitialState string `json:"initial_state,omitempty"` // RUNNING (where empty), PAUSED or STOPPED
@@ -106,6 +106,9 @@ func parseJSON(data []byte) (Document, Problems) {
 			problems.Errorf("config.name", "is another name than the one beside config")
 		} else if doc.Name == "" {
 			doc.Name = name
+		}
+		if doc.Config != nil && doc.Name != "" {
+			doc.Config["name"] = doc.Name // the one thing that Kafka Connect adds
 		}
 	default:
 		doc.Config = top.flatten("", &problems)

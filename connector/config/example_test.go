@@ -23,7 +23,7 @@ func (c *pollerConfig) Define(s *config.Set) {
 func ExampleDecode() {
 	doc, err := config.Parse(".json", []byte(`{
 		"name": "notion-source",
-		"config": {"connector.class": "source.NotionSource", "name": "notion-source", "notion.token": "${env:TOKEN}", "poll.interval": 60000}
+		"config": {"connector.class": "source.NotionSource", "notion.token": "${env:TOKEN}", "poll.interval": 60000}
 	}`))
 	if err != nil {
 		fmt.Println(err)

@@ -2,8 +2,8 @@ package config
 
 import "strings"
 
-// nearest finds the defined key that name was probably meant to be: one that differs by a few letters, or in its dots,
-// dashes and case only. Keys that are given already are no candidates. Empty where nothing is near.
+// nearest finds the defined key that name was probably meant to be: one that differs by a few letters, by a forgotten unit, or in its
+// dots, dashes and case only. Keys that are given already are no candidates. Empty where nothing is near.
 func nearest(name string, set *Set, given Map) string {
 	const lettersMax = 120 // longer names are not typed by hand, and distance is quadratic
 	if len(name) > lettersMax {
@@ -14,7 +14,7 @@ func nearest(name string, set *Set, given Map) string {
 		if _, taken := given[e.Name]; taken || e.Prefix {
 			continue
 		}
-		if bare(e.Name) == bare(name) {
+		if bare(e.Name) == bare(name) || e.Name == name+".ms" {
 			return e.Name
 		}
 		if d := distance(name, e.Name, bestAt); d < bestAt {
