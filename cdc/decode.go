@@ -19,6 +19,7 @@ import (
 type decoder struct {
 	source   change.Source          // what all events have in common: version, name, database
 	types    *postgres.Types        // replaced when a type is unknown
+	lenient  bool                   // types that are not known are text
 	keys     map[tableName][]string // primary keys in key order, from the catalog
 	includes func(tableName) bool   // tables that are wanted
 	tables   map[uint32]*relation   // as the stream described them
@@ -108,7 +109,7 @@ func parse(data []byte) (m pglogrepl.Message, err error) {
 
 func (d *decoder) describe(m *pglogrepl.RelationMessage) error {
 	name := tableName{m.Namespace, m.RelationName}
-	r, err := newRelation(m, d.types, d.keys[name])
+	r, err := newRelation(m, d.types, d.keys[name], !d.lenient)
 	if err != nil {
 		return fmt.Errorf("describe table %s: %w", name, err)
 	}

@@ -38,15 +38,16 @@ type UnknownTypeError struct{ OID uint32 }
 
 func (e *UnknownTypeError) Error() string { return fmt.Sprintf("type %d is not known yet", e.OID) }
 
-// newRelation resolves types and finds the key. primary is the catalog's key order; nil if there is none.
-func newRelation(m *pglogrepl.RelationMessage, types *postgres.Types, primary []string) (*relation, error) {
+// newRelation resolves types and finds the key. primary is the catalog's key order; nil if there is none. A type that is not
+// known is an error if strict, else text: it has been dropped since.
+func newRelation(m *pglogrepl.RelationMessage, types *postgres.Types, primary []string, strict bool) (*relation, error) {
 	r := &relation{schema: m.Namespace, name: m.RelationName, identity: identity(m.ReplicaIdentity)}
 	if r.schema == "" {
 		r.schema = "pg_catalog" // pgoutput's short form, protocol-logicalrep-message-formats
 	}
 	var flagged []string
 	for _, c := range m.Columns {
-		if !types.Known(c.DataType) {
+		if strict && !types.Known(c.DataType) {
 			return nil, &UnknownTypeError{OID: c.DataType}
 		}
 		r.columns = append(r.columns, change.Column{Name: c.Name, Type: types.Type(c.DataType, c.TypeModifier)})

@@ -88,9 +88,28 @@ func (s *session) close(ctx context.Context) {
 	if s.stream != nil {
 		_ = s.stream.Close(ctx) // the server notices one way or the other
 	}
-	if s.control != nil {
-		_ = s.control.Close(ctx)
+	if s.control == nil {
+		return
 	}
+	if s.at == phaseStopped { // let go before Stop returns, so that who starts next need not wait
+		s.awaitRelease(ctx)
+	}
+	_ = s.control.Close(ctx)
+}
+
+// awaitRelease waits until the server has seen that we are gone. It is a courtesy: the next one waits for itself.
+func (s *session) awaitRelease(ctx context.Context) {
+	for ctx.Err() == nil {
+		held, err := loadSlot(ctx, s.control, s.config.Slot)
+		if err != nil || held == nil || held.activePID == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	_, _ = s.control.Exec(ctx, "SELECT pg_advisory_unlock_all()")
 }
 
 // connect takes the lock before it looks at anything that the other copy may be changing.

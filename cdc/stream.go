@@ -35,6 +35,7 @@ type reader struct {
 	skip     bool        // the open transaction is one of them
 	flight   *flight     // of the open transaction; nil between transactions
 	events   int         // of the flight
+	broken   bool        // a message was left in the middle
 	reported change.LSN  // what PostgreSQL was told
 	nextTell time.Time   // when it is told again, whether or not there is news
 	heard    time.Time   // when it last said something
@@ -58,6 +59,7 @@ func (s *session) follow(parent context.Context) error {
 	var group errgroup.Group
 	group.Go(func() error { s.keepOffset(ctx); return nil })
 	err := r.loop(ctx)
+	r.pause()
 	cancel(nil)
 	_ = group.Wait() // it has no error: what it cannot store now is stored later
 	switch failed := s.tracker.err(); {
@@ -141,6 +143,7 @@ func (r *reader) receive(tick context.Context) error {
 		case *pgproto3.CopyData:
 			r.heard = time.Now()
 			if err := r.copyData(m.Data); err != nil {
+				r.broken = true
 				return err
 			}
 		case *pgproto3.ErrorResponse:
@@ -204,8 +207,9 @@ func (r *reader) message(data []byte, at change.LSN) error {
 		if r.types, err = postgres.LoadTypes(r.life, r.control); err != nil {
 			return err
 		}
-		r.decoder.types = r.types
+		r.decoder.types, r.decoder.lenient = r.types, true
 		step, err = r.decoder.decode(data, at)
+		r.decoder.lenient = false
 	}
 	if err != nil {
 		return err
@@ -252,6 +256,14 @@ func (r *reader) write(events []change.Event) error {
 		full.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
 	}
 	return nil
+}
+
+// pause settles where reading ended when it ended between two messages: what Kafka has of an open transaction is not sent
+// again. After a failure in a message nobody knows how much of it was written.
+func (r *reader) pause() {
+	if r.flight != nil && !r.broken && r.decoder.tx.open {
+		r.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
+	}
 }
 
 func (r *reader) commit(end change.LSN) {

@@ -22,9 +22,7 @@ SELECT t.oid, t.typtype = 'd', t.typbasetype, t.typtypmod,
             WHEN n.nspname = 'pg_catalog' OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass
                  AND d.objid = t.oid AND d.deptype = 'e') THEN t.typname::text
             ELSE 'text' END
-FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
-WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') AND coalesce(e.typtype, 'b') <> 'c'`
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace`
 
 type typeRow struct {
 	domain   bool

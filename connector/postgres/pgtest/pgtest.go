@@ -27,7 +27,7 @@ import (
 // settings let many tests run side by side, each with slots of its own.
 var settings = map[string]string{
 	"max_connections": "300", "max_replication_slots": "60", "max_wal_senders": "60", "max_worker_processes": "4",
-	"autovacuum": "off", "wal_sender_timeout": "30s", "synchronous_commit": "off",
+	"autovacuum": "off", "wal_sender_timeout": "30s",
 }
 
 var shared struct {

@@ -1,0 +1,39 @@
+// Package cdc captures the changes of a PostgreSQL database: it follows the logical replication stream (pgoutput, protocol 1)
+// and writes one Kafka topic a table, in Debezium's format. [Source] is the service; [Check] finds out beforehand what
+// would keep it from starting.
+//
+//	      ┌──────────────────────── a failure that may go away ───────────────────────┐
+//	      ▼                                                                           │
+//	connecting ──► slot ──► snapshot ──► streaming ──(Stop)──► draining ──► stopped   │
+//	      │          │          │            │                                        │
+//	      └──────────┴──────────┴────────────┴────────────────────────────────────────┘
+//
+//   - connecting takes an advisory lock on the slot's name and checks everything. A second copy stays here and looks again every
+//     slot.retry.delay.ms: the slot (and, while the slot is being made or tables are read, the lock) is what lets only one work.
+//   - slot makes or adopts the publication and the slot, as [decide] plans from the stored offset, the slot and snapshot.mode.
+//   - snapshot reads the tables at one moment, as rows of op r. With a slot that was just made the moment is its exported snapshot: the
+//     stream sends exactly what the snapshot lacks. With a slot that was there before, transactions that the snapshot saw are left out
+//     of the stream. Either way nothing is missing and nothing comes twice.
+//   - streaming reads message by message; a transaction of any size is written as it arrives, and at most in.flight.bytes.max of it wait
+//     for Kafka. When Kafka is slow, reading stops; the server is still told that we live.
+//   - draining waits for acknowledgements up to drain.timeout.ms and stores the position.
+//
+// # What PostgreSQL may forget
+//
+// Kafka acknowledges records ([tracker]) → the position is stored in Kafka (every offset.flush.interval.ms) → PostgreSQL is told.
+// So its confirmed position is never ahead of the stored one, and the stored one never ahead of what Kafka has. A keepalive
+// moves the position only when nothing is in flight; that is what keeps an idle database's WAL from growing.
+//
+// # What is promised
+//
+// Every committed change of a captured table, in commit order, at least once. Once, when the connector was stopped cleanly or the
+// stored position is exact; after a crash, what was acknowledged after the position was last stored comes again. A snapshot
+// that was cut short begins again from the first table, at a new slot. Changes that were lost with the slot, or because the database was restored,
+// stop the connector ([LostError]) unless snapshot.mode is when_needed or always: then tables are read again.
+//
+// # What is not
+//
+// Rows are not read again for the sake of a large value that an update left alone: without REPLICA IDENTITY FULL it is the
+// placeholder. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
+// Schema changes have no records of their own. The key's column order is today's, its columns are the time's.
+package cdc
