@@ -233,7 +233,7 @@ func attribute(column mapping.ColumnInfo, parts []json.RawMessage, zone *time.Lo
 	}
 	typed, err := mapping.Field{Type: t}.Canon(v)
 	if err != nil {
-		return v, fmt.Errorf("its type is %s, but %v", said, err)
+		return v, fmt.Errorf("its type is %s, but %w", said, err)
 	}
 	return typed, nil
 }

@@ -137,6 +137,7 @@ func (s *statement) setting(set mapping.Setting, c mapping.ColumnInfo, inserting
 			return "1", nil
 		}
 		return "coalesce(" + mapping.Quote(c.Name) + ", 0) + 1", nil
+	case mapping.SetConstant:
 	}
 	text := string(set.Value)
 	if text == "null" {

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,7 +79,8 @@ func (r *Rows) writeOnce(ctx context.Context, w sink.RowWrite, finish func(sink.
 // committed says what a failed COMMIT means: an answer of the server is a no, silence is unknown.
 func committed(t *target, err error) error {
 	translated := translate("commit the row with the ledger", t, err)
-	if f, ok := translated.(*Failure); ok && !hasCode(err) {
+	var f *Failure
+	if errors.As(translated, &f) && !hasCode(err) {
 		f.lost, f.retry = true, false
 	}
 	return translated
