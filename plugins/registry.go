@@ -309,8 +309,8 @@ func (e entry) complete(o sdk.OfferDescription, config json.RawMessage) (json.Ra
 	if len(e.defaults) == 0 {
 		return config, nil
 	}
-	given := map[string]json.RawMessage{}
-	if len(config) > 0 && json.Unmarshal(config, &given) != nil {
+	given, isObject := object(config)
+	if !isObject {
 		return config, nil
 	}
 	missing := map[string]json.RawMessage{}
@@ -325,6 +325,16 @@ func (e entry) complete(o sdk.OfferDescription, config json.RawMessage) (json.Ra
 		return config, nil
 	}
 	return appendMembers(config, missing)
+}
+
+// object reads the members of a configuration; nothing is an empty one.
+func object(config json.RawMessage) (map[string]json.RawMessage, bool) {
+	members := map[string]json.RawMessage{}
+	if len(config) == 0 {
+		return members, true
+	}
+	err := json.Unmarshal(config, &members)
+	return members, err == nil
 }
 
 // appendMembers adds members to an object without touching what it says: a repeated name must reach the plugin, which refuses it.

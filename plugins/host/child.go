@@ -60,7 +60,7 @@ func newChild(cfg Config, t *tail, env []string) (*child, error) {
 	if err := checkSum(path, cfg.SHA256); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, cfg.Command[1:]...)
+	cmd := exec.Command(path, cfg.Command[1:]...) //nolint:noctx // Kill ends it, with its group
 	cmd.Args[0] = cfg.Command[0]
 	cmd.Dir = cfg.Dir
 	cmd.Env = append(hostEnv(), env...)

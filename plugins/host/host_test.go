@@ -1,3 +1,5 @@
+//go:build unix
+
 package host_test
 
 import (
@@ -458,12 +460,15 @@ func TestConfigReportsEverything(t *testing.T) {
 // await polls: a real process answers when it does.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.After(20 * time.Second)
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
 	for !ok() {
-		if time.Now().After(deadline) {
+		select {
+		case <-look.C:
+		case <-deadline:
 			t.Fatalf("no sign of %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 

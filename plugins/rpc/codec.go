@@ -137,6 +137,7 @@ func EncodeError(err error) *pluginv1.Error {
 		class = pluginv1.ErrorClass_ERROR_CLASS_RETRY
 	case sdk.ClassFatal:
 		class = pluginv1.ErrorClass_ERROR_CLASS_FATAL
+	case sdk.ClassBadValue:
 	}
 	return &pluginv1.Error{ErrorClass: class, Reason: err.Error()}
 }

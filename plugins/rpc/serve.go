@@ -27,7 +27,7 @@ func Serve(p sdk.Plugin) {
 	})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "serve plugin: %v\n", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // this is an author's main
 	}
 	if os.Getenv(EnvWatchStdin) != "" {
 		go exitAtEnd(os.Stdin) // lives as long as the process: see EnvWatchStdin
@@ -44,7 +44,7 @@ func Serve(p sdk.Plugin) {
 
 func exitAtEnd(stdin io.Reader) {
 	_, _ = io.Copy(io.Discard, stdin)
-	os.Exit(3)
+	os.Exit(3) //nolint:forbidigo // the host is gone: there is nobody to return to
 }
 
 // LogHandler writes slog records as the JSON lines that go-plugin's host understands (hclog's names for level, message and
