@@ -154,7 +154,7 @@ func (c Config) metadataMinAge() time.Duration {
 // mechanism is where the password leaves its type.
 func (s *SASL) mechanism() sasl.Mechanism {
 	proof := func(context.Context) (scram.Auth, error) {
-		return scram.Auth{User: s.Username, Pass: string(s.Password)}, nil
+		return scram.Auth{User: s.Username, Pass: s.Password.Reveal()}, nil
 	}
 	switch s.Mechanism {
 	case MechanismScramSHA256:
@@ -162,6 +162,6 @@ func (s *SASL) mechanism() sasl.Mechanism {
 	case MechanismScramSHA512:
 		return scram.Sha512(proof)
 	default: // Validate lets nothing else through
-		return plain.Auth{User: s.Username, Pass: string(s.Password)}.AsMechanism()
+		return plain.Auth{User: s.Username, Pass: s.Password.Reveal()}.AsMechanism()
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // SASL mechanisms that are spoken.
@@ -61,7 +63,7 @@ type TLS struct {
 type SASL struct {
 	Mechanism string // PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; sasl.mechanism
 	Username  string
-	Password  Secret
+	Password  config.Secret
 }
 
 // Validate reports everything that is wrong, each problem under the name of its setting. It reads the TLS files, and asks nobody.
@@ -108,7 +110,7 @@ func (s *SASL) problems() (problems []error) {
 	if s.Username == "" {
 		problems = append(problems, errors.New("sasl.username: must not be empty"))
 	}
-	if s.Password == "" {
+	if s.Password.IsZero() {
 		problems = append(problems, errors.New("sasl.password: must not be empty"))
 	}
 	return problems

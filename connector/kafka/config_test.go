@@ -22,6 +22,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
+	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/kafka/kafkatest"
 )
@@ -85,22 +86,22 @@ func TestConsumerConfigSaysAllThatIsWrongAtOnce(t *testing.T) {
 func TestSecretsNeverPrint(t *testing.T) {
 	t.Parallel()
 	const password = "hunter2-geheim"
-	config := kafka.Config{
+	conf := kafka.Config{
 		BootstrapServers: []string{"127.0.0.1:1"},
-		SASL:             &kafka.SASL{Mechanism: "NONE", Username: "tandem", Password: password},
+		SASL:             &kafka.SASL{Mechanism: "NONE", Username: "tandem", Password: config.NewSecret(password)},
 	}
 	var log lines
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
-	logger.Error("config", "config", config, "sasl", config.SASL, "value", *config.SASL, "password", config.SASL.Password)
-	encoded, err := json.Marshal(config.SASL)
+	logger.Error("config", "config", conf, "sasl", conf.SASL, "value", *conf.SASL, "password", conf.SASL.Password)
+	encoded, err := json.Marshal(conf.SASL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, openErr := kafka.OpenProducer(config)
+	_, openErr := kafka.OpenProducer(conf)
 	for what, text := range map[string]string{
-		"%v": fmt.Sprintf("%v", *config.SASL), "%+v": fmt.Sprintf("%+v", *config.SASL), "%#v": fmt.Sprintf("%#v", *config.SASL),
-		"%s": fmt.Sprintf("%s", config.SASL.Password), "%q": fmt.Sprintf("%q", config.SASL.Password), "%x": fmt.Sprintf("%x", config.SASL.Password),
-		"JSON": string(encoded), "log": log.String(), "error": fmt.Sprint(openErr, config.Validate()),
+		"%v": fmt.Sprintf("%v", *conf.SASL), "%+v": fmt.Sprintf("%+v", *conf.SASL), "%#v": fmt.Sprintf("%#v", *conf.SASL),
+		"%s": fmt.Sprintf("%s", conf.SASL.Password), "%q": fmt.Sprintf("%q", conf.SASL.Password), "%x": fmt.Sprintf("%x", conf.SASL.Password),
+		"JSON": string(encoded), "log": log.String(), "error": fmt.Sprint(openErr, conf.Validate()),
 	} {
 		if strings.Contains(text, password) || strings.Contains(text, fmt.Sprintf("%x", password)) {
 			t.Errorf("%s shows the password: %s", what, text)
@@ -125,28 +126,28 @@ func TestAuthenticationAndEncryption(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(cluster.Close)
-			config := kafkatest.Config(t, cluster.ListenAddrs())
-			config.TLS = &kafka.TLS{CAFile: ca, CertFile: cert, KeyFile: key}
-			config.SASL = &kafka.SASL{Mechanism: mechanism, Username: user, Password: password}
-			if err := ping(t, config, kafkatest.Patience); err != nil {
+			conf := kafkatest.Config(t, cluster.ListenAddrs())
+			conf.TLS = &kafka.TLS{CAFile: ca, CertFile: cert, KeyFile: key}
+			conf.SASL = &kafka.SASL{Mechanism: mechanism, Username: user, Password: config.NewSecret(password)}
+			if err := ping(t, conf, kafkatest.Patience); err != nil {
 				t.Errorf("with the right password: %v", err)
 			}
-			config.SASL = &kafka.SASL{Mechanism: mechanism, Username: user, Password: "wrong horse"}
-			if err := ping(t, config, time.Second); err == nil || strings.Contains(err.Error(), "wrong horse") {
+			conf.SASL = &kafka.SASL{Mechanism: mechanism, Username: user, Password: config.NewSecret("wrong horse")}
+			if err := ping(t, conf, time.Second); err == nil || strings.Contains(err.Error(), "wrong horse") {
 				t.Errorf("with a wrong password: %v", err)
 			}
-			config.SASL.Password = password
-			config.TLS = &kafka.TLS{} // an authority that this machine does not know
-			if err := ping(t, config, time.Second); err == nil {
+			conf.SASL.Password = config.NewSecret(password)
+			conf.TLS = &kafka.TLS{} // an authority that this machine does not know
+			if err := ping(t, conf, time.Second); err == nil {
 				t.Error("a certificate that nobody vouches for was accepted")
 			}
 		})
 	}
 }
 
-func ping(t *testing.T, config kafka.Config, patience time.Duration) error {
+func ping(t *testing.T, conf kafka.Config, patience time.Duration) error {
 	t.Helper()
-	admin, err := kafka.OpenAdmin(config)
+	admin, err := kafka.OpenAdmin(conf)
 	if err != nil {
 		t.Fatal(err)
 	}

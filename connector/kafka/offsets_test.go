@@ -187,7 +187,7 @@ func TestOffsetsSurviveApacheCompaction(t *testing.T) {
 	if err := o.Reset(kafkatest.Context(t), "c", notion); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(250 * time.Millisecond) { // the server's own pace forces polling
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(250 * time.Millisecond) { // the server's own pace forces polling
 		save(t, o, kafka.SourceOffset{Connector: "c", Partition: map[string]any{"tick": "tock"}, Offset: nil}) // rolls segments
 		entries := load(t, o, "c")
 		if len(entries) != 1 || entries[0].Offset["lsn"] != json.Number("19") {

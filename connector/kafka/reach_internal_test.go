@@ -27,14 +27,14 @@ func TestAwayIsSaidOnce(t *testing.T) {
 		refused := errors.New("connection refused")
 
 		r.OnBrokerConnect(kgo.BrokerMetadata{}, 0, nil, refused)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		r.OnBrokerE2E(kgo.BrokerMetadata{}, 0, kgo.BrokerE2E{})
 		r.OnBrokerConnect(kgo.BrokerMetadata{}, 0, nil, refused)
 		if log.Len() > 0 {
 			t.Fatalf("a moment's failure was said: %s", log.String())
 		}
 		for range 3600 {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			r.OnBrokerE2E(kgo.BrokerMetadata{}, 0, kgo.BrokerE2E{ReadErr: refused})
 		}
 		r.OnBrokerE2E(kgo.BrokerMetadata{}, 0, kgo.BrokerE2E{})
@@ -46,7 +46,7 @@ func TestAwayIsSaidOnce(t *testing.T) {
 			t.Errorf("the time away is missing:\n%s", log.String())
 		}
 		for range 10 { // closing a client cancels its requests
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			r.OnBrokerE2E(kgo.BrokerMetadata{}, 0, kgo.BrokerE2E{ReadErr: context.Canceled})
 		}
 		if len(h) != 2 {
@@ -81,11 +81,11 @@ func TestWorkOutlivesIntake(t *testing.T) {
 		work, release := outlive(intake, 10*time.Second)
 		defer release()
 		stop(why)
-		time.Sleep(9 * time.Second)
+		<-time.After(9 * time.Second)
 		if work.Err() != nil {
 			t.Error("work was cut off within its drain time")
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		if !errors.Is(context.Cause(work), why) {
 			t.Errorf("after the drain time: %v", context.Cause(work))

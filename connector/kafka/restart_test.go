@@ -30,7 +30,7 @@ func TestKafkaAwayForAWhile(t *testing.T) {
 		send(t, p, topic, "k", sequence(0, 100)...)
 		d.await(t, func() bool { return len(d.records()) >= 100 })
 		for committed(t, broker.Bootstrap, group, topic)[0] < 100 { // else the last batch may rightly come again
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond) // only the server knows
 		}
 
 		broker.Halt()
