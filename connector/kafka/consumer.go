@@ -37,6 +37,7 @@ type ConsumerConfig struct {
 	BatchRecords int           // the most given to the handler at once; 0: max.poll.records
 	PollWait     time.Duration // the longest that RunOnce waits for records; 0: one second
 	Drain        time.Duration // how long a batch may still take after Stop; 0: ten seconds
+	TopicGrace   time.Duration // how long topics may be missing before that is said; 0: ten seconds
 
 	RetryMin time.Duration // the first pause after a failure; 0: 100 ms
 	RetryMax time.Duration // the longest pause; 0: one minute. errors.retry.delay.max.ms
@@ -71,7 +72,7 @@ func (c ConsumerConfig) Validate() error {
 		problems = append(problems, errors.New("OnGap: a lost offset must start a sweep"))
 	}
 	for name, n := range map[string]int64{
-		"batch records": int64(c.BatchRecords), "poll wait": int64(c.PollWait), "drain": int64(c.Drain),
+		"batch records": int64(c.BatchRecords), "poll wait": int64(c.PollWait), "drain": int64(c.Drain), "topic grace": int64(c.TopicGrace),
 		"errors.retry.timeout": int64(c.RetryFor), "errors.retry.delay.max.ms": int64(c.RetryMax), "retry min": int64(c.RetryMin),
 	} {
 		if n < 0 {
@@ -93,6 +94,7 @@ func (c ConsumerConfig) withDefaults(s settings) ConsumerConfig {
 	}
 	or(&c.PollWait, time.Second)
 	or(&c.Drain, 10*time.Second)
+	or(&c.TopicGrace, 10*time.Second)
 	or(&c.RetryMin, 100*time.Millisecond)
 	or(&c.RetryMax, time.Minute)
 	if c.BatchRecords == 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -319,3 +320,31 @@ func TestHooksReachEveryClient(t *testing.T) {
 type counting struct{ clients atomic.Int32 }
 
 func (c *counting) OnNewClient(*kgo.Client) { c.clients.Add(1) }
+
+// A sink may be started before its source has made the topics: it says so, waits, and reads them when they come.
+func TestATopicThatComesLaterIsRead(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		topic := kafkatest.Name(t)
+		config := kafkatest.Config(t, bootstrap)
+		var log lines
+		config.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		var d diary
+		o := options(t, kafkatest.Name(t), topic)
+		o.TopicGrace = 300 * time.Millisecond
+		start(t, consumer(t, config, o, &d))
+		for ctx := kafkatest.Context(t); !strings.Contains(log.String(), "do not exist yet"); {
+			select {
+			case <-ctx.Done():
+				t.Fatalf("it waits without a word:\n%s", log.String())
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		kafkatest.Create(t, bootstrap, kafka.TopicSpec{Name: topic, Partitions: 1})
+		send(t, producer(t, kafkatest.Config(t, bootstrap)), topic, "k", "first")
+		d.await(t, func() bool { return len(d.records()) == 1 })
+		if n := strings.Count(log.String(), "do not exist yet"); n != 1 {
+			t.Errorf("said %d times:\n%s", n, log.String())
+		}
+	})
+}

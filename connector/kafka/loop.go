@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // HandlerError is a handler's failure: the batch comes again.
@@ -48,8 +50,13 @@ func (c *Consumer) loop(ctx context.Context, ready func()) error {
 	defer c.Close()
 	ready()
 	pauses := c.pauses()
+	look := time.Now().Add(c.options.TopicGrace)
 	for ctx.Err() == nil {
 		handled, err := c.RunOnce(ctx)
+		if !look.IsZero() && time.Now().After(look) {
+			c.sayMissing(ctx)
+			look = time.Time{}
+		}
 		var stop *StoppedError
 		switch {
 		case ctx.Err() != nil:
@@ -79,6 +86,27 @@ func (c *Consumer) pauses() *backoff.ExponentialBackOff {
 		backoff.WithMaxInterval(c.options.RetryMax),
 		backoff.WithMaxElapsedTime(c.options.RetryFor), // 0: for ever
 	)
+}
+
+// sayMissing looks once whether the topics are there: the library waits for them without a word, and a misspelt name would
+// look like an idle one.
+func (c *Consumer) sayMissing(ctx context.Context) {
+	if c.client == nil || len(c.options.Topics) == 0 {
+		return
+	}
+	details, err := kadm.NewClient(c.client).ListTopics(ctx, c.options.Topics...)
+	if err != nil {
+		return // Kafka's absence is said elsewhere
+	}
+	var missing []string
+	for _, topic := range c.options.Topics {
+		if errors.Is(details[topic].Err, kerr.UnknownTopicOrPartition) {
+			missing = append(missing, topic)
+		}
+	}
+	if len(missing) > 0 {
+		c.log.WarnContext(ctx, "topics do not exist yet: waiting for them (check their names, and the source that makes them)", "topics", missing)
+	}
 }
 
 func (c *Consumer) failed(err error) {
