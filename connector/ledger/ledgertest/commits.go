@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -169,16 +170,27 @@ var commitStories = []story{
 	}},
 	{"only a bare half link is absorbed, and no end is lost", func(s *stage) {
 		live := s.live("7", "p7")
-		s.add(row("8"), row("9"))
-		items := s.take(ledger.Notion, 10)
-		creating := s.step(items[1])
-		creating.Intent = &ledger.Intent{Kind: ledger.IntentCreate, At: s.now}
-		s.commit(creating)
-		for _, other := range []int64{live.ID, items[0].Link.ID, items[1].Link.ID, 4711} {
-			c := s.step(items[0])
+		s.add(row("8"), row("9"), page("p9"))
+		it := s.take(ledger.Notion, 1)[0]
+		writing := s.one(ledger.CRM)
+		c := s.step(writing)
+		c.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, At: s.now}
+		s.commit(c)
+		for why, other := range map[string]int64{
+			"live": live.ID, "itself": it.Link.ID, "its key would be lost": s.key("9").ID, "has an intent": writing.Link.ID, "unknown": 4711,
+		} {
+			c := s.step(it)
 			c.Absorb = other
-			s.is(s.Commit(ctx(s), c), ledger.ErrTaken)
+			if err := s.Commit(ctx(s), c); !errors.Is(err, ledger.ErrTaken) {
+				s.Errorf("absorbed a link (%s): %v", why, err)
+			}
 		}
+		c = s.step(writing)
+		c.Intended = true
+		s.commit(c)
+		c = s.done(it, ledger.Notion)
+		c.Absorb = writing.Link.ID
+		s.commit(c)
 	}},
 	{"a removed half link takes its work along", func(s *stage) {
 		s.add(row("7"))
