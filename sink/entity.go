@@ -132,6 +132,10 @@ func (t *translation) fromRow(ctx context.Context, row Row) (ledger.View, error)
 			if !f.Custom {
 				continue
 			}
+			if reason := row.Problems[mapping.CustomPrefix]; reason != "" { // the column as a whole cannot be read: that is not null
+				view.Bad[f.Name] = reason
+				continue
+			}
 			raw = change.NullValue() // the column was read, and the name is not in it
 		}
 		value, bad, waits, err := t.rowValue(ctx, f, raw)
@@ -147,23 +151,19 @@ func (t *translation) rowValue(ctx context.Context, f mapping.Field, raw change.
 	if raw.IsAbsent() {
 		return raw, "", "", nil
 	}
+	if f.Function != nil && !raw.IsNull() {
+		if raw, bad, err = t.call(ctx, f, true, raw); err != nil || bad != "" {
+			return raw, bad, "", err
+		}
+	}
 	value, cerr := f.FromRow(raw)
 	if cerr != nil {
 		return value, cerr.Error(), "", nil
 	}
 	if f.Relation != "" {
 		value, waits, err = t.linksOf(ctx, f, value, ledger.CRM)
-		return value, "", waits, err
 	}
-	if f.Function != nil {
-		if value, bad, err = t.call(ctx, f, true, value); err != nil || bad != "" {
-			return value, bad, "", err
-		}
-	}
-	if value, cerr = f.Canon(value); cerr != nil {
-		bad = cerr.Error()
-	}
-	return value, bad, "", nil
+	return value, "", waits, err
 }
 
 // fromPage gives Notion's view of an observation.
@@ -223,12 +223,16 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 		return value, "", "", nil
 	}
 	// What a person typed is brought into the function's own form: there and back.
+	there, cerr := f.ToRow(value)
+	if cerr != nil {
+		return value, cerr.Error(), "", nil
+	}
 	for _, toNotion := range []bool{false, true} {
-		if value, bad, err = t.call(ctx, f, toNotion, value); err != nil || bad != "" {
+		if there, bad, err = t.call(ctx, f, toNotion, there); err != nil || bad != "" {
 			return value, bad, "", err
 		}
 	}
-	if value, cerr = f.Canon(value); cerr != nil {
+	if value, cerr = f.FromRow(there); cerr != nil {
 		bad = cerr.Error()
 	}
 	return value, bad, "", nil
@@ -294,19 +298,22 @@ func (t *translation) toRow(ctx context.Context, values change.Image) (raw chang
 				continue
 			}
 			v = ends
-		} else if f.Function != nil && !v.IsNull() {
-			converted, bad, err := t.call(ctx, f, false, v)
+		}
+		out, err := f.ToRow(v)
+		if err != nil {
+			return nil, nil, &DataError{Field: f.Name, Reason: err.Error()}
+		}
+		if f.Function != nil && !out.IsNull() {
+			converted, bad, err := t.call(ctx, f, false, out)
 			if err != nil {
 				return nil, nil, err
 			}
 			if bad != "" {
 				return nil, nil, &DataError{Field: f.Name, Reason: bad}
 			}
-			v = converted
+			out = converted
 		}
-		if raw[f.Name], err = f.ToRow(v); err != nil {
-			return nil, nil, &DataError{Field: f.Name, Reason: err.Error()}
-		}
+		raw[f.Name] = out
 	}
 	return raw, waits, nil
 }

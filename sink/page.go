@@ -102,7 +102,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 		external = r.link().External
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
-	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, ReadFrom: r.in.Notion.At, At: r.w.Now()}
+	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now()}
 	before := ledger.Commit{Intent: intent, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	if err := r.step(ctx, before); err != nil {
@@ -119,8 +119,21 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 	if r.w.Observe != nil {
 		r.w.Observe.Window(r.link().Entity, seen.ReadTo.Sub(r.in.Notion.At))
 	}
+	c := ledger.Commit{Intended: true, WroteAt: seen.ReadTo, Unhold: []string{"*"}}
+	if r.link().Key == "" {
+		return r.marked(ctx, c, seen)
+	}
 	live := ledger.Live
-	return r.landed(ctx, ledger.Commit{State: &live, Intended: true, WroteAt: seen.ReadTo, Unhold: []string{"*"}}, seen, d)
+	c.State = &live
+	return r.landed(ctx, c, seen, d)
+}
+
+// marked ends the turn of a page that got its external id and has no row yet: whether it becomes one is the other sink's to decide.
+func (r *reconciliation) marked(ctx context.Context, c ledger.Commit, seen ledger.Observation) error {
+	c.Seen, c.Emitted, c.Finish = &seen, &seen.Hash, r.done()
+	c.Reasons = []ledger.Reason{r.reason(ledger.CRM, "decided")}
+	r.observe("marked", ledger.Decision{})
+	return r.commit(ctx, c)
 }
 
 // landed moves the base on the evidence of a write's own answer, and looks once more at what the answer shows beside it: a person's
@@ -132,6 +145,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	}
 	c.Base = map[string]ledger.FieldBase{}
 	maps.Copy(c.Base, d.Agreed)
+	halves := d.Bases(r.in, ledger.Notion)
 	for _, p := range r.in.Rules.Fields {
 		sent, ok := d.ToNotion[p.Name]
 		if !ok {
@@ -139,6 +153,9 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		}
 		if back, read := got.Image[p.Name]; read {
 			c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo)
+			if own, half := halves[p.Name]; half {
+				c.Base[p.Name] = c.Base[p.Name].Half(own)
+			}
 		}
 	}
 	after := r.in

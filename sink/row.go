@@ -88,10 +88,14 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brak
 		c.Key = &result.Key
 	}
 	maps.Copy(c.Base, d.Agreed)
+	halves := d.Bases(r.in, ledger.CRM)
 	for _, p := range r.in.Rules.Fields {
 		if sent, ok := d.ToCRM[p.Name]; ok {
 			if back, read := got.Image[p.Name]; read {
 				c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
+				if own, half := halves[p.Name]; half {
+					c.Base[p.Name] = c.Base[p.Name].Half(own)
+				}
 			}
 		}
 	}

@@ -113,6 +113,14 @@ func Landed(prev FieldBase, rule string, side Side, sent, got change.Value, at t
 	return b
 }
 
+// Half gives the base of a field whose merged set one side holds by now and the other does not yet.
+func (b FieldBase) Half(own change.Value) FieldBase {
+	if b.Sent == nil {
+		b.Value = own
+	}
+	return b
+}
+
 // flipsKept bounds a field's memory of flips.
 const flipsKept = 8
 

@@ -126,6 +126,7 @@ const (
 type Intent struct {
 	Kind     IntentKind   `json:"kind"`
 	Values   change.Image `json:"values,omitempty"`  // field values sent
+	Bases    change.Image `json:"bases,omitempty"`   // what the base becomes where that is not the value sent: see Decision.Bases
 	ReadFrom time.Time    `json:"readFrom,omitzero"` // begin of the read on which the write was decided: the window opens here
 	At       time.Time    `json:"at"`                // when the intent was stored
 }

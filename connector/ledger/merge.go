@@ -74,6 +74,9 @@ func (f *field) recogniseOwnWrite() {
 	}
 	sent, ok := f.in.Link.Intent.Values[f.policy.Name]
 	if ok && change.Equal(sent, f.notion) && !(f.based && change.Equal(f.base.Value, sent)) {
+		if own, merged := f.in.Link.Intent.Bases[f.policy.Name]; merged {
+			sent = own
+		}
 		f.base = FieldBase{Value: sent, Rule: f.policy.Rule, CRMSeen: f.base.CRMSeen, NotionSeen: f.in.Notion.At}
 		f.based = true
 	}

@@ -138,23 +138,32 @@ func (r *Rows) forgetPlan() {
 func (r *Rows) begin(ctx context.Context, options pgx.TxOptions) (tx pgx.Tx, at time.Time, snapshot string, err error) {
 	tx, err = r.pool.BeginTx(ctx, options)
 	if err != nil {
-		return nil, at, "", fmt.Errorf("begin a transaction in the CRM's database: %w", err)
+		return nil, at, "", translate("begin a transaction in the CRM's database", nil, err)
 	}
 	const sql = `SELECT pg_catalog.statement_timestamp(), pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.pg_is_in_recovery(),
 		pg_catalog.set_config('application_name', $1, true), pg_catalog.set_config('statement_timeout', $2, true),
-		pg_catalog.set_config('lock_timeout', $3, true), pg_catalog.set_config('extra_float_digits', '1', true)`
+		pg_catalog.set_config('lock_timeout', $3, true), pg_catalog.set_config('idle_in_transaction_session_timeout', $2, true),
+		pg_catalog.set_config('extra_float_digits', '1', true)`
 	var standby bool
 	var ignored string
 	err = tx.QueryRow(ctx, sql, r.config.Application, millis(r.config.StatementTimeout), millis(r.config.LockTimeout)).
-		Scan(&at, &snapshot, &standby, &ignored, &ignored, &ignored, &ignored)
+		Scan(&at, &snapshot, &standby, &ignored, &ignored, &ignored, &ignored, &ignored)
 	if err == nil && standby {
 		err = ErrStandby
 	}
 	if err != nil {
-		_ = tx.Rollback(context.WithoutCancel(ctx))
+		rollback(ctx, tx)
 		return nil, at, "", translate("begin a transaction in the CRM's database", nil, err)
 	}
 	return tx, at, snapshot, nil
+}
+
+// rollback ends a transaction that may have ended already, also when the caller's time is up.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	const patience = 5 * time.Second // of a server that is gone; the pool drops the connection then
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	_ = tx.Rollback(ctx)
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
@@ -178,7 +187,7 @@ func (r *Rows) read(ctx context.Context, keys []string) (sink.Snapshot, error) {
 	if err != nil {
 		return sink.Snapshot{}, err
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer rollback(ctx, tx)
 	visible, err := parseSnapshot(text)
 	if err != nil {
 		return sink.Snapshot{}, err

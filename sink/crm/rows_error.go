@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -72,10 +73,11 @@ func advice(err error) string {
 	return ""
 }
 
-// hasCode reports that the server itself answered with an error.
-func hasCode(err error) bool {
+// saidNo reports that the server answered COMMIT with an error. A FATAL one is no answer: a backend that is shut down while it waits for a
+// synchronous standby has committed (PostgreSQL manual, 27.2.8).
+func saidNo(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg)
+	return errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR" || errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 // staleCatalog reports that the tables are not what the plan thinks: columns dropped, renamed, of another type.
@@ -112,7 +114,7 @@ func translate(step string, t *target, err error) error {
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
-		retry := !errors.Is(err, context.Canceled) && !errors.Is(err, ErrStandby)
+		retry := !errors.Is(err, context.Canceled)
 		return &Failure{Step: step, Cause: err, retry: retry}
 	}
 	if t != nil {

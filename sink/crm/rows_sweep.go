@@ -23,7 +23,7 @@ func (r *Rows) Keys(ctx context.Context, after string, max int) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("list keys of %s: %w", r.entity.Name, err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer rollback(ctx, tx)
 	keys, err := p.list(ctx, tx, after, max)
 	if err != nil {
 		r.forget(err)
@@ -100,7 +100,7 @@ func (r *Rows) CustomNames(ctx context.Context) ([]mapping.CustomName, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list custom fields of %s: %w", r.entity.Name, err)
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer rollback(ctx, tx)
 	names, err := p.customNames(ctx, tx)
 	if err != nil {
 		r.forget(err)

@@ -57,7 +57,7 @@ func (r *Rows) writeOnce(ctx context.Context, w sink.RowWrite, finish func(sink.
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer rollback(ctx, tx)
 	t := &target{plan: p, op: w.Op, set: w.Set}
 	result, err := (&writer{plan: p, tx: tx, target: t}).do(ctx, w)
 	if err != nil {
@@ -80,7 +80,7 @@ func (r *Rows) writeOnce(ctx context.Context, w sink.RowWrite, finish func(sink.
 func committed(t *target, err error) error {
 	translated := translate("commit the row with the ledger", t, err)
 	var f *Failure
-	if errors.As(translated, &f) && !hasCode(err) {
+	if errors.As(translated, &f) && !saidNo(err) {
 		f.lost, f.retry = true, false
 	}
 	return translated

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
@@ -22,8 +21,8 @@ type SchemaLedger interface {
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
 }
 
-// CustomNames lists the custom fields that an entity's rows have now, each with a sample of its values.
-type CustomNames func(ctx context.Context) (map[string]change.Value, error)
+// CustomNames lists the custom fields that an entity's rows have now, each with samples of its values.
+type CustomNames func(ctx context.Context) ([]mapping.CustomName, error)
 
 // Schema owns the databases and properties in Notion: it makes what is missing, adopts what is there under the name, and remembers
 // everything by id. It never removes, renames or retypes anything.
@@ -200,16 +199,16 @@ func (s *Schema) ensureCustom(ctx context.Context, e *mapping.Entity) error {
 	if names == nil {
 		return nil
 	}
-	samples, err := names(ctx)
+	found, err := names(ctx)
 	if err != nil {
 		return fmt.Errorf("list custom fields: %w", err)
 	}
 	var fields []mapping.Field
-	for _, name := range change.Sorted(samples) {
-		if s.known[e.Name].Properties[name] != "" {
+	for _, name := range found {
+		if s.known[e.Name].Properties[name.Name] != "" {
 			continue
 		}
-		if f, ok := e.FieldFor(name, samples[name]); ok {
+		if f, ok := e.CustomFieldOf(name); ok {
 			fields = append(fields, f)
 		}
 	}

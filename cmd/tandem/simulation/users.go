@@ -185,8 +185,8 @@ func (u *users) editPage(entity string) {
 	field := pageFields[entity][u.dice.IntN(len(pageFields[entity]))]
 	where := "notion " + entity + "/" + page[:8] + " " + field
 	now, err := u.person.Properties(page)
-	if err != nil {
-		return // purged, or in the trash by Tandem's hand
+	if trashed, terr := u.person.InTrash(page); err != nil || terr != nil || trashed {
+		return // in the trash by Tandem's hand: people restore before they edit
 	}
 	old := words(now[field])
 	value, next := u.newProperty(field, old, where)
