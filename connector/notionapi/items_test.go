@@ -2,12 +2,15 @@ package notionapi_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/notionapi"
+	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
 )
 
 func TestCompleteReadsBeyond25(t *testing.T) {
@@ -39,6 +42,10 @@ func TestCompleteReadsBeyond25(t *testing.T) {
 	whole, _ := got.ByName("R")
 	if want := change.TextSet(ids...); whole.HasMore || !change.Equal(whole.Value, want) {
 		t.Errorf("complete value: %d of 130, has more %t", len(whole.Value.Items()), whole.HasMore)
+	}
+	// The sinks store what Notion said and decode it again later.
+	if again := notionapi.DecodeProperty("R", whole.Raw); again.HasMore || !change.Equal(again.Value, whole.Value) {
+		t.Errorf("stored and read again: %d values, has more %t", len(again.Value.Items()), again.HasMore)
 	}
 	if !got.ReadTo.After(got.ReadFrom) || whole.Name != "R" {
 		t.Errorf("read %v to %v, name %q", got.ReadFrom, got.ReadTo, whole.Name)
@@ -79,6 +86,44 @@ func TestPropertyItemsOfEveryListType(t *testing.T) {
 		if err != nil || !change.Equal(got.Value, want) {
 			t.Errorf("%s: %v, err %v; want %v", name, got.Value, err, want)
 		}
+	}
+}
+
+// People are cut without a word from Notion. A list that was read whole must not be taken for a cut one when it is stored and read again.
+func TestCompletePeopleStayComplete(t *testing.T) {
+	t.Parallel()
+	person := func(i int) string { return fmt.Sprintf(`{"object":"user","id":"%032d"}`, i) }
+	var inline, items []string
+	for i := range 40 {
+		if i < 25 {
+			inline = append(inline, person(i))
+		}
+		items = append(items, `{"object":"property_item","id":"pp","type":"people","people":`+person(i)+`}`)
+	}
+	answers := map[string]string{
+		"/v1/pages/11111111-2222-3333-4444-555555555555":               `{"object":"page","id":"11111111222233334444555555555555","in_trash":false,"properties":{"P":{"id":"pp","type":"people","people":[` + strings.Join(inline, ",") + `]}}}`,
+		"/v1/pages/11111111-2222-3333-4444-555555555555/properties/pp": `{"object":"list","results":[` + strings.Join(items, ",") + `],"has_more":false,"next_cursor":null,"type":"property_item","property_item":{"id":"pp","type":"people","people":{},"next_url":null}}`,
+	}
+	w := newWorld(t, func(_ *emulator.Config, c *notionapi.Config) {
+		c.Transport = tripper(func(r *http.Request) (*http.Response, error) {
+			rec := httptest.NewRecorder()
+			_, _ = rec.WriteString(answers[r.URL.Path])
+			return rec.Result(), nil
+		})
+	})
+	page, err := w.client.Page(t.Context(), "11111111-2222-3333-4444-555555555555")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if prop, _ := page.Property("pp"); !prop.HasMore {
+		t.Error("25 people are taken for all")
+	}
+	if err := w.client.Complete(t.Context(), &page, "pp"); err != nil {
+		t.Fatal(err)
+	}
+	prop, _ := page.Property("pp")
+	if again := notionapi.DecodeProperty("P", prop.Raw); len(again.Value.Items()) != 40 || again.HasMore || prop.Name != "P" {
+		t.Errorf("stored and read again: %d of 40 people, has more %t", len(again.Value.Items()), again.HasMore)
 	}
 }
 

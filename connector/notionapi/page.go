@@ -163,8 +163,7 @@ type wirePage struct {
 	CreatedBy      wireRef                    `json:"created_by"`
 	LastEditedBy   wireRef                    `json:"last_edited_by"`
 	Parent         wireParent                 `json:"parent"`
-	InTrash        *bool                      `json:"in_trash"`
-	Archived       bool                       `json:"archived"` // an alias of in_trash before 2026-03-11
+	InTrash        bool                       `json:"in_trash"` // before 2026-03-11 "archived" says the same once more
 	IsArchived     bool                       `json:"is_archived"`
 	IsLocked       bool                       `json:"is_locked"`
 	URL            string                     `json:"url"`
@@ -175,14 +174,11 @@ type wirePage struct {
 func (w wirePage) page(cl *call) Page {
 	p := Page{
 		ID: canonObjectID(w.ID), Parent: w.Parent.parent(),
-		InTrash: w.Archived, IsArchived: w.IsArchived, IsLocked: w.IsLocked,
+		InTrash: w.InTrash, IsArchived: w.IsArchived, IsLocked: w.IsLocked,
 		Created: w.CreatedTime.Time, Edited: w.LastEditedTime.Time,
 		CreatedBy: canonObjectID(w.CreatedBy.ID), LastEditedBy: canonObjectID(w.LastEditedBy.ID),
 		URL: w.URL, Partial: w.Properties == nil, Properties: make(map[string]Property, len(w.Properties)),
 		ReadFrom: cl.from, ReadTo: cl.to, RequestID: cmp.Or(w.RequestID, cl.requestID),
-	}
-	if w.InTrash != nil {
-		p.InTrash = *w.InTrash
 	}
 	for name, raw := range w.Properties {
 		prop := DecodeProperty(name, raw)

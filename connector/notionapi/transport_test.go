@@ -448,3 +448,24 @@ func TestRetryAfterForms(t *testing.T) {
 		}
 	}
 }
+
+// Notion clears a property's description when a change to the property leaves it out.
+func TestSchemaChangeKeepsDescriptions(t *testing.T) {
+	t.Parallel()
+	source := `{"object":"data_source","id":"` + sourceID + `","title":[],"properties":{
+		"A":{"id":"a%3Ab","name":"A","type":"select","description":"said once","select":{"options":[{"id":"o1","name":"x","color":"red","description":null}]}}}}`
+	b := setup(t, answer(200, source), answer(200, source), answer(200, source), answer(200, source))
+	if _, err := b.client.UpdateDataSource(t.Context(), sourceID, SchemaChange{Rename: map[string]string{"a:b": "B"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.client.AddOptions(t.Context(), sourceID, "a:b", "y"); err == nil || !strings.Contains(err.Error(), `did not keep the option "y"`) {
+		t.Errorf("an option that is not in the answer: err = %v", err)
+	}
+	want := []string{
+		"", `{"properties":{"a%3Ab":{"description":"said once","name":"B"}}}`,
+		"", `{"properties":{"a%3Ab":{"description":"said once","select":{"options":[{"color":"red","id":"o1","name":"x"},{"name":"y"}]}}}}`,
+	}
+	if diff := cmp.Diff(want, b.script.sent()); diff != "" {
+		t.Errorf("bodies (-want +got):\n%s", diff)
+	}
+}
