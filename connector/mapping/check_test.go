@@ -106,6 +106,17 @@ func TestCheckFindsWhatIsWrongWithTheDatabase(t *testing.T) {
 	}
 }
 
+func TestCheckTakesSweepsForMissingIdentities(t *testing.T) {
+	t.Parallel()
+	pool := newCRM(t)
+	run(t, pool, "ALTER TABLE opportunity_attribute REPLICA IDENTITY DEFAULT")
+	swept := strings.Replace(exampleText(t, "opportunity"), `"to_crm": "hold"`, `"to_crm": "hold", "children": "sweep"`, 1)
+	ds := compileAll(t, exampleText(t, "contact"), swept)["opportunity"].Check(t.Context(), pool)
+	if got := fmt.Sprint(ds); ds.HasErrors() || !strings.Contains(got, "found by sweeps alone") {
+		t.Errorf("got %s", got)
+	}
+}
+
 // What a least-privileged role lacks is told with the GRANT that gives it, and row security is refused.
 func TestCheckAsAnOrdinaryRole(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package crm
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -335,6 +336,25 @@ func TestHostileNamesAndValues(t *testing.T) {
 	}
 	if row := w.image(r, mapping.JoinKey("z", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a12")); !row.Exists || row.InScope {
 		t.Errorf("the row outside of where reads as %+v", row)
+	}
+}
+
+func TestManyRowsAreOneSnapshot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.exec("INSERT INTO contact (id, full_name, created_at, updated_at) SELECT n, 'c' || n, now(), now() FROM generate_series(1000, 2199) n")
+	keys := make([]string, 1200)
+	for i := range keys {
+		keys[i] = strconv.Itoa(1000 + i)
+	}
+	snap, err := w.rows("contact").Read(t.Context(), append(keys, "1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if row := snap.Rows[k]; !row.Exists || !row.Image["name"].Equal(text("c"+k)) {
+			t.Fatalf("row %s reads as %+v", k, row)
+		}
 	}
 }
 
