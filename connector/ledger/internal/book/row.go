@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -130,11 +131,16 @@ func cutIntent(in *ledger.Intent) *ledger.Intent {
 	}
 	c := *in
 	c.ReadFrom, c.At = Cut(in.ReadFrom), Cut(in.At)
-	c.Values = in.Values.Clone()
-	if len(c.Values) == 0 {
-		c.Values = nil
-	}
+	c.Values, c.Bases = cloneImage(in.Values), cloneImage(in.Bases)
 	return &c
+}
+
+// cloneImage makes no difference between an empty image and none: stored, both are left out.
+func cloneImage(im change.Image) change.Image {
+	if len(im) == 0 {
+		return nil
+	}
+	return im.Clone()
 }
 
 func cutConflict(c ledger.Conflict) ledger.Conflict {

@@ -31,7 +31,7 @@ func validCommit(c ledger.Commit) error {
 		errs = append(errs, validImage("write", w.Old), validImage("write", w.New))
 	}
 	if c.Intent != nil {
-		errs = append(errs, validImage("intent", c.Intent.Values))
+		errs = append(errs, validImage("intent", c.Intent.Values), validImage("intent", c.Intent.Bases))
 	}
 	for _, a := range c.Alerts {
 		if a.ID == "" || len(a.Detail) > 0 && !json.Valid(a.Detail) {
