@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"strings"
 
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -27,7 +28,7 @@ func Topics(ctx context.Context, c Config) ([]string, error) {
 		topics = append(topics, topicName(c.TopicPrefix, t.schema, t.name))
 	}
 	if c.HeartbeatInterval > 0 {
-		topics = append(topics, topicName(c.HeartbeatPrefix, c.TopicPrefix))
+		topics = append(topics, strings.TrimSuffix(c.HeartbeatPrefix, ".")+"."+c.TopicPrefix)
 	}
 	if c.Messages {
 		topics = append(topics, topicName(c.TopicPrefix, "message"))

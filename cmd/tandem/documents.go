@@ -1,0 +1,84 @@
+package main
+
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tandem-sync/tandem/connector/config"
+)
+
+// readDocuments reads connector files. Paths in them are relative to the file that names them. All problems of all files come at once.
+func readDocuments(files []string) ([]config.Document, config.Problems) {
+	var docs []config.Document
+	var problems config.Problems
+	named := map[string]string{}
+	for _, file := range files {
+		doc, err := config.ReadFile(file)
+		if err != nil {
+			if found, ok := err.(config.Problems); ok { //nolint:errorlint // ReadFile's documented form
+				problems = append(problems, found...)
+			} else {
+				problems.Errorf(file, "%v", err)
+			}
+			continue
+		}
+		if other, taken := named[doc.Name]; taken {
+			problems.Errorf(file+": name", "is %q, as in %s: every connector has a name of its own", doc.Name, other)
+			continue
+		}
+		named[doc.Name] = file
+		docs = append(docs, besideFile(doc, filepath.Dir(file)))
+	}
+	return docs, problems
+}
+
+// fileKeys hold paths of files, some of them several.
+var fileKeys = []string{"mapping.files", "plugins.file", "webhook.token.file", "ssl.ca.location", "ssl.certificate.location", "ssl.key.location"}
+
+// besideFile makes the paths in a document relative to dir. What is a reference is left alone: its content is not known here.
+func besideFile(doc config.Document, dir string) config.Document {
+	doc.Config = maps.Clone(doc.Config)
+	for _, key := range fileKeys {
+		text := doc.Config[key]
+		if text == "" || config.HasReference(text) {
+			continue
+		}
+		paths := splitList(text)
+		for i, path := range paths {
+			if !filepath.IsAbs(path) {
+				paths[i] = filepath.Join(dir, path)
+			}
+		}
+		doc.Config[key] = strings.Join(paths, ",")
+	}
+	return doc
+}
+
+// checkDocuments reports everything that is wrong with connectors and the files that they name and can be known without asking anybody.
+// What several connectors share is said once.
+func (a *app) checkDocuments(files []string, docs []config.Document) config.Problems {
+	registry := a.registry()
+	where := map[string]string{}
+	for i, doc := range docs {
+		where[doc.Name] = doc.Name
+		if len(files) == len(docs) {
+			where[doc.Name] = files[i]
+		}
+	}
+	var problems config.Problems
+	for _, doc := range docs {
+		shared := splitList(doc.Config["mapping.files"])
+		for _, p := range registry.Check(doc) {
+			ofMapping := slices.ContainsFunc(append(shared, compiled), func(file string) bool { return p.Path == file || strings.HasPrefix(p.Path, file+":") })
+			if !ofMapping {
+				p = config.Problems{p}.In(where[doc.Name])[0]
+			}
+			if !slices.Contains(problems, p) {
+				problems = append(problems, p)
+			}
+		}
+	}
+	return problems
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-sync/tandem/connector"
+	"github.com/tandem-sync/tandem/connector/config"
+	"github.com/tandem-sync/tandem/connector/telemetry"
+)
+
+type runOptions struct {
+	*globalOptions
+	Listen string
+	Remote bool
+}
+
+func newRunCommand(g *globalOptions) *cobra.Command {
+	o := &runOptions{globalOptions: g}
+	c := &cobra.Command{
+		Use:   "run FILE…",
+		Short: "Run connectors, each configured by a file, in this process",
+		Long: `Run runs connectors in one process until Ctrl-C or SIGTERM, and then drains them: sources end before sinks, and what is in flight is finished.
+
+Each FILE is JSON in the form of Kafka Connect's: {"name": …, "config": {…}}. Paths in it are relative to it. All problems of all files are
+reported at once. Connectors may as well run in processes of their own, each started with its own file, and each more than once.
+
+Metrics for Prometheus (/metrics) and health (/health, /livez) are served on a loopback port.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
+	}
+	o.addFlags(c)
+	return c
+}
+
+func (o *runOptions) addFlags(c *cobra.Command) {
+	c.Flags().StringVar(&o.Listen, "listen", telemetry.DefaultAddress, "host:port for metrics and health; port 0 takes a free one, \"off\" serves none")
+	c.Flags().BoolVar(&o.Remote, "listen-remote", false, "let --listen be other than loopback; there is no password")
+}
+
+func (o *runOptions) run(ctx context.Context, files []string) error {
+	a, err := o.app()
+	if err != nil {
+		return err
+	}
+	docs, problems := readDocuments(files)
+	if len(problems) == 0 {
+		problems = a.checkDocuments(files, docs)
+	} else {
+		problems = append(problems, a.checkDocuments(nil, docs)...)
+	}
+	for _, p := range problems.Warnings() {
+		a.log.Warn("configuration", "path", p.Path, "problem", p.Summary, "detail", p.Detail)
+	}
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	return a.serve(ctx, docs, telemetry.ServerConfig{Address: o.Listen, AllowRemote: o.Remote})
+}
+
+// serve runs connectors until ctx ends, or until none of them runs any more.
+func (a *app) serve(ctx context.Context, docs []config.Document, listen telemetry.ServerConfig) error {
+	ended := make(chan struct{}, 1)
+	runtime := connector.New(a.registry(), connector.Config{Log: a.log, Observer: &watcher{states: states{a.metrics}, ended: ended}})
+	for _, doc := range docs {
+		if err := runtime.Add(doc); err != nil {
+			return err
+		}
+		a.watchStates(runtime, doc.Name)
+	}
+	if listen.Address != "off" {
+		server, err := telemetry.NewServer(listen, a.metrics, a.health, a.log)
+		if err != nil {
+			return usageError{err}
+		}
+		// It goes on while the connectors drain: their last minute is worth watching.
+		if err := server.Start(context.WithoutCancel(ctx)); err != nil {
+			return unreachable("metrics", err)
+		}
+		defer server.Stop()
+		a.address(server.Address())
+	}
+	if err := runtime.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	began := time.Now()
+	err := waitFor(ctx, runtime, ended)
+	a.log.Info("ending", "ran", time.Since(began).Round(time.Second))
+	runtime.Stop()
+	a.log.Info("ended")
+	return errors.Join(err, leftBehind(runtime))
+}
+
+// address tells tests where metrics are served.
+func (a *app) address(address string) {
+	if a.onAddress != nil {
+		a.onAddress(address)
+	}
+}
+
+// waitFor waits for ctx, or until every connector has failed for good.
+func waitFor(ctx context.Context, runtime *connector.Runtime, ended <-chan struct{}) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ended:
+		}
+		var errs []error
+		alive := false
+		for _, s := range runtime.Status() {
+			if s.State == connector.Failed {
+				errs = append(errs, fmt.Errorf("connector %s failed: %s", s.Name, s.Error))
+			} else {
+				alive = true
+			}
+		}
+		if !alive {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+func leftBehind(runtime *connector.Runtime) error {
+	for _, s := range runtime.Status() {
+		if s.State == connector.Failed && s.Error != "" {
+			return fmt.Errorf("connector %s: %s", s.Name, s.Error)
+		}
+	}
+	return nil
+}
+
+// watcher rings when a connector has failed for good.
+type watcher struct {
+	states
+	ended chan<- struct{}
+}
+
+// StateChanged implements connector.Observer.
+func (w *watcher) StateChanged(s connector.Status) {
+	w.states.StateChanged(s)
+	if s.State == connector.Failed {
+		select {
+		case w.ended <- struct{}{}:
+		default:
+		}
+	}
+}

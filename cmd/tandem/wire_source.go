@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/tandem-sync/tandem/cdc"
+	"github.com/tandem-sync/tandem/connector"
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/kafka"
+	source "github.com/tandem-sync/tandem/source/notion"
+)
+
+func (a *app) cdcClass() connector.Class {
+	return class(a, "cdc.PostgresSource", connector.Source, func() *cdcKeys { return &cdcKeys{} }, a.buildCDC)
+}
+
+func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
+	k.Config.Version = version
+	k.Config.Database.ApplicationName = "tandem " + k.Name
+	kc := a.kafka(&k.Kafka, k.Name)
+	topics, err := cdc.Topics(ctx, k.Config)
+	if err != nil {
+		return fmt.Errorf("list the captured tables: %w", err)
+	}
+	if err := a.ensureTopics(ctx, kc, k.Kafka.changeTopics(topics...)...); err != nil {
+		return err
+	}
+	offsets, err := kafka.OpenOffsets(kc, kafka.TopicSpec{Name: k.OffsetTopic, Partitions: 1, ReplicationFactor: k.Kafka.replication(), Cleanup: kafka.CleanupCompact})
+	if err != nil {
+		return err
+	}
+	p.onClose(offsets.Close)
+	if err := offsets.Ensure(ctx); err != nil {
+		return err
+	}
+	producer, err := kafka.OpenProducer(kc)
+	if err != nil {
+		return err
+	}
+	p.onClose(producer.Close)
+	s, err := cdc.New(k.Config, records{producer}, positions{offsets, k.Name}, a.log.With("connector", k.Name))
+	if err != nil {
+		return err
+	}
+	p.onDescribe(func() []connector.Detail {
+		status := s.Status()
+		return []connector.Detail{{Name: "phase", Value: status.Phase}, {Name: "confirmed", Value: status.Confirmed.String()}}
+	})
+	p.add("source", s)
+	return nil
+}
+
+// records is a producer as cdc sees it.
+type records struct{ producer *kafka.Producer }
+
+var _ cdc.Sink = records{}
+
+// Send implements cdc.Sink.
+func (r records) Send(ctx context.Context, record cdc.Record, done func(error)) {
+	out := kafka.Record{Topic: record.Topic, Key: record.Key, Value: record.Value, Time: record.Time}
+	for _, h := range record.Headers {
+		out.Headers = append(out.Headers, kafka.Header(h))
+	}
+	r.producer.Send(ctx, out, done)
+}
+
+// positions are one connector's entries in the offsets topic.
+type positions struct {
+	offsets   *kafka.Offsets
+	connector string
+}
+
+var _ cdc.Offsets = positions{}
+
+// Load implements cdc.Offsets.
+func (o positions) Load(ctx context.Context, partition map[string]any) (map[string]any, error) {
+	entries, err := o.offsets.Load(ctx, o.connector)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if reflect.DeepEqual(e.Partition, partition) {
+			return e.Offset, nil
+		}
+	}
+	return nil, nil
+}
+
+// Save implements cdc.Offsets.
+func (o positions) Save(ctx context.Context, partition, offset map[string]any) error {
+	return o.offsets.Save(ctx, kafka.SourceOffset{Connector: o.connector, Partition: partition, Offset: offset})
+}
+
+func (a *app) notionSourceClass() connector.Class {
+	return class(a, "source.NotionSource", connector.Source, func() *pollKeys { return &pollKeys{} }, a.buildNotionSource)
+}
+
+func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) error {
+	entities, problems := mappings(k.Sync.Mappings, k.Common.Sync)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	_, store, err := a.openLedger(ctx, k.Database, k.Name, p)
+	if err != nil {
+		return err
+	}
+	client, err := a.client(k.Notion, store, p)
+	if err != nil {
+		return err
+	}
+	kc := a.kafka(&k.Kafka, k.Name)
+	var topics []string
+	for _, e := range entities {
+		topics = append(topics, k.TopicPrefix+"."+e.Name)
+	}
+	if err := a.ensureTopics(ctx, kc, k.Kafka.changeTopics(topics...)...); err != nil {
+		return err
+	}
+	producer, err := kafka.OpenProducer(kc)
+	if err != nil {
+		return err
+	}
+	p.onClose(producer.Close)
+	log := a.log.With("connector", k.Name)
+	c := source.Config{Name: k.Name, Registry: store, Interval: k.Interval, Log: log}
+	for _, e := range entities {
+		c.Pollers = append(c.Pollers, &source.Poller{
+			Entity: e, Topic: k.TopicPrefix + "." + e.Name, Prefix: k.TopicPrefix, Version: version, Holder: k.Name + " " + a.holder,
+			Pages: client, Ledger: store, Publisher: producer, Now: time.Now, Log: log, IndexLag: k.Notion.IndexLag, SweepInterval: k.SweepInterval,
+			LeadFor: source.DefaultLead,
+			Observe: func(entity string, via change.Via, emitted int) {
+				a.metrics.Connector(k.Name).Records(k.TopicPrefix+"."+entity, string(via), emitted)
+			},
+		})
+	}
+	if k.WebhookListen != "" {
+		c.Webhook = &source.Webhook{Listen: k.WebhookListen, Path: k.WebhookPath, TokenFile: k.WebhookToken, Log: log}
+		if me, err := client.Me(ctx); err == nil {
+			c.Webhook.BotID = me.ID
+		} else {
+			log.Warn("own bot is not known: webhooks of our own writes will cost a request each", "reason", err.Error())
+		}
+	}
+	p.add("source", source.New(c))
+	return nil
+}

@@ -1,0 +1,367 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/goleak"
+
+	"github.com/tandem-sync/tandem/connector/config"
+	"github.com/tandem-sync/tandem/connector/kafka/embedded"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
+	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m, leaks) }
+
+func leaks(code int) int {
+	if pluginDir.path != "" {
+		os.RemoveAll(pluginDir.path)
+	}
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+// pluginDir holds the example plugin, built once.
+var pluginDir struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// phonePlugin builds the plugin that the example mapping uses, and gives its path.
+func phonePlugin(t *testing.T) string {
+	t.Helper()
+	pluginDir.once.Do(func() {
+		dir, err := os.MkdirTemp("", "tandem-plugin")
+		if err != nil {
+			pluginDir.err = err
+			return
+		}
+		pluginDir.path = dir
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, "phone"), "github.com/tandem-sync/tandem/plugins/examples/phone")
+		if out, err := build.CombinedOutput(); err != nil {
+			pluginDir.err = fmt.Errorf("%w: %s", err, out)
+		}
+	})
+	if pluginDir.err != nil {
+		t.Fatal("build the example plugin: ", pluginDir.err)
+	}
+	return filepath.Join(pluginDir.path, "phone")
+}
+
+// world is everything around Tandem: a CRM in PostgreSQL, a broker, and Notion. All are real servers; Notion is the emulator.
+type world struct {
+	t      *testing.T
+	dsn    string
+	db     *pgxpool.Pool
+	broker *embedded.Broker
+	notion *emulator.Emulator
+	client *notionapi.Client // looks at Notion beside Tandem; its requests are not counted
+	url    string
+	dir    string
+	files  []string
+
+	mu       sync.Mutex
+	requests []string // "POST /v1/pages", in order
+}
+
+const worldToken = "ntn_world"
+
+// newWorld makes a world with the example CRM in it, and connector files made of those in deploy/examples.
+func newWorld(t *testing.T, override map[string]string) *world {
+	t.Helper()
+	w := &world{t: t, dsn: pgtest.Database(t), dir: t.TempDir()}
+	w.openCRM()
+	w.openBroker()
+	w.openNotion()
+	w.writeFiles(override)
+	return w
+}
+
+func (w *world) openCRM() {
+	w.t.Helper()
+	pool, err := pgxpool.New(w.t.Context(), w.dsn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.db = pool
+	w.t.Cleanup(pool.Close)
+	schema, err := os.ReadFile("../../deploy/examples/crm.sql")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.exec(string(schema))
+}
+
+func (w *world) openBroker() {
+	w.t.Helper()
+	broker, err := embedded.New(embedded.Config{Dir: w.t.TempDir()})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := broker.Start(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(broker.Stop)
+	w.broker = broker
+}
+
+func (w *world) openNotion() {
+	w.t.Helper()
+	w.notion = emulator.New(emulator.Config{Token: worldToken, Limit: -1})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		w.requests = append(w.requests, r.Method+" "+r.URL.Path)
+		w.mu.Unlock()
+		w.notion.ServeHTTP(rw, r)
+	}))
+	w.t.Cleanup(server.Close)
+	w.url = server.URL
+	client, err := notionapi.New(notionapi.Config{Token: worldToken, Transport: w.notion.Transport(), Budget: free{}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(client.Close)
+	w.client = client
+}
+
+// free is a budget without a limit.
+type free struct{}
+
+func (free) Take(context.Context, notionapi.Lane) error { return nil }
+func (free) Pause(context.Context, time.Time) error     { return nil }
+
+// writeFiles writes the example connectors, mappings and plugins as files of this world. override replaces keys of all connectors; with
+// "name/key" of one; an empty value takes a key away.
+func (w *world) writeFiles(override map[string]string) {
+	w.t.Helper()
+	if err := os.CopyFS(filepath.Join(w.dir, "mappings"), os.DirFS("../../deploy/examples/mappings")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.editMapping("contact", func(m map[string]any) { m["creates"] = map[string]any{"to_notion": true, "to_crm": true, "quiet_seconds": 0} })
+	w.write("plugins.json", []map[string]any{{"name": "phone", "command": []string{phonePlugin(w.t)}}})
+	common := map[string]string{
+		"database.hostname": "", "database.port": "", "database.dbname": "", "database.user": "", "database.password": "",
+		"database.dsn": w.dsn, "bootstrap.servers": w.broker.Bootstrap(), "publication.autocreate.mode": "filtered",
+		"notion.token": worldToken, "notion.base.url": w.url, "notion.parent.page": w.notion.RootPageID(), "notion.rate.per.minute": "600000",
+		"notion.index.lag.ms": "0", "poll.interval.ms": "300", "poll.interval.min.ms": "200", "poll.interval.max.ms": "400",
+		"slot.name": "slot_" + strings.ToLower(filepath.Base(w.dsn[:strings.IndexByte(w.dsn, '?')])), "offset.flush.interval.ms": "50",
+	}
+	for _, name := range []string{"crm-source", "notion-sink", "notion-source", "crm-sink"} {
+		doc, err := config.ReadFile("../../deploy/examples/" + name + ".json")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, set := range []map[string]string{common, override} {
+			for key, value := range set {
+				of, own, specific := strings.Cut(key, "/")
+				if specific && of != name {
+					continue
+				} else if specific {
+					key = own
+				}
+				if _, has := doc.Config[key]; !has && !specific && !w.takes(name, key) {
+					continue
+				}
+				doc.Config[key] = value
+			}
+		}
+		maps.DeleteFunc(doc.Config, func(_, value string) bool { return value == "" })
+		w.files = append(w.files, w.write(name+".json", doc))
+	}
+}
+
+// takes says which connector takes a key that its example file leaves out.
+func (w *world) takes(name, key string) bool {
+	switch {
+	case strings.HasPrefix(key, "notion."):
+		return name == "notion-sink" || name == "notion-source" && key != "notion.parent.page"
+	case strings.HasPrefix(key, "poll."):
+		return name == "notion-source"
+	case strings.HasPrefix(key, "slot."), strings.HasPrefix(key, "publication."), strings.HasPrefix(key, "offset."):
+		return name == "crm-source"
+	}
+	return true
+}
+
+func (w *world) write(name string, v any) string {
+	w.t.Helper()
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+func (w *world) editMapping(entity string, edit func(map[string]any)) {
+	w.t.Helper()
+	name := filepath.Join("mappings", entity+".json")
+	data, err := os.ReadFile(filepath.Join(w.dir, name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(data, &m); err != nil {
+		w.t.Fatal(err)
+	}
+	edit(m)
+	w.write(name, m)
+}
+
+func (w *world) exec(sql string, args ...any) {
+	w.t.Helper()
+	if _, err := w.db.Exec(context.Background(), sql, args...); err != nil {
+		w.t.Fatalf("%s: %v", short(sql, 200), err)
+	}
+}
+
+// one asks for one text.
+func (w *world) one(sql string, args ...any) string {
+	w.t.Helper()
+	var text string
+	if err := w.db.QueryRow(context.Background(), sql, args...).Scan(&text); err != nil {
+		return "error: " + err.Error()
+	}
+	return text
+}
+
+// requestsSince gives what was asked of Notion after the first n requests.
+func (w *world) requestsSince(n int) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.requests[n:])
+}
+
+// tandem runs a command and gives its answer.
+func (w *world) tandem(args ...string) (code int, stdout, stderr string) {
+	var out, errs lockedBuffer
+	code = run(w.t.Context(), args, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+// running is a `tandem run`.
+type running struct {
+	w    *world
+	stop context.CancelFunc
+	done chan int
+	log  *lockedBuffer
+}
+
+// start runs the connectors in this process; the test's end stops them.
+func (w *world) start(files ...string) *running {
+	w.t.Helper()
+	if len(files) == 0 {
+		files = w.files
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{w: w, stop: cancel, done: make(chan int, 1), log: &lockedBuffer{}}
+	go func() {
+		r.done <- run(ctx, append([]string{"run", "--listen", "127.0.0.1:0", "--log-level", "debug"}, files...), nil, r.log, r.log)
+	}()
+	w.t.Cleanup(func() {
+		r.end()
+		if w.t.Failed() {
+			w.t.Log(tail(r.log.String(), 200))
+		}
+	})
+	return r
+}
+
+// end stops the connectors and gives the exit code.
+func (r *running) end() int {
+	r.stop()
+	select {
+	case code := <-r.done:
+		r.done <- code
+		return code
+	case <-time.After(60 * time.Second):
+		r.w.t.Error("run did not end within 60 s after it was told to")
+		return -1
+	}
+}
+
+func tail(text string, lines int) string {
+	all := strings.Split(text, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// eventually waits until check finds nothing to complain of. Real servers are in between, so there is nothing to be told by.
+func (w *world) eventually(what string, within time.Duration, check func() string) {
+	w.t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		complaint := check()
+		if complaint == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s: not within %s: %s", what, within, complaint)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// pages gives an entity's pages that are not in the trash, by title.
+func (w *world) pages(entity string) (map[string][]notionapi.Page, error) {
+	source := w.one(`SELECT schema->>'dataSource' FROM tandem.entity WHERE entity = $1`, entity)
+	if strings.HasPrefix(source, "error") || source == "" {
+		return nil, fmt.Errorf("the database of %s is not known yet (%s)", entity, source)
+	}
+	out := map[string][]notionapi.Page{}
+	for page, err := range w.client.Rows(context.Background(), source, notionapi.Query{}) {
+		if err != nil {
+			return nil, err
+		}
+		title := ""
+		for _, p := range page.Properties {
+			if p.Type == notionapi.TypeTitle {
+				title = p.Value.Text()
+			}
+		}
+		out[title] = append(out[title], page)
+	}
+	return out, nil
+}
+
+// lockedBuffer is a buffer that several goroutines write to.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
