@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -147,9 +148,10 @@ func (a *Admin) ensure(ctx context.Context, spec TopicSpec) ([]Mismatch, error) 
 	switch answer := answers[spec.Name]; {
 	case answer.Err == nil:
 		a.config.logger().InfoContext(ctx, "topic created", "topic", spec.Name)
-		return nil, nil
+		_, err := a.settled(ctx, spec)
+		return nil, err
 	case errors.Is(answer.Err, kerr.TopicAlreadyExists):
-		return a.compare(ctx, spec)
+		return a.settled(ctx, spec)
 	case errors.Is(answer.Err, kerr.TopicAuthorizationFailed), errors.Is(answer.Err, kerr.ClusterAuthorizationFailed):
 		// Clusters whose topics are made by others are common: fine when it is there.
 		if found, err := a.compare(ctx, spec); err == nil {
@@ -164,6 +166,23 @@ func (a *Admin) ensure(ctx context.Context, spec TopicSpec) ([]Mismatch, error) 
 	}
 }
 
+// settleMax is how long brokers may take to learn from the controller of a topic that it has made: milliseconds, seconds under load.
+const settleMax = 20 * time.Second
+
+// settled compares a topic that the controller knows, waiting for the brokers to know it too: who was told that a topic exists
+// must be able to use it.
+func (a *Admin) settled(ctx context.Context, spec TopicSpec) ([]Mismatch, error) {
+	pauses := backoff.WithContext(backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(20*time.Millisecond), backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(settleMax)), ctx)
+	return backoff.RetryWithData(func() ([]Mismatch, error) {
+		found, err := a.compare(ctx, spec)
+		if err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.LeaderNotAvailable) {
+			return nil, backoff.Permanent(err)
+		}
+		return found, err
+	}, pauses)
+}
+
 // compare lists what differs in a topic that exists.
 func (a *Admin) compare(ctx context.Context, spec TopicSpec) ([]Mismatch, error) {
 	details, err := a.admin.ListTopics(ctx, spec.Name)
@@ -171,8 +190,8 @@ func (a *Admin) compare(ctx context.Context, spec TopicSpec) ([]Mismatch, error)
 		return nil, wrap("describe topic "+spec.Name, "", err)
 	}
 	detail := details[spec.Name]
-	if detail.Err != nil {
-		return nil, wrap("describe topic "+spec.Name, "", detail.Err)
+	if err := errors.Join(detail.Err, leaderless(detail)); err != nil {
+		return nil, wrap("describe topic "+spec.Name, "", err)
 	}
 	var out []Mismatch
 	differ := func(setting, want, got string) {
@@ -195,6 +214,16 @@ func (a *Admin) compare(ctx context.Context, spec TopicSpec) ([]Mismatch, error)
 		differ(key, wanted[key], actual[key])
 	}
 	return out, nil
+}
+
+// leaderless is the error of the first partition that nobody leads yet.
+func leaderless(detail kadm.TopicDetail) error {
+	for _, p := range detail.Partitions.Sorted() {
+		if p.Leader < 0 {
+			return kerr.LeaderNotAvailable
+		}
+	}
+	return nil
 }
 
 func (a *Admin) topicConfigs(ctx context.Context, topic string) (map[string]string, error) {
