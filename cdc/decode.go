@@ -97,13 +97,16 @@ func (d *decoder) decode(data []byte, at change.LSN) (step, error) {
 	}
 }
 
-// parse guards pglogrepl's parsers, which index without looking: a short message is an error here, not a panic.
+// parse guards pglogrepl's parsers, which index and allocate without looking: a short message is an error here, not a panic.
 func parse(data []byte) (m pglogrepl.Message, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("malformed: %v", r)
 		}
 	}()
+	if data[0] == 'T' && (len(data) < 6 || uint64(binary.BigEndian.Uint32(data[1:]))*4 > uint64(len(data)-6)) {
+		return nil, errTuple // it would make room for what the message says it has, which no recover undoes
+	}
 	return pglogrepl.Parse(data)
 }
 
@@ -235,7 +238,8 @@ func (d *decoder) message(m *pglogrepl.LogicalDecodingMessage) (step, error) {
 	}
 	if !m.Transactional {
 		e.Source.TxID, e.Source.Time, e.Source.Origin, e.Source.OriginLSN = 0, time.Time{}, "", 0
-		e.Position = change.Position{Commit: change.LSN(m.LSN)}
+		// Its LSN is the end of its record, where the next record, a commit perhaps, begins: stay below that one's events.
+		e.Position = change.Position{Commit: change.LSN(m.LSN) - 1}
 		return step{kind: stepLoose, events: []change.Event{e}, end: change.LSN(m.LSN)}, nil
 	}
 	if !d.tx.open {

@@ -2,21 +2,21 @@
 // and writes one Kafka topic a table, in Debezium's format. [Source] is the service; [Check] finds out beforehand what
 // would keep it from starting.
 //
-//	      ┌──────────────────────── a failure that may go away ───────────────────────┐
-//	      ▼                                                                           │
-//	connecting ──► slot ──► snapshot ──► streaming ──(Stop)──► draining ──► stopped   │
-//	      │          │          │            │                                        │
-//	      └──────────┴──────────┴────────────┴────────────────────────────────────────┘
+//		      ┌──────────────────────── a failure that may go away ───────────────────────┐
+//		      ▼                                                                           │
+//		connecting ──► slot ──► snapshot ──► streaming ──(Stop)──► draining ──► stopped   │
+//		      │          │          │            │                                        │
+//		      └──────────┴──────────┴────────────┴────────────────────────────────────────┘
 //
-//   - connecting takes an advisory lock on the slot's name and checks everything. A second copy stays here and looks again every
-//     slot.retry.delay.ms: the slot (and, while the slot is being made or tables are read, the lock) is what lets only one work.
-//   - slot makes or adopts the publication and the slot, as [decide] plans from the stored offset, the slot and snapshot.mode.
-//   - snapshot reads the tables at one moment, as rows of op r. With a slot that was just made the moment is its exported snapshot: the
-//     stream sends exactly what the snapshot lacks. With a slot that was there before, transactions that the snapshot saw are left out
-//     of the stream. Either way nothing is missing and nothing comes twice.
-//   - streaming reads message by message; a transaction of any size is written as it arrives, and at most in.flight.bytes.max of it wait
-//     for Kafka. When Kafka is slow, reading stops; the server is still told that we live.
-//   - draining waits for acknowledgements up to drain.timeout.ms and stores the position.
+//	  - connecting takes an advisory lock on the slot's name and checks everything. A second copy stays here and looks again every
+//	    slot.retry.delay.ms: the slot (and, while the slot is being made or tables are read, the lock) is what lets only one work.
+//	  - slot makes or adopts the publication and the slot, as [decide] plans from the stored offset, the slot and snapshot.mode.
+//	  - snapshot reads the tables at one moment, as rows of op r. With a slot that was just made the moment is its exported snapshot: the
+//	    stream sends exactly what the snapshot lacks. With a slot that was there before, transactions that the snapshot saw are left out
+//	    of the stream. Either way nothing is missing and nothing comes twice.
+//	  - streaming reads message by message; a transaction of any size is written as it arrives, and at most in.flight.bytes.max of it wait
+//	    for Kafka. When Kafka is slow, reading stops; the server is still told that we live.
+//	  - draining waits for acknowledgements up to drain.timeout.ms and stores the position.
 //
 // # What PostgreSQL may forget
 //

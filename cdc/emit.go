@@ -74,6 +74,9 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 		return nil // Kafka has it: the server sends whole transactions, also the half that was acknowledged
 	}
 	ev.At = e.now()
+	if ev.Source.Time.IsZero() {
+		ev.Source.Time = ev.At // a message outside of transactions has no time of its own
+	}
 	if err := ev.Validate(); err != nil {
 		return err
 	}

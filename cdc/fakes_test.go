@@ -158,6 +158,12 @@ type memoryOffsets struct {
 	refuse error
 }
 
+func (m *memoryOffsets) get(field string) any {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.entry[field]
+}
+
 func (m *memoryOffsets) Load(context.Context, map[string]any) (map[string]any, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -252,11 +258,21 @@ type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(p []byte) (int, error) { w.t.Logf("%s", p); return len(p), nil }
 
-// start runs a source until the test ends, or until stop.
+// start runs a source until the test ends, or until Stop, and waits until it streams.
 func (w *world) start(t *testing.T) *Source {
 	t.Helper()
+	s := w.begin(t)
+	eventually(t, "the stream", func() bool {
+		phase := s.Status().Phase
+		return phase == phaseStreaming.String() || phase == phaseStopped.String()
+	})
+	return s
+}
+
+// begin is start without waiting.
+func (w *world) begin(t *testing.T) *Source {
+	t.Helper()
 	s := w.source(t)
-	w.kafka.over = false
 	if err := s.Start(context.WithoutCancel(t.Context())); err != nil {
 		t.Fatal(err)
 	}
@@ -266,8 +282,9 @@ func (w *world) start(t *testing.T) *Source {
 		}
 	})
 	go func() { // a source that gives up must not leave its test waiting
-		<-s.Done()
-		w.kafka.giveUp()
+		if <-s.Done(); s.Err() != nil {
+			w.kafka.giveUp()
+		}
 	}()
 	return s
 }

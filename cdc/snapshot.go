@@ -2,11 +2,13 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -47,7 +49,7 @@ func (s *snapshot) run(ctx context.Context) (*visibility, error) {
 	}
 	for i := range s.tables {
 		if err := s.read(ctx, &s.tables[i]); err != nil {
-			return nil, postgres.Explain(fmt.Errorf("read table %s: %w", &s.tables[i], err))
+			return nil, fmt.Errorf("read table %s: %w", &s.tables[i], explain(err))
 		}
 	}
 	return visible, s.release(nil)
@@ -114,8 +116,26 @@ func (s *snapshot) read(ctx context.Context, t *table) error {
 		return err
 	}}
 	_, err = s.conn.PgConn().CopyTo(ctx, reader, sql)
+	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && strings.HasPrefix(server.Code, "42") && server.Code != "42501" {
+		return &alteredError{err}
+	}
 	return err
 }
+
+// explain leaves what is explained here.
+func explain(err error) error {
+	if already := (*alteredError)(nil); errors.As(err, &already) {
+		return err
+	}
+	return postgres.Explain(err)
+}
+
+// alteredError is a table that was altered or dropped between the look at its columns and the reading: look again.
+type alteredError struct{ err error }
+
+func (e *alteredError) Error() string   { return "the table changed while it was read: " + e.err.Error() }
+func (e *alteredError) Unwrap() error   { return e.err }
+func (e *alteredError) Retryable() bool { return true }
 
 // published gives the columns and the condition under which the publication sends t's rows (PostgreSQL 15 and later), so
 // that a snapshot shows no more than the stream.

@@ -227,7 +227,7 @@ func (r *reader) message(data []byte, at change.LSN) error {
 		if err := r.write(step.events); err != nil {
 			return err
 		}
-		r.seal(progress{lsn: step.end, next: change.Position{Commit: step.end, Index: 1}})
+		r.seal(progress{lsn: step.end, next: change.Position{Commit: step.end}, txID: r.tracker.safe().txID})
 	default:
 		panic(fmt.Sprintf("cdc: impossible step %d", step.kind))
 	}

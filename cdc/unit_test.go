@@ -208,7 +208,7 @@ func TestOffsetsAreConnects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(fields["lsn"], fields["lsn_proc"], fields["lsn_commit"], fields["txId"], fields["ts_usec"]); got != "9007199254740993 9007199254740993 9007199254740993 852 1478267490123456" {
+	if got := fmt.Sprintf("%v %v %v %v %v", fields["lsn"], fields["lsn_proc"], fields["lsn_commit"], fields["txId"], fields["ts_usec"]); got != "9007199254740993 9007199254740993 9007199254740993 852 1478267490123456" {
 		t.Errorf("got %s", got)
 	}
 	back, err := decodeOffset(fields)

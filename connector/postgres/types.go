@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
@@ -53,6 +54,19 @@ func LoadTypes(ctx context.Context, conn *pgx.Conn) (*Types, error) {
 		types.byOID[oid] = resolve(found, oid)
 	}
 	return types, nil
+}
+
+// BuiltinTypes are those that every server has under the same numbers: enough to decode without a server.
+func BuiltinTypes() *Types {
+	const oidEnd = 10_000 // FirstGenbkiObjectId in PostgreSQL's transam.h: numbers below are assigned by hand
+	known := pgtype.NewMap()
+	types := &Types{byOID: map[uint32]change.Type{}}
+	for oid := range uint32(oidEnd) {
+		if t, ok := known.TypeForOID(oid); ok {
+			types.byOID[oid] = change.Type{Name: t.Name, Modifier: -1}
+		}
+	}
+	return types
 }
 
 // resolve follows domains and elements to a name. The catalog has no cycles: each step leads to a type that is older.

@@ -1,0 +1,104 @@
+package cdc
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/tandem-sync/tandem/connector/config"
+	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
+)
+
+func wantProblems(t *testing.T, w *world, want ...string) {
+	t.Helper()
+	problems, err := Check(t.Context(), w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range want {
+		found := false
+		for _, p := range problems {
+			found = found || strings.Contains(p.String(), one)
+		}
+		if !found {
+			t.Errorf("nothing says %q in %v", one, problems)
+		}
+	}
+	if len(problems) != len(want) {
+		t.Errorf("got %d problems, want %d: %v", len(problems), len(want), problems)
+	}
+}
+
+// Whoever sets this up has one look and one list, with the statements to run.
+func TestCheckReportsEverythingAtOnce(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Database(t)
+	role := "poor_" + dsnName(dsn)
+	w := newWorld(t, dsn, contacts+`; CREATE TABLE nokey (a int); CREATE UNLOGGED TABLE fast (id int PRIMARY KEY); CREATE TABLE none (id int PRIMARY KEY);
+		ALTER TABLE none REPLICA IDENTITY NOTHING; CREATE TABLE "a b" (id int PRIMARY KEY); CREATE TABLE a_b (id int PRIMARY KEY);
+		CREATE TABLE secret (id int PRIMARY KEY); ALTER TABLE secret ENABLE ROW LEVEL SECURITY; CREATE ROLE `+role+` LOGIN PASSWORD 'p';
+		GRANT SELECT ON ALL TABLES IN SCHEMA public TO `+role+`; REVOKE SELECT ON contact FROM `+role)
+	t.Cleanup(func() {
+		for _, sql := range []string{"DROP OWNED BY " + role, "DROP ROLE " + role} {
+			if _, err := w.db.Exec(context.Background(), sql); err != nil {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+	})
+	w.config.Tables = append(w.config.Tables, "sales.order")
+	w.config.Database.User, w.config.Database.Password = role, config.NewSecret("p")
+	wantProblems(t, w,
+		"run ALTER ROLE \""+role+"\" REPLICATION",
+		`no table matches "sales.order"`,
+		`GRANT SELECT ON "public"."contact"`,
+		`ALTER TABLE "public"."nokey" REPLICA IDENTITY FULL`,
+		`ALTER TABLE "public"."none" REPLICA IDENTITY FULL`,
+		`ALTER TABLE "public"."fast" SET LOGGED`,
+		`table public.secret: row security hides rows`,
+		`its topic crm.public.a_b is also that of`,
+		`let their owner run CREATE PUBLICATION tandem FOR TABLE`,
+	)
+	err := w.source(t).Start(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "9 problems") {
+		t.Errorf("the start: got %v", err)
+	}
+}
+
+func TestCheckOfSlotAndPublication(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), contacts+`; CREATE TABLE task (id int, due date, PRIMARY KEY (id, due)) PARTITION BY RANGE (due); CREATE TABLE part PARTITION OF task DEFAULT;
+		CREATE SCHEMA tandem; CREATE TABLE tandem.link (id int PRIMARY KEY); CREATE TABLE indexed (id int PRIMARY KEY, code text NOT NULL UNIQUE);
+		ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_code_key; CREATE PUBLICATION tandem FOR TABLE task, tandem.link, indexed WITH (publish = 'insert')`)
+	w.value(t, `SELECT slot_name::text FROM pg_create_physical_replication_slot($1)`, w.config.Slot)
+	defer w.exec(t, `SELECT pg_drop_replication_slot($1)`, w.config.Slot)
+	w.config.AutoCreate = "disabled"
+	wantProblems(t, w,
+		"it is a physical slot",
+		"it publishes only part of inserts, updates and deletes",
+		"publish_via_partition_root = true",
+		"warning: publication tandem: it holds the ledger's schema tandem",
+		`run ALTER PUBLICATION tandem ADD TABLE "public"."contact"`,
+		"warning: table public.indexed: its replica identity is an index without the primary key",
+	)
+}
+
+func TestCheckOfAHealthyDatabase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), contacts)
+	wantProblems(t, w)
+	w.start(t)
+	wantProblems(t, w) // also while it runs
+}
+
+func TestCheckOfServerSettings(t *testing.T) {
+	t.Parallel()
+	f := facts{version: 130009, walLevel: "replica", standby: true, replication: true, slots: 3, slotsMax: 3, senders: 2, sendersMax: 2}
+	var problems config.Problems
+	f.serverProblems(&problems)
+	f.slotProblems(Default(), &problems)
+	for _, want := range []string{"PostgreSQL 13 is too old", "wal_level is replica: run ALTER SYSTEM", "connect to the primary", "max_replication_slots is 3", "max_wal_senders is 2"} {
+		if !strings.Contains(problems.Error(), want) {
+			t.Errorf("nothing says %q in %v", want, problems)
+		}
+	}
+}
