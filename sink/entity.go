@@ -117,6 +117,10 @@ type translation struct {
 	fields    []mapping.Field
 	functions Functions
 	links     Links
+
+	base   map[string]ledger.FieldBase // of the link whose turn it is
+	verify bool                        // removed targets must be known to be there: we would clear references to them
+	reread []ledger.Link               // targets that have to be read for that
 }
 
 // fromRow gives the CRM's view.
@@ -151,7 +155,7 @@ func (t *translation) rowValue(ctx context.Context, f mapping.Field, raw change.
 	if raw.IsAbsent() {
 		return raw, "", "", nil
 	}
-	if f.Function != nil && !raw.IsNull() {
+	if f.Function != nil {
 		if raw, bad, err = t.call(ctx, f, true, raw); err != nil || bad != "" {
 			return raw, bad, "", err
 		}
@@ -186,6 +190,9 @@ func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (le
 			continue
 		}
 		value, bad, waits, err := t.pageValue(ctx, f, raw)
+		if err == nil && f.Relation != "" && waits == "" {
+			value, waits, err = t.unremoved(ctx, f, value, seen.ReadFrom)
+		}
 		if err != nil {
 			return ledger.View{}, err
 		}
@@ -219,7 +226,7 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 	if cerr != nil {
 		return value, cerr.Error(), "", nil
 	}
-	if f.Function == nil || value.IsNull() {
+	if f.Function == nil {
 		return value, "", "", nil
 	}
 	// What a person typed is brought into the function's own form: there and back.
@@ -303,7 +310,7 @@ func (t *translation) toRow(ctx context.Context, values change.Image) (raw chang
 		if err != nil {
 			return nil, nil, &DataError{Field: f.Name, Reason: err.Error()}
 		}
-		if f.Function != nil && !out.IsNull() {
+		if f.Function != nil {
 			converted, bad, err := t.call(ctx, f, false, out)
 			if err != nil {
 				return nil, nil, err

@@ -223,6 +223,14 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	default:
 		return r.notApplied(ctx, err)
 	}
+	got, err := r.t.fromPage(ctx, seen)
+	if err != nil {
+		return err
+	}
+	if ledger.EditedSince(r.in, got.Image) {
+		// The answer shows an edit that came after our read. The intent stays open: the next turn takes the page back out of the trash.
+		return r.commit(ctx, ledger.Commit{WroteAt: seen.ReadTo, Finish: r.later(r.w.Now(), false)})
+	}
 	r.observe("trashed", d)
 	r.latency()
 	return r.commit(ctx, ledger.Commit{State: &d.State, Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Emitted: &seen.Hash, Unhold: []string{"*"}, Finish: r.done()})
@@ -246,7 +254,15 @@ func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) err
 		return r.notApplied(ctx, err)
 	}
 	r.observe("restored", d)
-	return r.commit(ctx, ledger.Commit{State: &d.State, Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Unhold: []string{"*"}, Finish: r.later(r.w.Now(), false)})
+	c := ledger.Commit{Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Emitted: &seen.Hash, Finish: r.later(r.w.Now(), false)}
+	if d.State != "" {
+		c.State = &d.State
+	}
+	if len(d.Holds) > 0 {
+		return r.holding(ctx, c, d)
+	}
+	c.Unhold = []string{"*"}
+	return r.commit(ctx, c)
 }
 
 // openIntent looks first at a write whose outcome is not known (invariant 5). A create is looked up by its external id, once the index

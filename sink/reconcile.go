@@ -16,6 +16,7 @@ const (
 	visibleDelay = 50 * time.Millisecond // a commit reaches the slot before other sessions see it; it is a matter of milliseconds
 	waitDelay    = 2 * time.Second       // for a relation's target; doubled with each look
 	waitDelayMax = 5 * time.Minute
+	waitsMax     = 10          // looks for a relation's target, some 20 minutes; then the work is parked
 	failDelay    = time.Second // after a failure that may pass; doubled with each
 	failDelayMax = 10 * time.Minute
 	createWaits  = 4 // looks for which a new page waits for its relations, before it is made without them
@@ -66,7 +67,8 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 		return r.commit(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)})
 	}
 	fields := r.entity.fields(r.schema, r.row.Image)
-	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger}
+	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger,
+		base: r.link().Base, verify: r.w.Side == ledger.CRM}
 	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Now: r.w.Now()}
 	if err := r.viewRow(ctx); err != nil {
 		return err
@@ -197,6 +199,7 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 		c.Unhold = []string{"*"}
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
+	c.Reasons = append(c.Reasons, r.rereads()...)
 	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
@@ -231,6 +234,15 @@ func (r *reconciliation) otherSide(d ledger.Decision) []ledger.Reason {
 	return nil
 }
 
+// rereads is work for relation targets of which it must be known whether they are in the trash.
+func (r *reconciliation) rereads() []ledger.Reason {
+	var reasons []ledger.Reason
+	for _, target := range r.t.reread {
+		reasons = append(reasons, ledger.Reason{Sync: target.Sync, Entity: target.Entity, Side: ledger.Notion, Link: target.ID, Lane: r.work.Lane, Why: "reread"})
+	}
+	return reasons
+}
+
 func (r *reconciliation) reason(side ledger.Side, why string) ledger.Reason {
 	l := r.link()
 	return ledger.Reason{Sync: l.Sync, Entity: l.Entity, Side: side, Link: l.ID, Lane: r.work.Lane, Rank: r.entity.Mapping.Rank, Why: why}
@@ -248,9 +260,16 @@ func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
 		}
 		f.Parked += d.Parked[name]
 	}
-	if f.Parked == "" && len(d.Waits) > 0 {
-		f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
+	if f.Parked != "" || len(d.Waits) == 0 {
+		return f
 	}
+	if r.work.Attempts >= waitsMax {
+		// Nobody knows when; a sweep, or the next change, looks again.
+		name := change.Sorted(d.Waits)[0]
+		f.Parked = name + ": " + d.Waits[name]
+		return f
+	}
+	f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
 	return f
 }
 
@@ -280,13 +299,20 @@ func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
 	return nil
 }
 
-// hold records that the decision waits for a human; an alert goes out when a hold of this kind is new.
+// hold records that the decision waits for a human.
 func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
-	c := ledger.Commit{Holds: d.Holds, Finish: r.done(), Base: d.Agreed}
+	c := ledger.Commit{Base: d.Agreed}
 	if d.State != "" {
 		c.State = &d.State
 	}
 	r.sees(&c, d)
+	r.observe("held", d)
+	return r.holding(ctx, c, d)
+}
+
+// holding ends a turn with holds; an alert goes out when a hold of its kind is new.
+func (r *reconciliation) holding(ctx context.Context, c ledger.Commit, d ledger.Decision) error {
+	c.Holds, c.Finish = d.Holds, r.done()
 	known, err := r.w.Ledger.Holds(ctx, r.link().ID)
 	if err != nil {
 		return fmt.Errorf("read holds: %w", err)
@@ -297,7 +323,6 @@ func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
 			c.Alerts = append(c.Alerts, r.alert("hold", "", h.Reason, false, h.Kind))
 		}
 	}
-	r.observe("held", d)
 	return r.commit(ctx, c)
 }
 

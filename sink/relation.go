@@ -3,7 +3,9 @@ package sink
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -49,6 +51,40 @@ func (t *translation) linksOf(ctx context.Context, f mapping.Field, ends change.
 	return change.SetValue(ids...), "", nil
 }
 
+// unremoved looks at the targets that a page's relation does not show any more. Notion hides a target that is in the trash: that is not a
+// removal, and the target stays in the set. Whether a removed target is still there must be known from a read that is not older than
+// the relation's; sink/crm, which would clear the reference, waits for one.
+func (t *translation) unremoved(ctx context.Context, f mapping.Field, set change.Value, readFrom time.Time) (kept change.Value, waits string, err error) {
+	var missing []int64
+	for _, v := range t.base[f.Name].Value.Items() {
+		if !slices.ContainsFunc(set.Items(), v.Equal) {
+			if id, err := strconv.ParseInt(v.Text(), 10, 64); err == nil {
+				missing = append(missing, id)
+			}
+		}
+	}
+	if len(missing) == 0 {
+		return set, "", nil
+	}
+	found, err := t.links.ByID(ctx, missing)
+	if err != nil {
+		return set, "", fmt.Errorf("look up removed targets of %s: %w", f.Name, err)
+	}
+	items := slices.Clone(set.Items())
+	for _, id := range missing {
+		link, ok := found[id]
+		switch {
+		case !ok:
+		case link.State == ledger.PageTrashed || link.State == ledger.Trashed || link.State == ledger.Vanished:
+			items = append(items, change.TextValue(strconv.FormatInt(id, 10)))
+		case t.verify && link.Page != "" && link.ReadAt.Before(readFrom):
+			t.reread = append(t.reread, link)
+			waits = fmt.Sprintf("whether %s %s is still there is being looked at", link.Entity, link.Key)
+		}
+	}
+	return change.SetValue(items...), waits, nil
+}
+
 func endTexts(ends change.Value) []string {
 	switch ends.Kind() {
 	case change.Set, change.List:
@@ -87,8 +123,11 @@ func (t *translation) endsOf(ctx context.Context, set change.Value, side ledger.
 		if side == ledger.Notion {
 			end = link.Page
 		}
-		if !ok || end == "" {
+		switch {
+		case !ok || end == "":
 			return change.Value{}, fmt.Sprintf("link %d has no counterpart yet", id), nil
+		case side == ledger.Notion && (link.State == ledger.PageTrashed || link.State == ledger.Trashed):
+			return change.Value{}, fmt.Sprintf("the page of %s %s is in the trash: Notion would drop the reference", link.Entity, link.Key), nil
 		}
 		out = append(out, change.TextValue(end))
 	}

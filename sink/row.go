@@ -121,6 +121,7 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 	if next.Page != "" {
 		c.Reasons = append(c.Reasons, r.reason(ledger.Notion, "decided"))
 	}
+	c.Reasons = append(c.Reasons, r.rereads()...)
 	next.Waits = joined(d.Waits, next.Waits)
 	for name, why := range d.Parked {
 		if next.Parked == nil {

@@ -275,17 +275,30 @@ func decideRowGone(in Input) Decision {
 		return Decision{State: OutOfScope}
 	case !in.Notion.Read:
 		return Decision{Need: []Side{Notion}}
+	case in.Notion.Deleted && trashing(in.Link) && editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false) && in.Rules.WriteNotion:
+		// Somebody edited the page between our read and our trashing it: it comes back, and a person decides.
+		return Decision{Page: PageRestore, Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case !in.Notion.There:
 		return Decision{State: Trashed} // both ends are gone, or the page cannot be reached: nothing to do
 	case in.Rules.DeletesToPages == DeleteHold:
 		return Decision{Holds: []Hold{{Kind: "trash_page", At: in.Now, Reason: "the row was deleted; the mapping wants a person to decide about its page"}}}
 	case editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false):
-		return Decision{Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
-			Reason: "the row was deleted while its page was edited; the edit is kept until a person decides"}}}
+		return Decision{Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case !in.Rules.WriteNotion:
 		return Decision{}
 	}
 	return Decision{Page: PageTrash, State: Trashed}
+}
+
+func trashing(l Link) bool { return l.Intent != nil && l.Intent.Kind == IntentTrash }
+
+func deleteVersusEdit(now time.Time) Hold {
+	return Hold{Kind: "delete_vs_edit", At: now, Reason: "the row was deleted while its page was edited; the edit is kept until a person decides"}
+}
+
+// EditedSince reports that a page differs from the base in a field whose changes travel to the CRM.
+func EditedSince(in Input, page change.Image) bool {
+	return editedSince(in.Rules.Fields, in.Link, page, false)
 }
 
 // decidePageGone is for a link whose row is there and whose page is in the trash, elsewhere, or not to be found.
@@ -302,15 +315,15 @@ func decidePageGone(in Input) Decision {
 		d := Decision{Page: PageRestore, State: Live} // the row came back: so does its page
 		return d
 	case in.Rules.DeletesToRows == DeleteKeep:
-		return Decision{State: OutOfScope}
+		return Decision{State: PageTrashed}
 	case in.Rules.DeletesToRows == DeleteHold:
-		return Decision{Holds: []Hold{{Kind: "delete_row", At: in.Now,
+		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_row", At: in.Now,
 			Reason: "the page was put in the trash; the mapping wants a person to decide about its row"}}}
 	case editedSince(in.Rules.Fields, in.Link, in.CRM.Image, true):
-		return Decision{Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
+		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
 			Reason: "the page was put in the trash while its row was edited; the edit is kept until a person decides"}}}
 	case !in.Rules.WriteCRM:
-		return Decision{}
+		return Decision{State: PageTrashed}
 	}
 	return Decision{Row: RowDelete, State: RowDeleted}
 }

@@ -36,6 +36,8 @@ const (
 	OutOfScope State = "out_of_scope"
 	// Trashed is a link whose page is in the trash by our doing, after the row's delete.
 	Trashed State = "trashed"
+	// PageTrashed is a link whose page a person put in the trash, and whose row is still there. Relations to it read as empty in Notion.
+	PageTrashed State = "page_trashed"
 	// RowDeleted is a link whose row was deleted by our doing, after the page went to the trash.
 	RowDeleted State = "row_deleted"
 	// Vanished is a link one end of which cannot be found, without evidence of a delete. Nothing is written.

@@ -147,6 +147,15 @@ func (u *users) deleteRow(entity string) {
 	for _, v := range u.w.crm.tables[entity][key] {
 		u.w.truth.replaced(tokensOf(v), nil, "deleted with the row crm "+entity+"/"+key)
 	}
+	if entity == "contact" { // ON DELETE SET NULL
+		for _, deal := range u.w.crm.keys("deal") {
+			if row := u.w.crm.tables["deal"][deal]; row["contact"].Text() == key {
+				row = row.Clone()
+				row["contact"] = change.NullValue()
+				u.w.crm.put("deal", deal, row)
+			}
+		}
+	}
 	u.w.crm.put(entity, key, nil)
 }
 
