@@ -102,3 +102,26 @@ func TestCheckOfServerSettings(t *testing.T) {
 		}
 	}
 }
+
+// The CRM's owner gives as little as possible: REPLICATION, SELECT, and a publication that the owner made.
+func TestLeastPrivilege(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Database(t)
+	role := "least_" + dsnName(dsn)
+	w := newWorld(t, dsn, contacts+`; INSERT INTO contact (name) VALUES ('Ada'); CREATE ROLE `+role+` LOGIN REPLICATION PASSWORD 'p';
+		GRANT SELECT ON contact TO `+role+`; CREATE PUBLICATION tandem FOR TABLE contact`)
+	t.Cleanup(func() {
+		for _, sql := range []string{"DROP OWNED BY " + role, "DROP ROLE " + role} {
+			if _, err := w.db.Exec(context.Background(), sql); err != nil {
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+	})
+	w.config.Database.User, w.config.Database.Password = role, config.NewSecret("p")
+	w.config.AutoCreate = "disabled"
+	wantProblems(t, w)
+	s := w.start(t)
+	w.exec(t, `UPDATE contact SET phone = '1'`)
+	wantRecords(t, w, `r {"id":1}`, `u {"id":1}`)
+	s.Stop()
+}

@@ -27,7 +27,7 @@ type offset struct {
 	LSNCommit         change.LSN  `json:"lsn_commit"`
 	TxID              int64       `json:"txId,omitempty"`
 	Micros            int64       `json:"ts_usec,omitempty"`  // of that transaction's commit
-	Snapshot          string      `json:"snapshot,omitempty"` // "INITIAL" while a snapshot runs
+	Snapshot          any         `json:"snapshot,omitempty"` // "INITIAL" while a snapshot runs
 	SnapshotCompleted bool        `json:"snapshot_completed"`
 	Next              string      `json:"tandem_next,omitempty"`         // Position of the first event that Kafka may lack
 	System            string      `json:"tandem_system,omitempty"`       // the cluster's system identifier
@@ -37,7 +37,10 @@ type offset struct {
 
 const snapshotRunning = "INITIAL"
 
-func (o *offset) running() bool { return o.Snapshot != "" && !o.SnapshotCompleted }
+// running reports that a snapshot was begun and not finished. Old Debeziums have a boolean.
+func (o *offset) running() bool {
+	return o.Snapshot != nil && o.Snapshot != "" && o.Snapshot != false && !o.SnapshotCompleted
+}
 
 // next gives the first event that Kafka may lack. An offset of Debezium's has none: everything after its LSN.
 func (o *offset) next() change.Position {

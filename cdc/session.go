@@ -121,21 +121,14 @@ func (s *session) connect(ctx context.Context) error {
 	if s.control, err = postgres.Connect(ctx, s.config.Database); err != nil {
 		return err
 	}
-	var problems interface{ Err() error }
-	if s.facts, problems, err = s.look(ctx); err != nil {
+	if err := s.look(ctx); err != nil {
 		return err
-	}
-	if err := problems.Err(); err != nil {
-		return fmt.Errorf("check the database: %w", err)
 	}
 	if err := takeLock(ctx, s.control, s.config.Slot); err != nil {
 		return err
 	}
-	if s.facts, problems, err = s.look(ctx); err != nil { // again: the other copy may have made the slot
+	if err := s.look(ctx); err != nil { // again: the other copy may have made the slot
 		return err
-	}
-	if err := problems.Err(); err != nil {
-		return fmt.Errorf("check the database: %w", err)
 	}
 	if s.facts.slot != nil && s.facts.slot.activePID != 0 {
 		return &HeldError{Slot: s.config.Slot, PID: s.facts.slot.activePID}
@@ -147,10 +140,33 @@ func (s *session) connect(ctx context.Context) error {
 	return err
 }
 
-func (s *session) look(ctx context.Context) (*facts, interface{ Err() error }, error) {
+// look checks everything. What is found at the first start is for people to mend; what is found later, when it worked before,
+// may be a switch-over or our own old connection that the server has not noticed to be gone.
+func (s *session) look(ctx context.Context) error {
 	f, problems, err := examine(ctx, s.control, s.config, s.filter)
-	return f, problems, err
+	if err != nil {
+		return err
+	}
+	s.facts = f
+	if err := problems.Err(); err != nil {
+		return &CheckError{err: fmt.Errorf("check the database: %w", err), retry: s.proven}
+	}
+	return nil
 }
+
+// CheckError is returned when the database is not as the connector needs it. It holds every problem.
+type CheckError struct {
+	err   error
+	retry bool
+}
+
+func (e *CheckError) Error() string { return e.err.Error() }
+
+// Unwrap gives the [config.Problems].
+func (e *CheckError) Unwrap() error { return e.err }
+
+// Retryable reports that it worked before in this run.
+func (e *CheckError) Retryable() bool { return e.retry }
 
 func (s *session) prepareSlot(ctx context.Context) error {
 	identified, err := pglogrepl.IdentifySystem(ctx, s.stream)

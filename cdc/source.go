@@ -37,6 +37,7 @@ type Source struct {
 	ready     func()
 	streaming func()
 	runID     string
+	proven    bool // it has streamed in this run
 }
 
 // New checks the configuration. Nothing is connected before Start.
@@ -64,10 +65,10 @@ func (s *Source) Status() Status {
 
 // loop runs session after session until ctx ends or a failure will not go away.
 func (s *Source) loop(ctx context.Context, ready func()) error {
-	s.ready, s.runID = ready, rand.Text()
+	s.ready, s.runID, s.proven = ready, rand.Text(), false
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(pauseFirst), backoff.WithMaxInterval(pauseMax), backoff.WithMaxElapsedTime(0))
-	said := ""
-	s.streaming = func() { pauses.Reset(); said = "" }
+	said := nothing
+	s.streaming = func() { pauses.Reset(); said, s.proven = nothing, true }
 	defer s.phase.Store(int32(phaseStopped))
 	for {
 		err := s.session(ctx)
@@ -82,7 +83,11 @@ func (s *Source) loop(ctx context.Context, ready func()) error {
 		if errors.As(err, &held) {
 			pause = s.config.SlotRetryDelay
 		}
-		if now := family(err); now != said {
+		now := interrupted
+		if held != nil {
+			now = waiting
+		}
+		if now != said {
 			said = now
 			s.say(err)
 		}
@@ -95,6 +100,15 @@ func (s *Source) loop(ctx context.Context, ready func()) error {
 	}
 }
 
+// trouble is what was said last, so that it is said once and not at every try.
+type trouble int
+
+const (
+	nothing trouble = iota
+	waiting
+	interrupted
+)
+
 // say tells once of each kind of trouble.
 func (s *Source) say(err error) {
 	if held := (*HeldError)(nil); errors.As(err, &held) {
@@ -102,14 +116,6 @@ func (s *Source) say(err error) {
 		return
 	}
 	s.log.Warn("the stream is interrupted; it is tried again until it works", "err", err)
-}
-
-// family tells kinds of trouble apart without numbers that change from try to try.
-func family(err error) string {
-	if held := (*HeldError)(nil); errors.As(err, &held) {
-		return "held"
-	}
-	return "interrupted"
 }
 
 func (s *Source) session(ctx context.Context) error {
