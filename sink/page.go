@@ -53,7 +53,8 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 }
 
 func joined(a, b map[string]string) map[string]string {
-	out := maps.Clone(a)
+	out := map[string]string{}
+	maps.Copy(out, a)
 	maps.Copy(out, b)
 	return out
 }
@@ -238,9 +239,9 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 
 // restorePage takes a page out of the trash because its row is back; the fields are merged in the next turn, on a new read.
 func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) error {
-	before := ledger.Commit{
-		Intent: &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: r.in.Notion.At, At: r.w.Now()},
-		Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}},
+	before := ledger.Commit{Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
+	if r.link().Intent == nil { // an open one says that we trashed the page, which must not be forgotten before it is back
+		before.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: r.in.Notion.At, At: r.w.Now()}
 	}
 	if err := r.step(ctx, before); err != nil {
 		return err
@@ -250,6 +251,8 @@ func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) err
 	case err == nil:
 	case unknown(err):
 		return r.unknown(ctx, err)
+	case r.link().Intent != nil:
+		return err
 	default:
 		return r.notApplied(ctx, err)
 	}

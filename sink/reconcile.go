@@ -200,6 +200,9 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
 	c.Reasons = append(c.Reasons, r.rereads()...)
+	if other, ok := r.item.Work(r.w.Side.Other()); ok && other.Parked != "" && len(d.Parked) == 0 && len(d.Holds) == 0 && r.link().Page != "" {
+		c.Reasons = append(c.Reasons, r.reason(r.w.Side.Other(), "freed")) // its cause may be gone: this turn found nothing wrong
+	}
 	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
