@@ -34,6 +34,6 @@
 // # What is not
 //
 // Rows are not read again for the sake of a large value that an update left alone: without REPLICA IDENTITY FULL it is the
-// placeholder. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
+// placeholder. A table that is made after the start is captured after the next start. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
 // Schema changes have no records of their own. The key's column order is today's, its columns are the time's.
 package cdc

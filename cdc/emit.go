@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -47,12 +48,13 @@ type emitter struct {
 	orders  map[tableName]int64 // events of the open transaction, by table
 	order   int64
 	now     func() time.Time
+	records *atomic.Uint64 // handed to the sink
 }
 
-func newEmitter(c *Config, sink Sink, runID string, log *slog.Logger) *emitter {
+func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
 	e := &emitter{
 		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), topics: map[tableName]string{}, cut: map[tableName]bool{},
-		orders: map[tableName]int64{}, now: time.Now,
+		orders: map[tableName]int64{}, now: time.Now, records: records,
 	}
 	if c.ContextHeaders {
 		for _, h := range [][2]string{
@@ -151,6 +153,7 @@ func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
 		}
 	}
 	f.add()
+	e.records.Add(1)
 	e.sink.Send(ctx, r, func(err error) {
 		f.ack(err)
 		e.budget.Release(charge) // last: who finds the budget whole finds the outcomes recorded

@@ -260,7 +260,7 @@ func TestConfirmedIsNeverAheadOfKafka(t *testing.T) {
 	w.kafka.setHold(false)
 	end, _ := change.ParseLSN(w.value(t, `SELECT pg_current_wal_lsn()::text`))
 	eventually(t, "the confirmed position to follow", func() bool { return confirmed() >= end })
-	if got := s.Status(); got.Confirmed < end || got.Phase != "streaming" {
+	if got := s.Status(); got.Confirmed < end || got.Phase != "streaming" || got.Records != 1 || time.Since(got.Committed) > time.Minute || got.ServerEnd < end {
 		t.Errorf("status: %+v", got)
 	}
 }

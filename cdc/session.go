@@ -233,7 +233,7 @@ func (s *session) start() (change.LSN, error) {
 // takeSnapshot reads the tables if it was planned, and stores where the stream begins.
 func (s *session) takeSnapshot(ctx context.Context) error {
 	s.tracker = &tracker{}
-	s.emitter = newEmitter(&s.config, s.sink, s.runID, s.log)
+	s.emitter = newEmitter(&s.config, s.sink, s.runID, &s.records, s.log)
 	if s.plan.resume {
 		s.tracker.progress = progress{lsn: s.stored.LSN, next: s.stored.next(), txID: s.stored.TxID}
 		s.emitter.resume = s.stored.next()

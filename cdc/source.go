@@ -31,6 +31,9 @@ type Source struct {
 
 	phase     atomic.Int32
 	confirmed atomic.Uint64 // the LSN that is stored in Kafka, and that PostgreSQL is told
+	serverEnd atomic.Uint64 // how far the server has sent
+	committed atomic.Int64  // commit time of the newest change that was written, in microseconds; 0: none yet
+	records   atomic.Uint64 // handed to Kafka since the program started
 	wake      chan struct{} // capacity 1: store the position now
 
 	// Of the current run; set by its loop before the first session.
@@ -56,11 +59,20 @@ func (s *Source) Start(ctx context.Context) error { return s.RunReady(ctx, s.loo
 type Status struct {
 	Phase     string
 	Confirmed change.LSN // PostgreSQL may forget up to here
+	ServerEnd change.LSN // how far the server has sent; the difference is what waits for Kafka, or for the next report
+	Committed time.Time  // when the newest change that was written was committed; zero: none was
+	Records   uint64     // handed to Kafka since the program started
 }
 
 // Status may be asked from any goroutine, at any time.
 func (s *Source) Status() Status {
-	return Status{Phase: phase(s.phase.Load()).String(), Confirmed: change.LSN(s.confirmed.Load())}
+	status := Status{
+		Phase: phase(s.phase.Load()).String(), Confirmed: change.LSN(s.confirmed.Load()), ServerEnd: change.LSN(s.serverEnd.Load()), Records: s.records.Load(),
+	}
+	if micros := s.committed.Load(); micros != 0 {
+		status.Committed = time.UnixMicro(micros).UTC()
+	}
+	return status
 }
 
 // loop runs session after session until ctx ends or a failure will not go away.

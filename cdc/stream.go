@@ -182,6 +182,7 @@ func (r *reader) copyData(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("read a keepalive: %w", err)
 		}
+		r.serverEnd.Store(uint64(m.ServerWALEnd))
 		if r.flight == nil {
 			r.tracker.keepalive(change.LSN(m.ServerWALEnd))
 		}
@@ -195,6 +196,7 @@ func (r *reader) copyData(data []byte) error {
 		if err != nil {
 			return fmt.Errorf("read WAL data: %w", err)
 		}
+		r.serverEnd.Store(max(r.serverEnd.Load(), uint64(m.ServerWALEnd)))
 		return r.message(m.WALData, change.LSN(m.WALStart))
 	}
 	return fmt.Errorf("read the stream: unknown message %q", data[0])
@@ -267,6 +269,9 @@ func (r *reader) pause() {
 }
 
 func (r *reader) commit(end change.LSN) {
+	if !r.skip {
+		r.committed.Store(r.decoder.ended.time.UnixMicro())
+	}
 	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.ended.id, time: r.decoder.ended.time})
 }
 

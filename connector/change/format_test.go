@@ -116,7 +116,9 @@ func TestValuesAsDebeziumRepresentsThem(t *testing.T) {
 	day, _ := ParseDate("2016-11-04")
 	midnight, _ := ParseTime("24:00:00")
 	numeric := func(p, s int32) int32 { return p<<16 | s&0x7ff + 4 }
-	one := func(f Format, typ string, mod int32, v Value) string { return string(f.AppendColumn(nil, Type{typ, mod}, v)) }
+	one := func(f Format, typ string, mod int32, v Value) string {
+		return string(f.AppendColumn(nil, Type{typ, mod}, v))
+	}
 	for _, tc := range []struct {
 		name, got, want string
 	}{

@@ -124,7 +124,7 @@ func (s *Server) prepare(ctx context.Context) error {
 	if s.base, err = s.makeBase(); err != nil {
 		return err
 	}
-	if s.socket, err = makeTemp("pgs"); err != nil {
+	if s.socket, err = makeTemp(tempPrefix + strconv.Itoa(os.Getpid()) + "-s"); err != nil {
 		return err
 	}
 	if s.identity, err = s.choose(ctx); err != nil {
@@ -146,8 +146,8 @@ func (s *Server) prepare(ctx context.Context) error {
 }
 
 func (s *Server) makeBase() (string, error) {
+	removeOrphans()
 	if s.options.DataDir == "" {
-		removeOrphans()
 		return makeTemp(tempPrefix + strconv.Itoa(os.Getpid()) + "-")
 	}
 	dir, err := filepath.Abs(s.options.DataDir)

@@ -13,20 +13,24 @@ const tempPrefix = "tandem-pg-" // and the number of the process that owns it
 
 // makeTemp makes a folder with a short name: a unix socket's whole path may have 107 bytes (unix(7)).
 func makeTemp(prefix string) (string, error) {
-	parent := os.TempDir()
-	if len(parent) > 60 {
-		parent = "/tmp"
-	}
-	dir, err := os.MkdirTemp(parent, prefix)
+	dir, err := os.MkdirTemp(tempParent(), prefix)
 	if err != nil {
 		return "", fmt.Errorf("make a temporary folder for the server: %w", err)
 	}
 	return dir, nil
 }
 
-// removeOrphans removes data folders whose owners were killed before they could. Best effort: it frees disk, no more.
+func tempParent() string {
+	const bytesMax = 50
+	if parent := os.TempDir(); len(parent) <= bytesMax {
+		return parent
+	}
+	return "/tmp"
+}
+
+// removeOrphans removes folders whose owners were killed before they could. Best effort: it frees disk, no more.
 func removeOrphans() {
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), tempPrefix+"*"))
+	dirs, _ := filepath.Glob(filepath.Join(tempParent(), tempPrefix+"*"))
 	for _, dir := range dirs {
 		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), tempPrefix), "-")
 		pid, err := strconv.Atoi(number)
