@@ -121,7 +121,7 @@ func newRootCommand(out *output) *cobra.Command {
 // commands are all of them, one file each.
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
-		newRunCommand(g),
+		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g),
 		newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}
 }

@@ -82,11 +82,13 @@ type notionKeys struct {
 	Version  string
 	Rate     int
 	IndexLag time.Duration
+
+	optional bool // a command that can do without a token
 }
 
 func (n *notionKeys) Define(s *config.Set) {
 	const group = "Notion"
-	s.Password(&n.Token, config.Key{Name: "notion.token", Required: true, Importance: config.High, Group: group, Doc: "The connection's secret, best as a reference: ${env:NOTION_TOKEN}."})
+	s.Password(&n.Token, config.Key{Name: "notion.token", Required: !n.optional, Importance: config.High, Group: group, Doc: "The connection's secret, best as a reference: ${env:NOTION_TOKEN}."})
 	s.String(&n.BaseURL, config.Key{Name: "notion.base.url", Default: notionapi.DefaultBaseURL, Importance: config.Low, Group: group, Doc: "Where Notion's API is; another address is for the emulator."})
 	s.String(&n.Version, config.Key{Name: "notion.version", Default: notionapi.DefaultVersion, Importance: config.Low, Group: group, Doc: "The Notion-Version that we speak."})
 	s.Int(&n.Rate, config.Key{Name: "notion.rate.per.minute", Default: "180", Group: group, Validate: config.Between(1, 1_000_000),

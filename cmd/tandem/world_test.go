@@ -159,7 +159,9 @@ func (w *world) writeFiles(override map[string]string) {
 	if err := os.CopyFS(filepath.Join(w.dir, "mappings"), os.DirFS("../../deploy/examples/mappings")); err != nil {
 		w.t.Fatal(err)
 	}
-	w.editMapping("contact", func(m map[string]any) { m["creates"] = map[string]any{"to_notion": true, "to_crm": true, "quiet_seconds": 0} })
+	w.editMapping("contact", func(m map[string]any) {
+		m["creates"] = map[string]any{"to_notion": true, "to_crm": true, "quiet_seconds": 0}
+	})
 	w.write("plugins.json", []map[string]any{{"name": "phone", "command": []string{phonePlugin(w.t)}}})
 	common := map[string]string{
 		"database.hostname": "", "database.port": "", "database.dbname": "", "database.user": "", "database.password": "",

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+type statusOptions struct {
+	sessionOptions
+	Top int
+}
+
+func newStatusCommand(g *globalOptions) *cobra.Command {
+	o := &statusOptions{sessionOptions: sessionOptions{globalOptions: g}}
+	c := &cobra.Command{
+		Use:   "status --config FILE",
+		Short: "Show what is linked, what waits, and what waits for a person",
+		Long: `Status reads the ledger: how many rows and pages belong together, what work waits for which side and since when, and the records that do
+not go on by themselves, each with its reason.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+	}
+	o.addFlags(c)
+	c.Flags().IntVar(&o.Top, "top", 10, "how many records that wait for something are listed")
+	return c
+}
+
+// statusAnswer is what status prints as JSON.
+type statusAnswer struct {
+	Sync     string          `json:"sync"`
+	At       time.Time       `json:"at"`
+	Entities []entityStatus  `json:"entities"`
+	Work     []workStatus    `json:"work"`
+	Pending  []pendingStatus `json:"pending"`
+	More     bool            `json:"more"` // more records are pending than are listed
+}
+
+type entityStatus struct {
+	Entity    string `json:"entity"`
+	Live      int    `json:"live"`
+	Half      int    `json:"half"`
+	Vanished  int    `json:"vanished"`
+	Holds     int    `json:"holds"`
+	Conflicts int    `json:"conflicts"`
+	Alerts    int    `json:"alerts_undelivered"`
+}
+
+type workStatus struct {
+	Entity string    `json:"entity"`
+	Side   string    `json:"side"`
+	Lane   string    `json:"lane"`
+	Due    int       `json:"due"`
+	Later  int       `json:"later"`
+	Parked int       `json:"parked"`
+	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+type pendingStatus struct {
+	Entity  string    `json:"entity"`
+	Key     string    `json:"key,omitempty"`
+	Page    string    `json:"page,omitempty"`
+	Kind    string    `json:"kind"` // parked, held, retried
+	Side    string    `json:"side,omitempty"`
+	Reason  string    `json:"reason"`
+	Since   time.Time `json:"since"`
+	NextTry time.Time `json:"next_try,omitzero"`
+}
+
+func (o *statusOptions) run(ctx context.Context) error {
+	a, err := o.app()
+	if err != nil {
+		return err
+	}
+	if o.Top < 0 {
+		return usagef("--top must not be negative")
+	}
+	s, err := a.openSession(ctx, o.Config)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	answer, err := s.status(ctx, o.Top)
+	if err != nil {
+		return err
+	}
+	if o.JSON {
+		return o.out.json(answer)
+	}
+	o.show(answer)
+	return nil
+}
+
+func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
+	answer := statusAnswer{Sync: s.sync, At: time.Now().UTC(), Entities: []entityStatus{}, Work: []workStatus{}, Pending: []pendingStatus{}}
+	counts, err := s.store.Counts(ctx, s.sync)
+	if err != nil {
+		return answer, err
+	}
+	for _, c := range counts {
+		answer.Entities = append(answer.Entities, entityStatus{c.Entity, c.Links, c.Half, c.Vanished, c.Holds, c.Conflicts, c.Alerts})
+	}
+	tallies, err := s.store.Tallies(ctx, s.sync, answer.At)
+	if err != nil {
+		return answer, err
+	}
+	for _, t := range tallies {
+		answer.Work = append(answer.Work, workStatus{t.Entity, string(t.Side), string(t.Lane), t.Due, t.Later, t.Parked, t.Oldest})
+	}
+	pending, err := s.store.Pending(ctx, s.sync, top+1)
+	if err != nil {
+		return answer, err
+	}
+	answer.More = len(pending) > top
+	for _, p := range pending[:min(top, len(pending))] {
+		answer.Pending = append(answer.Pending, pendingOf(p)...)
+	}
+	return answer, nil
+}
+
+// pendingOf says why one link does not go on by itself.
+func pendingOf(p ledger.Pending) []pendingStatus {
+	var out []pendingStatus
+	base := pendingStatus{Entity: p.Link.Entity, Key: p.Link.Key, Page: p.Link.Page}
+	for _, h := range p.Holds {
+		held := base
+		held.Kind, held.Reason, held.Since = "held", h.Reason, h.At
+		out = append(out, held)
+	}
+	for _, w := range p.Work {
+		line := base
+		line.Side, line.Since = string(w.Side), w.FirstSeen
+		isHold := slices.ContainsFunc(p.Holds, func(h ledger.Hold) bool { return h.Reason == w.Parked })
+		switch {
+		case isHold:
+			continue // said above
+		case w.Parked != "":
+			line.Kind, line.Reason = "parked", w.Parked
+		case w.Attempts > 0:
+			line.Kind, line.Reason, line.NextTry = "retried", fmt.Sprintf("tried %d times; explain says why it waits", w.Attempts), w.NotBefore
+		default:
+			continue
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+func (o *statusOptions) show(a statusAnswer) {
+	o.out.printf("sync %s\n\n", a.Sync)
+	if len(a.Entities) == 0 {
+		o.out.printf("nothing is linked yet\n")
+	} else {
+		var rows [][]string
+		for _, e := range a.Entities {
+			rows = append(rows, []string{e.Entity, fmt.Sprint(e.Live), fmt.Sprint(e.Half), fmt.Sprint(e.Vanished), fmt.Sprint(e.Holds), fmt.Sprint(e.Conflicts), fmt.Sprint(e.Alerts)})
+		}
+		o.out.table([]string{"ENTITY", "LINKED", "HALF", "VANISHED", "HELD", "CONFLICTS", "ALERTS UNSENT"}, rows)
+	}
+	o.out.printf("\n")
+	if len(a.Work) == 0 {
+		o.out.printf("no work waits\n")
+	} else {
+		var rows [][]string
+		for _, w := range a.Work {
+			rows = append(rows, []string{w.Entity, "to " + w.Side, w.Lane, fmt.Sprint(w.Due - w.Later), fmt.Sprint(w.Later), fmt.Sprint(w.Parked), ago(a.At, w.Oldest)})
+		}
+		o.out.table([]string{"ENTITY", "SIDE", "LANE", "DUE", "LATER", "PARKED", "OLDEST"}, rows)
+	}
+	if len(a.Pending) == 0 {
+		return
+	}
+	o.out.printf("\nwaiting for something:\n")
+	for _, p := range a.Pending {
+		name := strings.TrimSpace(p.Entity + " " + p.Key)
+		if p.Key == "" {
+			name = p.Entity + " page " + p.Page
+		}
+		o.out.printf("  %s  %s since %s: %s\n", printable(name), p.Kind, ago(a.At, p.Since), printable(short(p.Reason, 300)))
+	}
+	if a.More {
+		o.out.printf("  … and more: --top says how many are listed\n")
+	}
+}
+
+// ago says how long ago a time was, as short as a table wants it.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	d := now.Sub(t)
+	switch {
+	case d < time.Second:
+		return "now"
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
