@@ -92,7 +92,7 @@ type Decision struct {
 	ToNotion  change.Image         // values for the page, by field
 	ToCRM     change.Image         // values for the row, by field
 	Mark      bool                 // the page's external id must be written (or cleared, where it is another page's)
-	Agreed    map[string]FieldBase // base moves that need no write: both sides show the value
+	Agreed    map[string]FieldBase // base moves that need no write: both sides show the value, or the page shows what we sent
 	Observed  change.Image         // what would have been written, were writing on
 	Conflicts []Conflict
 	Holds     []Hold

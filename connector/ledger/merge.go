@@ -36,50 +36,66 @@ type field struct {
 
 // newField gathers a field's three values; false if the field has to be left out, with the reason in d.
 func newField(in Input, p Policy, d *Decision) (*field, bool) {
-	for _, view := range []View{in.CRM, in.Notion} {
-		if reason := view.Bad[p.Name]; reason != "" {
-			d.park(p.Name, reason)
-			return nil, false
-		}
-		if what := view.Waits[p.Name]; what != "" {
-			if d.Waits == nil {
-				d.Waits = map[string]string{}
-			}
-			d.Waits[p.Name] = what
-			return nil, false
-		}
-	}
 	crm, crmRead := in.CRM.Image[p.Name]
 	notion, notionRead := in.Notion.Image[p.Name]
-	if !crmRead || !notionRead {
-		return nil, false
-	}
 	base, based := in.Link.Base[p.Name]
 	if based && base.Rule != p.Rule {
 		based = false
+	}
+	f := &field{in: in, policy: p, base: base, based: based, crm: crm, notion: notion}
+	if notionRead && f.recogniseOwnWrite() {
+		d.Agreed[p.Name] = f.base // whatever else becomes of the field: what we sent has arrived, and the intent may go
+	}
+	if leftOut(in, p.Name, d) || !crmRead || !notionRead {
+		return nil, false
 	}
 	if s := base.Stuck; s != nil && change.Equal(s.CRM, crm) && change.Equal(s.Notion, notion) {
 		d.park(p.Name, s.Reason)
 		return nil, false
 	}
-	f := &field{in: in, policy: p, base: base, based: based, crm: crm, notion: notion}
-	f.recogniseOwnWrite()
 	return f, true
 }
 
-// recogniseOwnWrite takes a value that we sent, and of whose arrival we never heard, for what it is: ours, hence the base.
-func (f *field) recogniseOwnWrite() {
-	if f.in.Link.Intent == nil {
-		return
-	}
-	sent, ok := f.in.Link.Intent.Values[f.policy.Name]
-	if ok && change.Equal(sent, f.notion) && !(f.based && change.Equal(f.base.Value, sent)) {
-		if own, merged := f.in.Link.Intent.Bases[f.policy.Name]; merged {
-			sent = own
+// leftOut reports that a side's value cannot be used or has to wait, and records why.
+func leftOut(in Input, name string, d *Decision) bool {
+	views := []View{in.CRM, in.Notion}
+	for _, view := range views {
+		if reason := view.Bad[name]; reason != "" {
+			d.park(name, reason)
+			return true
 		}
-		f.base = FieldBase{Value: sent, Rule: f.policy.Rule, CRMSeen: f.base.CRMSeen, NotionSeen: f.in.Notion.At}
-		f.based = true
 	}
+	for _, view := range views {
+		if what := view.Waits[name]; what != "" {
+			if d.Waits == nil {
+				d.Waits = map[string]string{}
+			}
+			d.Waits[name] = what
+			return true
+		}
+	}
+	return false
+}
+
+// recogniseOwnWrite takes a value that we sent, and of whose arrival we never heard, for what it is: ours, hence the base. The page that shows
+// it is the evidence (invariant 2).
+func (f *field) recogniseOwnWrite() bool {
+	if f.in.Link.Intent == nil {
+		return false
+	}
+	name := f.policy.Name
+	sent, ok := f.in.Link.Intent.Values[name]
+	if !ok || !change.Equal(sent, f.notion) || f.based && change.Equal(f.base.Value, sent) {
+		return false
+	}
+	seen := f.base.CRMSeen
+	f.base = Landed(f.base, f.policy.Rule, Notion, sent, sent, f.in.Notion.At)
+	f.base.CRMSeen = seen
+	if own, merged := f.in.Link.Intent.Bases[name]; merged {
+		f.base.Value = own
+	}
+	f.based = true
+	return true
 }
 
 func (f *field) decide() {

@@ -1,0 +1,573 @@
+package ledger_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// The three values of the small world. null is the one that people make by clearing a field.
+var (
+	null   = change.NullValue()
+	one    = change.TextValue("one")
+	two    = change.TextValue("two")
+	domain = []change.Value{null, one, two}
+)
+
+// sight is what a side shows of the one field.
+type sight int
+
+const (
+	shows sight = iota
+	unread
+	bad
+	waits
+)
+
+// order is which of two edits came later, as far as the intervals tell.
+type order int
+
+const (
+	overlap order = iota
+	crmLater
+	notionLater
+)
+
+// world is one case of one field on a link whose ends are both there.
+type world struct {
+	base        change.Value // absent: none
+	otherRule   bool         // the base was agreed under another rule
+	crm, notion change.Value
+	seesCRM     sight
+	seesNotion  sight
+	toNotion    bool
+	toCRM       bool
+	tie         ledger.Side
+	initial     ledger.Side
+	writeNotion bool
+	writeCRM    bool
+	clock       order
+	intent      change.Value // absent: none
+	elements    bool
+	stuck       bool
+}
+
+func (w world) String() string {
+	return fmt.Sprintf("base=%s rule-changed=%t crm=%s(%d) notion=%s(%d) toNotion=%t toCRM=%t tie=%s initial=%s writeNotion=%t writeCRM=%t clock=%d intent=%s elements=%t stuck=%t",
+		w.base, w.otherRule, w.crm, w.seesCRM, w.notion, w.seesNotion, w.toNotion, w.toCRM, w.tie, w.initial, w.writeNotion, w.writeCRM, w.clock, w.intent, w.elements, w.stuck)
+}
+
+const field, rule = "f", "r1"
+
+// input makes the decision's input of a world.
+func (w world) input() ledger.Input {
+	in := ledger.Input{
+		Rules: ledger.Rules{
+			Fields: []ledger.Policy{{Name: field, Rule: rule, ToNotion: w.toNotion, ToCRM: w.toCRM, Tie: w.tie, Initial: w.initial, Elements: w.elements, Critical: true}},
+			WriteNotion: w.writeNotion, WriteCRM: w.writeCRM, CreatePages: true, CreateRows: true, Skew: time.Second,
+		},
+		Link:   ledger.Link{ID: 1, Key: "k", Page: "p", External: "x", State: ledger.Live, Base: map[string]ledger.FieldBase{}},
+		CRM:    view(w.crm, w.seesCRM),
+		Notion: view(w.notion, w.seesNotion),
+		Now:    noon,
+	}
+	in.Notion.External = "x"
+	baseAt := noon.Add(-time.Hour)
+	base := ledger.FieldBase{Value: w.base, Rule: rule, CRMSeen: baseAt, NotionSeen: baseAt}
+	// Both edits lie in the last hour; what the clocks say of their order is told by the bounds.
+	in.CRM.Until, in.Notion.Until = noon, noon
+	switch w.clock {
+	case crmLater: // the CRM still showed the old value after the page had the new one
+		base.CRMSeen, in.Notion.Until = noon.Add(-10*time.Minute), noon.Add(-20*time.Minute)
+	case notionLater:
+		base.NotionSeen, in.CRM.Until = noon.Add(-10*time.Minute), noon.Add(-20*time.Minute)
+	}
+	if w.otherRule {
+		base.Rule = "r0"
+	}
+	if w.stuck {
+		base.Stuck = &ledger.Stuck{CRM: w.crm, Notion: w.notion, Reason: "it fights"}
+	}
+	if !w.base.IsAbsent() {
+		in.Link.Base[field] = base
+	}
+	if !w.intent.IsAbsent() {
+		in.Link.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, Values: change.Image{field: w.intent}, At: noon}
+	}
+	return in
+}
+
+func view(v change.Value, s sight) ledger.View {
+	out := ledger.View{Read: true, There: true, Scope: true, Image: change.Image{}, Bad: map[string]string{}, Waits: map[string]string{}, At: noon.Add(-time.Second)}
+	switch s {
+	case shows:
+		out.Image[field] = v
+	case bad:
+		out.Bad[field] = "it cannot be read"
+	case waits:
+		out.Waits[field] = "contact 5 is not linked yet"
+	case unread:
+	}
+	return out
+}
+
+// based reports that the field has a base that counts: the stored one, or the value that we sent and the page shows.
+func (w world) based() (change.Value, bool) {
+	if !w.intent.IsAbsent() && change.Equal(w.intent, w.notion) {
+		return w.intent, true
+	}
+	if w.base.IsAbsent() || w.otherRule {
+		return change.Value{}, false
+	}
+	return w.base, true
+}
+
+// arrived reports that the page shows what an open intent sent, which nobody had recorded.
+func (w world) arrived() bool {
+	recorded := !w.base.IsAbsent() && !w.otherRule && change.Equal(w.base, w.intent)
+	return !w.intent.IsAbsent() && w.seesNotion == shows && change.Equal(w.intent, w.notion) && !recorded
+}
+
+// A page that shows what we sent is the evidence that it arrived: the base says so even where nothing else can be decided.
+func TestAnOwnWriteThatArrivedBecomesTheBase(t *testing.T) {
+	t.Parallel()
+	seen := 0
+	everyWorld(t, func(w world) error {
+		if !w.arrived() {
+			return nil
+		}
+		for _, w.seesCRM = range []sight{shows, unread, bad, waits} {
+			seen++
+			if got := ledger.Decide(w.input()).Agreed[field]; !change.Equal(got.Value, w.intent) || got.Rule != rule {
+				return fmt.Errorf("the base is %s, and we sent %s", got.Value, w.intent)
+			}
+		}
+		return nil
+	})
+	if seen == 0 {
+		t.Error("no such world")
+	}
+}
+
+// worlds yields every case of one field of these values.
+func worlds(values []change.Value, elements bool, yield func(world)) {
+	bases := append([]change.Value{{}}, values...)
+	sides := []ledger.Side{ledger.CRM, ledger.Notion}
+	for _, base := range bases {
+		for _, otherRule := range []bool{false, true} {
+			if otherRule && base.IsAbsent() {
+				continue
+			}
+			for _, crm := range values {
+				for _, notion := range values {
+					for _, direction := range [][2]bool{{true, true}, {true, false}, {false, true}} {
+						for _, side := range sides {
+							for mode := range 4 {
+								w := world{base: base, otherRule: otherRule, crm: crm, notion: notion, toNotion: direction[0], toCRM: direction[1],
+									tie: side, initial: side, writeNotion: mode&1 != 0, writeCRM: mode&2 != 0, elements: elements}
+								w.each(bases, yield)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// each varies what is left of a world: clocks, what the sides show, an open intent, a field that is stuck.
+func (w world) each(intents []change.Value, yield func(world)) {
+	for _, clock := range []order{overlap, crmLater, notionLater} {
+		w.clock = clock
+		for _, w.intent = range intents {
+			yield(w)
+		}
+	}
+	w.clock, w.intent = overlap, change.Value{}
+	for _, w.seesCRM = range []sight{shows, unread, bad, waits} {
+		for _, w.seesNotion = range []sight{shows, unread, bad, waits} {
+			yield(w)
+		}
+	}
+	w.seesCRM, w.seesNotion = shows, shows
+	if w.stuck = !w.base.IsAbsent(); w.stuck {
+		yield(w)
+	}
+}
+
+// sets are all subsets of two elements.
+var sets = []change.Value{change.TextSet(), change.TextSet("x"), change.TextSet("y"), change.TextSet("x", "y")}
+
+// everyWorld runs a law over texts, over sets that merge and over sets that do not.
+func everyWorld(t *testing.T, law func(w world) error) {
+	t.Helper()
+	count, broken := 0, 0
+	check := func(w world) {
+		count++
+		if err := law(w); err != nil {
+			if broken++; broken <= 5 {
+				t.Errorf("%v\n   in %s", err, w)
+			}
+		}
+	}
+	worlds(domain, false, check)
+	worlds(sets, true, check)
+	if broken > 5 {
+		t.Errorf("and %d more", broken-5)
+	}
+	if count < 20_000 {
+		t.Errorf("only %d worlds: the enumeration is broken", count)
+	}
+}
+
+func effects(d ledger.Decision) (toNotion, toCRM change.Value) { return d.ToNotion[field], d.ToCRM[field] }
+
+func TestNothingTravelsWhereItMayNot(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		d := ledger.Decide(w.input())
+		toNotion, toCRM := effects(d)
+		_, based := w.based()
+		begins := !based && w.notion.IsNull() || !based && len(w.notion.Items()) == 0 && w.elements // a new field starts with what the CRM says
+		switch {
+		case !toNotion.IsAbsent() && !w.writeNotion:
+			return fmt.Errorf("writes %s to Notion, which is only observed", toNotion)
+		case !toCRM.IsAbsent() && !w.writeCRM:
+			return fmt.Errorf("writes %s to the CRM, which is only observed", toCRM)
+		case !toNotion.IsAbsent() && !w.toNotion && !begins:
+			return fmt.Errorf("writes %s to Notion against the field's direction", toNotion)
+		case !toCRM.IsAbsent() && !w.toCRM:
+			return fmt.Errorf("writes %s to the CRM against the field's direction", toCRM)
+		case (d.Page == ledger.PageUpdate) != !toNotion.IsAbsent(), (d.Row == ledger.RowUpdate) != !toCRM.IsAbsent():
+			return fmt.Errorf("operations %q and %q do not fit the values %v and %v", d.Page, d.Row, d.ToNotion, d.ToCRM)
+		}
+		return nil
+	})
+}
+
+func TestAFieldHasOneFate(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		d := ledger.Decide(w.input())
+		toNotion, toCRM := effects(d)
+		fates := 0
+		for _, fate := range []bool{!toNotion.IsAbsent() || !toCRM.IsAbsent(), d.Parked[field] != "", d.Waits[field] != "", !d.Observed[field].IsAbsent(), !d.Agreed[field].IsZero() && !w.arrived()} {
+			if fate {
+				fates++
+			}
+		}
+		visible := w.seesCRM == shows && w.seesNotion == shows
+		switch {
+		case fates > 1:
+			return fmt.Errorf("%d fates at once: %+v", fates, d)
+		case fates == 0 && visible && !change.Equal(w.crm, w.notion):
+			return fmt.Errorf("both sides show the field, and nothing is said of it: %+v", d)
+		case !visible && fates == 1 && d.Parked[field] == "" && d.Waits[field] == "":
+			return fmt.Errorf("something is done with a field that one side does not show: %+v", d)
+		case w.seesCRM == bad && d.Parked[field] == "", w.seesNotion == bad && w.seesCRM != waits && d.Parked[field] == "":
+			return fmt.Errorf("a value that cannot be used is not parked: %+v", d)
+		case w.stuck && d.Parked[field] == "":
+			return fmt.Errorf("a stuck field moves: %+v", d)
+		case d.State != ledger.Live || d.Remove || len(d.Need) > 0 || len(d.Holds) > 0:
+			return fmt.Errorf("more than the field is decided: %+v", d)
+		}
+		return nil
+	})
+}
+
+// What stands on a side is overwritten only if it is the value both had agreed on, or is kept as a conflict's loser.
+func TestNoValueIsOverwrittenUnkept(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		in := w.input()
+		d := ledger.Decide(in)
+		toNotion, toCRM := effects(d)
+		base, based := w.based()
+		kept := func(side ledger.Side, v change.Value) bool {
+			for _, c := range d.Conflicts {
+				if loser, lost := c.Loser(); loser == side && change.Equal(lost, v) && c.Field == field && c.Critical && c.At.Equal(noon) {
+					return true
+				}
+			}
+			return false
+		}
+		survives := func(written, v change.Value) bool { // merged sets lose nothing
+			return w.elements && contains(written, v, base, based)
+		}
+		known := func(v change.Value) bool {
+			return based && change.Equal(v, base) || !based && (v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0)
+		}
+		switch {
+		case !toNotion.IsAbsent() && !known(w.notion) && !kept(ledger.Notion, w.notion) && !survives(toNotion, w.notion):
+			return fmt.Errorf("Notion's %s is lost under %s", w.notion, toNotion)
+		case !toCRM.IsAbsent() && !known(w.crm) && !kept(ledger.CRM, w.crm) && !survives(toCRM, w.crm):
+			return fmt.Errorf("the CRM's %s is lost under %s", w.crm, toCRM)
+		case len(d.Conflicts) > 1:
+			return fmt.Errorf("one field, %d conflicts", len(d.Conflicts))
+		}
+		return nil
+	})
+}
+
+// contains reports that a set holds everything that v has and the base has not.
+func contains(set, v, base change.Value, based bool) bool {
+	has := func(s, item change.Value) bool {
+		for _, i := range s.Items() {
+			if change.Equal(i, item) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, item := range v.Items() {
+		if !has(set, item) && !(based && has(base, item)) {
+			return false
+		}
+	}
+	return true
+}
+
+func TestTheTableOfThreeWayMerge(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		if w.seesCRM != shows || w.seesNotion != shows || w.stuck {
+			return nil
+		}
+		d := ledger.Decide(w.input())
+		toNotion, toCRM := effects(d)
+		base, based := w.based()
+		twoWay, writes := w.toNotion && w.toCRM, w.writeNotion && w.writeCRM
+		switch {
+		case change.Equal(w.crm, w.notion):
+			got, ok := d.Agreed[field]
+			if !ok || !change.Equal(got.Value, w.crm) || got.Rule != rule || len(d.Conflicts) > 0 || !d.Quiet() {
+				return fmt.Errorf("equal values are not simply agreed: %+v", d)
+			}
+			return nil
+		case !writes || !twoWay:
+			return nil
+		case based && change.Equal(base, w.notion):
+			if !change.Equal(toNotion, w.crm) || !toCRM.IsAbsent() || len(d.Conflicts) > 0 {
+				return fmt.Errorf("only the CRM changed, and it is not simply pushed: %+v", d)
+			}
+		case based && change.Equal(base, w.crm):
+			if !change.Equal(toCRM, w.notion) || !toNotion.IsAbsent() || len(d.Conflicts) > 0 {
+				return fmt.Errorf("only Notion changed, and it is not simply pushed: %+v", d)
+			}
+		case based && w.elements:
+			if len(d.Conflicts) > 0 {
+				return fmt.Errorf("sets that merge have no conflict: %+v", d)
+			}
+		case based:
+			return w.judge(d)
+		}
+		return nil
+	})
+}
+
+// judge checks a true conflict: recorded with both values, and decided by the clocks or by the tie rule.
+func (w world) judge(d ledger.Decision) error {
+	toNotion, toCRM := effects(d)
+	if len(d.Conflicts) != 1 {
+		return fmt.Errorf("both changed, and %d conflicts are recorded", len(d.Conflicts))
+	}
+	c := d.Conflicts[0]
+	winner, undecidable := w.tie, true
+	ownWrite := !w.intent.IsAbsent() && change.Equal(w.intent, w.notion)
+	switch {
+	case ownWrite:
+		return nil // the base is newer than the world's clocks say
+	case w.clock == crmLater:
+		winner, undecidable = ledger.CRM, false
+	case w.clock == notionLater:
+		winner, undecidable = ledger.Notion, false
+	}
+	base, _ := w.based()
+	switch {
+	case c.Winner != winner || c.Undecidable != undecidable || (c.Rule == "tie") != undecidable:
+		return fmt.Errorf("%s wins by %s (undecidable %t), want %s (%t)", c.Winner, c.Rule, c.Undecidable, winner, undecidable)
+	case !change.Equal(c.CRM, w.crm) || !change.Equal(c.Notion, w.notion) || !change.Equal(c.Base, base):
+		return fmt.Errorf("the conflict does not tell what happened: %+v", c)
+	case winner == ledger.CRM && (!change.Equal(toNotion, w.crm) || !toCRM.IsAbsent()):
+		return fmt.Errorf("the winner is not pushed: %+v", d)
+	case winner == ledger.Notion && (!change.Equal(toCRM, w.notion) || !toNotion.IsAbsent()):
+		return fmt.Errorf("the winner is not pushed: %+v", d)
+	}
+	return nil
+}
+
+// A one-way field is restored on its reading side, and what was typed there is kept.
+func TestOneWayRestores(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		if w.seesCRM != shows || w.seesNotion != shows || w.stuck || w.toNotion == w.toCRM || !w.writeCRM || !w.writeNotion || change.Equal(w.crm, w.notion) {
+			return nil
+		}
+		d := ledger.Decide(w.input())
+		toNotion, toCRM := effects(d)
+		base, based := w.based()
+		if w.toNotion {
+			edited := based && !change.Equal(w.notion, base) || !based && !w.notion.IsNull() && (w.notion.Kind() != change.Set || len(w.notion.Items()) > 0)
+			if !change.Equal(toNotion, w.crm) || !toCRM.IsAbsent() || edited && len(d.Conflicts) != 1 || based && !edited && len(d.Conflicts) != 0 {
+				return fmt.Errorf("the CRM's %s is not restored: %+v", w.crm, d)
+			}
+			return nil
+		}
+		if !based && (w.notion.IsNull() || w.elements && len(w.notion.Items()) == 0) {
+			if !change.Equal(toNotion, w.crm) {
+				return fmt.Errorf("a new field does not start with what the CRM says: %+v", d)
+			}
+			return nil
+		}
+		if !change.Equal(toCRM, w.notion) || !toNotion.IsAbsent() {
+			return fmt.Errorf("Notion's %s is not restored: %+v", w.notion, d)
+		}
+		return nil
+	})
+}
+
+func TestDecideIsDeterministicAndLeavesItsInput(t *testing.T) {
+	t.Parallel()
+	n := 0
+	everyWorld(t, func(w world) error {
+		if n++; n%17 != 0 {
+			return nil
+		}
+		in, again := w.input(), w.input()
+		first, second := ledger.Decide(in), ledger.Decide(in)
+		switch {
+		case !reflect.DeepEqual(first, second):
+			return fmt.Errorf("decided twice, two answers: %+v and %+v", first, second)
+		case !reflect.DeepEqual(in, again):
+			return fmt.Errorf("the input was changed")
+		}
+		return nil
+	})
+}
+
+// mirrored swaps the sides of a world with its rules.
+func (w world) mirrored() world {
+	w.crm, w.notion, w.seesCRM, w.seesNotion = w.notion, w.crm, w.seesNotion, w.seesCRM
+	w.toNotion, w.toCRM, w.writeNotion, w.writeCRM = w.toCRM, w.toNotion, w.writeCRM, w.writeNotion
+	w.tie, w.initial = w.tie.Other(), w.initial.Other()
+	switch w.clock {
+	case crmLater:
+		w.clock = notionLater
+	case notionLater:
+		w.clock = crmLater
+	case overlap:
+	}
+	return w
+}
+
+func TestSwappingTheSidesSwapsTheDecision(t *testing.T) {
+	t.Parallel()
+	empty := func(v change.Value) bool { return v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0 }
+	everyWorld(t, func(w world) error {
+		_, based := w.based()
+		oneWayBegin := !based && w.toNotion != w.toCRM && (empty(w.notion) || empty(w.crm)) // a new one-way field: documented as the CRM's
+		if !w.intent.IsAbsent() || w.stuck || oneWayBegin {
+			return nil // an intent is a write to Notion; it has no mirror
+		}
+		a, b := ledger.Decide(w.input()), ledger.Decide(w.mirrored().input())
+		switch {
+		case !reflect.DeepEqual(a.ToNotion[field], b.ToCRM[field]), !reflect.DeepEqual(a.ToCRM[field], b.ToNotion[field]):
+			return fmt.Errorf("effects differ in the mirror: %+v and %+v", a, b)
+		case !reflect.DeepEqual(a.Observed, b.Observed), !reflect.DeepEqual(a.Parked, b.Parked), !reflect.DeepEqual(a.Waits, b.Waits):
+			return fmt.Errorf("what is left out differs in the mirror: %+v and %+v", a, b)
+		case !change.Equal(a.Agreed[field].Value, b.Agreed[field].Value) || len(a.Conflicts) != len(b.Conflicts):
+			return fmt.Errorf("agreement differs in the mirror: %+v and %+v", a, b)
+		case len(a.Conflicts) == 1 && (a.Conflicts[0].Winner == b.Conflicts[0].Winner || a.Conflicts[0].Rule != b.Conflicts[0].Rule):
+			return fmt.Errorf("the conflict differs in the mirror: %+v and %+v", a.Conflicts, b.Conflicts)
+		}
+		return nil
+	})
+}
+
+// carry applies one side's part of a decision as the sinks do: the value lands, its base moves, what was agreed is agreed.
+func carry(in ledger.Input, d ledger.Decision, side ledger.Side) ledger.Input {
+	base := map[string]ledger.FieldBase{}
+	for name, b := range in.Link.Base {
+		base[name] = b
+	}
+	for name, b := range d.Agreed {
+		base[name] = b
+	}
+	at := in.Now.Add(time.Minute)
+	view, sent := &in.Notion, d.ToNotion
+	if side == ledger.CRM {
+		view, sent = &in.CRM, d.ToCRM
+	}
+	halves := d.Bases(in, side)
+	view.Image = view.Image.Clone()
+	for name, v := range sent {
+		view.Image[name] = v
+		base[name] = ledger.Landed(base[name], rule, side, v, v, at)
+		if own, half := halves[name]; half {
+			base[name] = base[name].Half(own)
+		}
+	}
+	if side == ledger.Notion {
+		in.Link.Intent = nil // only who reads the page learns what became of a write to it
+	}
+	in.Link.Base, in.Now = base, at
+	return in
+}
+
+// Whoever carries out its part first: when both have, both sides show one value and there is nothing left to do.
+func TestACarriedOutDecisionIsTheLast(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		for _, first := range []ledger.Side{ledger.Notion, ledger.CRM} {
+			in := w.input()
+			in = carry(in, ledger.Decide(in), first)
+			half := ledger.Decide(in)
+			if len(half.Conflicts) > 0 && w.writeNotion && w.writeCRM && (w.toNotion == w.toCRM) && !ledger.Decide(w.input()).Quiet() && wrote(ledger.Decide(w.input()), first) {
+				return fmt.Errorf("a conflict comes again after %s's part is done: %+v", first, half)
+			}
+			in = carry(in, half, first.Other())
+			last := ledger.Decide(in)
+			if !last.Quiet() || len(last.ToNotion)+len(last.ToCRM) > 0 {
+				return fmt.Errorf("after both parts (%s's first) there is more to do: %+v", first, last)
+			}
+			visible := w.seesCRM == shows && w.seesNotion == shows && w.writeCRM && w.writeNotion && !w.stuck
+			if visible && !change.Equal(in.CRM.Image[field], in.Notion.Image[field]) {
+				return fmt.Errorf("the sides differ in the end: %s and %s", in.CRM.Image[field], in.Notion.Image[field])
+			}
+		}
+		return nil
+	})
+}
+
+func wrote(d ledger.Decision, side ledger.Side) bool {
+	if side == ledger.CRM {
+		return len(d.ToCRM) > 0
+	}
+	return len(d.ToNotion) > 0
+}
+
+// CRMAgrees says that no request is needed. It must not say so where deciding on both sides would do something about the CRM's value.
+func TestSkippingTheReadMissesNothingOfTheCRMs(t *testing.T) {
+	t.Parallel()
+	everyWorld(t, func(w world) error {
+		in := w.input()
+		if !ledger.CRMAgrees(in) {
+			return nil
+		}
+		base, based := w.based()
+		if !based || !change.Equal(in.CRM.Image[field], base) {
+			return fmt.Errorf("the row does not show the base, and is said to agree")
+		}
+		in.Notion.Read = false
+		if d := ledger.Decide(in); !d.Quiet() || d.State != ledger.Live {
+			return fmt.Errorf("it agrees, and yet something is done unread: %+v", d)
+		}
+		return nil
+	})
+}
