@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -154,6 +156,11 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		}
 		if back, read := got.Image[p.Name]; read {
 			c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo)
+			if refused := r.refused(p.Name, sent, back, &c); refused != "" {
+				// The base is what Notion holds now: what it did not take is still to be sent, and clears nothing in the CRM.
+				c.Base[p.Name] = ledger.FieldBase{Value: back, Rule: p.Rule, CRMSeen: r.in.CRM.At, NotionSeen: seen.ReadTo}
+				d.Waits = joined(d.Waits, map[string]string{p.Name: refused})
+			}
 			if own, half := halves[p.Name]; half {
 				c.Base[p.Name] = c.Base[p.Name].Half(own)
 			}
@@ -173,11 +180,10 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	next := ledger.Decide(after)
 	maps.Copy(c.Base, next.Agreed)
 	c.Seen, c.Emitted = &seen, &seen.Hash
-	c.Unsee = next.Row == ""
-	if next.Row != "" {
-		c.Reasons = append(c.Reasons, r.reason(ledger.CRM, "answer"))
-	}
+	r.in.Notion.Waits = got.Waits
+	c.Reasons = append(c.Reasons, r.otherSide(next)...)
 	next.Waits = joined(d.Waits, next.Waits)
+	c.Unsee = !r.waitsForCRM(next)
 	for name, why := range d.Parked {
 		if _, ok := next.Parked[name]; !ok && next.Parked != nil {
 			next.Parked[name] = why
@@ -190,6 +196,28 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	r.observe("written", next)
 	r.latency()
 	return r.commit(ctx, c)
+}
+
+// refused tells that a relation's answer lacks targets that were sent: Notion drops references to pages in the trash. The targets are read, so
+// that it is known of them.
+func (r *reconciliation) refused(field string, sent, back change.Value, c *ledger.Commit) string {
+	f, ok := r.entity.Mapping.Field(field)
+	if !ok || f.Relation == "" {
+		return ""
+	}
+	why := ""
+	for _, v := range sent.Items() {
+		if slices.ContainsFunc(back.Items(), v.Equal) {
+			continue
+		}
+		id, err := strconv.ParseInt(v.Text(), 10, 64)
+		if err != nil {
+			continue
+		}
+		why = fmt.Sprintf("Notion did not take the reference to %s (link %d): its page may be in the trash", f.Relation, id)
+		c.Reasons = append(c.Reasons, ledger.Reason{Sync: r.w.Sync, Entity: f.Relation, Side: ledger.Notion, Link: id, Lane: r.work.Lane, Why: "reread"})
+	}
+	return why
 }
 
 func (r *reconciliation) latency() {

@@ -210,29 +210,31 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	return r.commit(ctx, c)
 }
 
-// sees stores what was read of the page in this turn, as far as it is not settled by the decision.
+// sees stores what was read of the page in this turn, and lets go of what is settled.
 func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
-	open := d.Row != "" || d.Page != "" && r.w.Side == ledger.CRM || len(d.Holds) > 0 || len(d.Waits) > 0
 	if r.fresh != nil {
 		seen := *r.fresh
 		c.Seen, c.Emitted = &seen, &seen.Hash
-		if d.Row == "" {
-			c.Unsee = true // only its time and Seq count: nothing waits for the CRM
-		}
+		c.Unsee = !r.waitsForCRM(d) // then only its time and Seq count
 		return
 	}
-	if r.link().Seen != nil && !open {
+	if r.link().Seen != nil && !r.waitsForCRM(d) && (r.w.Side == ledger.Notion || d.Page == "") {
 		c.Unsee = true
 	}
 }
 
+// waitsForCRM reports that what the page shows is not settled with the row: sink/crm will need the observation.
+func (r *reconciliation) waitsForCRM(d ledger.Decision) bool {
+	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0
+}
+
 // otherSide is the work that a decision leaves for the other sink.
 func (r *reconciliation) otherSide(d ledger.Decision) []ledger.Reason {
-	if r.w.Side == ledger.Notion && d.Row != "" {
-		return []ledger.Reason{r.reason(ledger.CRM, "decided")}
-	}
-	if r.w.Side == ledger.CRM && d.Page != "" {
+	switch {
+	case r.w.Side == ledger.CRM && d.Page != "":
 		return []ledger.Reason{r.reason(ledger.Notion, "decided")}
+	case r.w.Side == ledger.Notion && (d.Row != "" || len(r.in.Notion.Waits) > 0):
+		return []ledger.Reason{r.reason(ledger.CRM, "decided")}
 	}
 	return nil
 }
@@ -263,17 +265,33 @@ func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
 		}
 		f.Parked += d.Parked[name]
 	}
-	if f.Parked != "" || len(d.Waits) == 0 {
+	waits := r.ownWaits(d)
+	if f.Parked != "" || len(waits) == 0 {
 		return f
 	}
 	if r.work.Attempts >= waitsMax {
 		// Nobody knows when; a sweep, or the next change, looks again.
-		name := change.Sorted(d.Waits)[0]
-		f.Parked = name + ": " + d.Waits[name]
+		name := change.Sorted(waits)[0]
+		f.Parked = name + ": " + waits[name]
 		return f
 	}
 	f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
 	return f
+}
+
+// ownWaits leaves out what only the other side's view waits for: that sink waits for it, and sink/crm need not read the page again and again.
+func (r *reconciliation) ownWaits(d ledger.Decision) map[string]string {
+	own, other := r.in.CRM.Waits, r.in.Notion.Waits
+	if r.w.Side == ledger.CRM {
+		own, other = other, own
+	}
+	waits := map[string]string{}
+	for name, why := range d.Waits {
+		if other[name] == "" || own[name] != "" {
+			waits[name] = why
+		}
+	}
+	return waits
 }
 
 func (r *reconciliation) done() *ledger.Finish {

@@ -199,6 +199,8 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 		r.p.w.effect("crm rolled back")
 		return err
 	}
+	// The ledger's commit and the row's are one: who sees the one sees the other.
+	c.visibleAt[c.xid] = r.p.w.now
 	r.p.w.writes++
 	return nil
 }

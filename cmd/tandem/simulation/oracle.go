@@ -153,7 +153,7 @@ func (j *judge) converged(e *mapping.Entity) {
 // expected is work that waits for a good reason.
 func expected(why string) bool {
 	return strings.Contains(why, "the CRM keeps one related") || strings.Contains(why, "is empty") || strings.Contains(why, "back and forth") || strings.Contains(why, "came back, twice") ||
-		strings.Contains(why, "is in the trash: Notion would drop")
+		strings.Contains(why, "is in the trash: Notion would drop") || strings.Contains(why, "did not take the reference")
 }
 
 func (j *judge) linkOf(entity, key string) (ledger.Link, bool) {
