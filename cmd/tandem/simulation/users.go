@@ -199,6 +199,9 @@ func (u *users) editPage(entity string) {
 	}
 	old := words(now[field])
 	value, next := u.newProperty(field, old, where)
+	if field == "Contact" && slices.Equal(old, next) {
+		return // nobody can empty what shows as empty, or choose what is chosen
+	}
 	if value == nil || u.person.Edit(page, map[string]any{field: value}) != nil {
 		u.w.truth.forget(next, old)
 		return
