@@ -263,7 +263,7 @@ func decidePageOnly(in Input) Decision {
 // decideRowGone is for a link whose row is not there (any more).
 func decideRowGone(in Input) Decision {
 	switch {
-	case in.Link.State == RowDeleted && in.Notion.Read && in.Notion.There:
+	case (in.Link.State == RowDeleted || in.Link.State == Trashed) && in.Notion.Read && in.Notion.There:
 		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
 			Reason: "the page came back from the trash after its row was deleted; a person has to say whether the row comes back"}}}
 	case in.Link.State == Trashed && (!in.Notion.Read || !in.Notion.There), in.Link.State == RowDeleted:
@@ -278,6 +278,8 @@ func decideRowGone(in Input) Decision {
 	case in.Notion.Deleted && trashing(in.Link) && editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false) && in.Rules.WriteNotion:
 		// Somebody edited the page between our read and our trashing it: it comes back, and a person decides.
 		return Decision{Page: PageRestore, Holds: []Hold{deleteVersusEdit(in.Now)}}
+	case in.Notion.There && !in.Notion.Scope:
+		return moved(in.Now)
 	case !in.Notion.There:
 		return Decision{State: Trashed} // both ends are gone, or the page cannot be reached: nothing to do
 	case in.Rules.DeletesToPages == DeleteHold:
@@ -288,6 +290,11 @@ func decideRowGone(in Input) Decision {
 		return Decision{}
 	}
 	return Decision{Page: PageTrash, State: Trashed}
+}
+
+func moved(now time.Time) Decision {
+	return Decision{State: Vanished, Holds: []Hold{{Kind: "moved", At: now,
+		Reason: "the page was moved out of its database; nothing is written to it while it stands elsewhere"}}}
 }
 
 func trashing(l Link) bool { return l.Intent != nil && l.Intent.Kind == IntentTrash }
@@ -306,14 +313,17 @@ func decidePageGone(in Input) Decision {
 	n := in.Notion
 	switch {
 	case n.There && !n.Scope:
-		return Decision{State: Vanished, Holds: []Hold{{Kind: "moved", At: in.Now,
-			Reason: "the page was moved out of its database; nothing is written to it while it stands elsewhere"}}}
+		return moved(in.Now)
 	case !n.Deleted:
 		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
 			Reason: "the page cannot be read: it is not shared with the connection any more, or gone for good; its row is left as it is"}}}
-	case in.Link.State == Trashed && in.Rules.WriteNotion:
-		d := Decision{Page: PageRestore, State: Live} // the row came back: so does its page
-		return d
+	case (in.Link.State == Trashed || trashing(in.Link)) && !in.Rules.WriteNotion:
+		return Decision{State: Trashed} // we put the page there: that says nothing of the row
+	case in.Link.State == Trashed || trashing(in.Link):
+		return Decision{Page: PageRestore, State: Live} // the row came back: so does its page
+	case in.Link.State == RowDeleted:
+		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
+			Reason: "the row came back after it was deleted because its page is in the trash; a person has to say whether the page comes back"}}}
 	case in.Rules.DeletesToRows == DeleteKeep:
 		return Decision{State: PageTrashed}
 	case in.Rules.DeletesToRows == DeleteHold:

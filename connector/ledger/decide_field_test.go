@@ -69,7 +69,7 @@ const field, rule = "f", "r1"
 func (w world) input() ledger.Input {
 	in := ledger.Input{
 		Rules: ledger.Rules{
-			Fields: []ledger.Policy{{Name: field, Rule: rule, ToNotion: w.toNotion, ToCRM: w.toCRM, Tie: w.tie, Initial: w.initial, Elements: w.elements, Critical: true}},
+			Fields:      []ledger.Policy{{Name: field, Rule: rule, ToNotion: w.toNotion, ToCRM: w.toCRM, Tie: w.tie, Initial: w.initial, Elements: w.elements, Critical: true}},
 			WriteNotion: w.writeNotion, WriteCRM: w.writeCRM, CreatePages: true, CreateRows: true, Skew: time.Second,
 		},
 		Link:   ledger.Link{ID: 1, Key: "k", Page: "p", External: "x", State: ledger.Live, Base: map[string]ledger.FieldBase{}},
@@ -226,7 +226,9 @@ func everyWorld(t *testing.T, law func(w world) error) {
 	}
 }
 
-func effects(d ledger.Decision) (toNotion, toCRM change.Value) { return d.ToNotion[field], d.ToCRM[field] }
+func effects(d ledger.Decision) (toNotion, toCRM change.Value) {
+	return d.ToNotion[field], d.ToCRM[field]
+}
 
 func TestNothingTravelsWhereItMayNot(t *testing.T) {
 	t.Parallel()
