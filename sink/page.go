@@ -193,6 +193,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	if next.Page != "" && len(next.Waits) == 0 {
 		c.Finish = r.later(r.w.Now(), false) // more to write: at once, on a new read
 	}
+	r.free(&c)
 	r.observe("written", next)
 	r.latency()
 	return r.commit(ctx, c)

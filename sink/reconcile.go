@@ -206,6 +206,7 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
+	r.free(&c)
 	r.observe("settled", d)
 	return r.commit(ctx, c)
 }
@@ -309,6 +310,7 @@ func pauseAfter(first, most time.Duration, attempts int) time.Duration {
 // commit ends the turn, or a step of it if the commit does not release.
 func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
 	c.Release = true
+	r.tellParked(&c)
 	return r.step(ctx, c)
 }
 
@@ -367,7 +369,7 @@ func (r *reconciliation) failed(ctx context.Context, cause error) error {
 		f := r.done()
 		f.Parked = cause.Error()
 		r.observeParked()
-		return r.commitFailure(ctx, cause, ledger.Commit{Finish: f, Alerts: r.parkedAlert(cause.Error())})
+		return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
 	case Fatal(cause):
 		return fmt.Errorf("%w: %w", errRound, cause)
 	}
@@ -384,12 +386,15 @@ func (r *reconciliation) commitFailure(ctx context.Context, cause error, c ledge
 	return errors.Join(cause, err)
 }
 
-// parkedAlert tells once that a record is parked: work that was parked before and is again says nothing new.
-func (r *reconciliation) parkedAlert(reason string) []ledger.Alert {
-	if r.work.Attempts > 0 {
-		return nil
+// tellParked puts an alert beside work that is parked: once for each link and reason, however often it is looked at again. Work that waits
+// for a person has its hold's alert.
+func (r *reconciliation) tellParked(c *ledger.Commit) {
+	if c.Finish == nil || c.Finish.Parked == "" || len(c.Holds) > 0 {
+		return
 	}
-	return []ledger.Alert{r.alert("parked", "", reason, false, reason)}
+	a := r.alert("parked", "", c.Finish.Parked, false, "")
+	a.ID = stableID("parked", r.link().ID, c.Finish.Parked)
+	c.Alerts = append(c.Alerts, a)
 }
 
 // Permanent reports that trying again as it is cannot help: the error, or one that it wraps, says so itself.

@@ -29,6 +29,7 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake 
 	}
 	err = r.entity.Rows.Write(ctx, write, func(result RowResult) (ledger.Commit, error) {
 		c, err := r.rowWritten(ctx, d, brake, result)
+		r.tellParked(&c)
 		c.Link, c.Epoch, c.Now, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), true
 		return c, err
 	})
@@ -133,4 +134,5 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 		c.Unsee = true
 	}
 	c.Finish = r.finish(next)
+	r.free(c)
 }
