@@ -73,17 +73,13 @@ func (o *checkOptions) run(ctx context.Context, files []string) error {
 		return err
 	}
 	docs, problems := readDocuments(files)
-	if len(problems) == 0 {
-		problems = a.checkDocuments(files, docs)
-	} else {
-		problems = append(problems, a.checkDocuments(nil, docs)...)
-	}
+	problems = append(problems, a.checkDocuments(docs)...)
 	c := &checkup{app: a, timeout: o.Timeout, done: map[string]bool{}}
 	c.problems("", problems)
 	wrong := problems.Err() != nil
 	if !wrong {
 		for _, doc := range docs {
-			c.connector(ctx, doc)
+			c.connector(ctx, doc.Document)
 		}
 	}
 	if ctx.Err() != nil {

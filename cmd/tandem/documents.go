@@ -9,9 +9,15 @@ import (
 	"github.com/tandem-sync/tandem/connector/config"
 )
 
+// document is a connector's configuration with the file that it came from.
+type document struct {
+	config.Document
+	file string
+}
+
 // readDocuments reads connector files. Paths in them are relative to the file that names them. All problems of all files come at once.
-func readDocuments(files []string) ([]config.Document, config.Problems) {
-	var docs []config.Document
+func readDocuments(files []string) ([]document, config.Problems) {
+	var docs []document
 	var problems config.Problems
 	named := map[string]string{}
 	for _, file := range files {
@@ -29,7 +35,7 @@ func readDocuments(files []string) ([]config.Document, config.Problems) {
 			continue
 		}
 		named[doc.Name] = file
-		docs = append(docs, besideFile(doc, filepath.Dir(file)))
+		docs = append(docs, document{besideFile(doc, filepath.Dir(file)), file})
 	}
 	return docs, problems
 }
@@ -58,22 +64,15 @@ func besideFile(doc config.Document, dir string) config.Document {
 
 // checkDocuments reports everything that is wrong with connectors and the files that they name and can be known without asking anybody.
 // What several connectors share is said once.
-func (a *app) checkDocuments(files []string, docs []config.Document) config.Problems {
+func (a *app) checkDocuments(docs []document) config.Problems {
 	registry := a.registry()
-	where := map[string]string{}
-	for i, doc := range docs {
-		where[doc.Name] = doc.Name
-		if len(files) == len(docs) {
-			where[doc.Name] = files[i]
-		}
-	}
 	var problems config.Problems
 	for _, doc := range docs {
 		shared := splitList(doc.Config["mapping.files"])
-		for _, p := range registry.Check(doc) {
+		for _, p := range registry.Check(doc.Document) {
 			ofMapping := slices.ContainsFunc(append(shared, compiled), func(file string) bool { return p.Path == file || strings.HasPrefix(p.Path, file+":") })
 			if !ofMapping {
-				p = config.Problems{p}.In(where[doc.Name])[0]
+				p = config.Problems{p}.In(doc.file)[0]
 			}
 			if !slices.Contains(problems, p) {
 				problems = append(problems, p)

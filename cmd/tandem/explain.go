@@ -207,6 +207,8 @@ func explainField(e sink.Explanation, name string) explainedField {
 	}
 	if v, ok := e.Input.CRM.Image[name]; ok {
 		f.CRM = &v
+	} else if v, ok := e.Row.Image[name]; ok {
+		f.CRM = &v // it cannot be used; as it is, it says why
 	}
 	if v, ok := e.Input.Notion.Image[name]; ok {
 		f.Notion = &v
@@ -249,8 +251,12 @@ func fieldOutcome(e sink.Explanation, name string) string {
 	crm, crmRead := e.Input.CRM.Image[name]
 	notion, notionRead := e.Input.Notion.Image[name]
 	switch {
+	case e.Input.Link.Page == "":
+		return "there is no page"
+	case e.Input.Link.Key == "":
+		return "there is no row"
 	case !crmRead || !notionRead:
-		return "one side is not read"
+		return "not read on both sides"
 	case change.Equal(crm, notion):
 		return "equal"
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-sync/tandem/connector"
-	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/telemetry"
 )
 
@@ -48,11 +47,7 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 		return err
 	}
 	docs, problems := readDocuments(files)
-	if len(problems) == 0 {
-		problems = a.checkDocuments(files, docs)
-	} else {
-		problems = append(problems, a.checkDocuments(nil, docs)...)
-	}
+	problems = append(problems, a.checkDocuments(docs)...)
 	for _, p := range problems.Warnings() {
 		a.log.Warn("configuration", "path", p.Path, "problem", p.Summary, "detail", p.Detail)
 	}
@@ -63,11 +58,11 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 }
 
 // serve runs connectors until ctx ends, or until none of them runs any more.
-func (a *app) serve(ctx context.Context, docs []config.Document, listen telemetry.ServerConfig) error {
+func (a *app) serve(ctx context.Context, docs []document, listen telemetry.ServerConfig) error {
 	ended := make(chan struct{}, 1)
 	runtime := connector.New(a.registry(), connector.Config{Log: a.log, Observer: &watcher{states: states{a.metrics}, ended: ended}})
 	for _, doc := range docs {
-		if err := runtime.Add(doc); err != nil {
+		if err := runtime.Add(doc.Document); err != nil {
 			return err
 		}
 		a.watchStates(runtime, doc.Name)

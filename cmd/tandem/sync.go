@@ -126,8 +126,10 @@ func (o *syncOptions) one(ctx context.Context, s *session, entity, key string) e
 		reason.Key = key
 	}
 	reasons := []ledger.Reason{reason}
-	if known {
-		reason.Side = ledger.CRM
+	if found, ok, err := s.store.Look(ctx, link.ID); err != nil {
+		return err
+	} else if ok && (found.Link.Seen != nil || len(found.Work) > 0) {
+		reason.Side = ledger.CRM // something waits for that side: it looks too. Else sink/notion tells it when there is cause.
 		reasons = append(reasons, reason)
 	}
 	if err := s.store.Add(ctx, began, reasons); err != nil {

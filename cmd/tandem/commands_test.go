@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tandem-sync/tandem/connector/config"
+)
+
+func TestExitCodesAreThoseOfTheTable(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{nil, exitOK},
+		{errors.New("it broke"), exitFailed},
+		{errSaid, exitFailed},
+		{usagef("no"), exitUsage},
+		{fmt.Errorf("read: %w", config.Problems{{Summary: "wrong", Severity: config.SeverityError}}), exitUsage},
+		{usageError{errSaid}, exitUsage},
+		{unreachable("kafka", errors.New("away")), exitEnvironment},
+		{&net.OpError{Op: "dial", Err: errors.New("refused")}, exitEnvironment},
+		{errInterrupted, exitInterrupted},
+		{context.Canceled, exitInterrupted},
+	} {
+		if got := exitCode(c.err); got != c.want {
+			t.Errorf("exitCode(%v) = %d, want %d", c.err, got, c.want)
+		}
+	}
+	var _, help, _ = command(t, "--help")
+	for _, e := range exitCodes {
+		if !strings.Contains(help, fmt.Sprintf("%3d  %s", e.code, e.text)) {
+			t.Errorf("the help does not document exit code %d:\n%s", e.code, help)
+		}
+	}
+}
+
+// command runs the program without a world around it.
+func command(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs lockedBuffer
+	code = run(t.Context(), args, strings.NewReader(""), &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestCommandLinesThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"frobnicate"}, `there is no command "frobnicate"`},
+		{[]string{"run"}, "requires at least 1 arg"},
+		{[]string{"run", "--frob", "x.json"}, "unknown flag: --frob"},
+		{[]string{"run", "--log-format", "xml", "x.json"}, "log format must be text or json"},
+		{[]string{"run", "--log-level", "loud", "x.json"}, "log level must be"},
+		{[]string{"run", "no-such-file.json"}, "there is no such file"},
+		{[]string{"explain", "contact"}, "accepts 2 arg(s)"},
+		{[]string{"explain", "contact", "1"}, "--config is missing"},
+		{[]string{"status", "--top", "-1", "--config", "x"}, "--top must not be negative"},
+		{[]string{"sync", "contact", "--config", "x"}, "name an ENTITY and a KEY"},
+		{[]string{"sync", "contact", "1", "--all"}, "--all goes with no KEY"},
+		{[]string{"simulate", "--seeds", "0"}, "--seeds must be at least 1"},
+		{[]string{"emulator", "--root-page-id", "x"}, "root page id"},
+	} {
+		code, stdout, stderr := command(t, c.args...)
+		if code != exitUsage || !strings.Contains(stderr, c.want) || stdout != "" {
+			t.Errorf("tandem %s: %d %q %q, want %d and %q", strings.Join(c.args, " "), code, stdout, stderr, exitUsage, c.want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	t.Parallel()
+	if code, out, _ := command(t, "version"); code != exitOK || !strings.HasPrefix(out, "tandem "+version+" (go") {
+		t.Errorf("%d %q", code, out)
+	}
+	code, out, _ := command(t, "version", "--json")
+	var v map[string]string
+	if err := json.Unmarshal([]byte(out), &v); code != exitOK || err != nil || v["version"] != version {
+		t.Errorf("%d %q %v", code, out, err)
+	}
+}
+
+func TestSimulateOneSeedTwice(t *testing.T) {
+	t.Parallel()
+	hash := regexp.MustCompile(`hash ([0-9a-f]+)`)
+	_, first, errs := command(t, "simulate", "--seed", "7", "--steps", "5")
+	_, second, _ := command(t, "simulate", "--seed", "7", "--steps", "5")
+	a, b := hash.FindString(first), hash.FindString(second)
+	if a == "" || a != b {
+		t.Errorf("the same seed gave %q and %q (%s)", a, b, errs)
+	}
+}
+
+// Everything that is wrong in four files comes in one answer, each problem with its file and path, what they share once.
+func TestAllProblemsOfAllFilesAtOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("contact.json", `{"sync": "other", "entity": "contact", "crm": {"table": "contact", "key": "id"}, "notion": {"database": "Contacts"},
+		"fields": [{"name": "name", "column": "full_name", "property": "Name", "type": "titel"}]}`)
+	write("task.json", `{"sync": "other", "entity": "task", "crm": {"table": "public.task", "key": "id"}, "notion": {"database": "Tasks"},
+		"fields": [{"name": "title", "column": "title", "property": "Task", "type": "title"}]}`)
+	files := []string{
+		write("source.json", `{"name": "source", "config": {"connector.class": "cdc.PostgresSource", "topic.prefix": "crm", "mapping.files": "contact.json",
+			"bootstrap.servers": "127.0.0.1:1", "database.hostname": "localhost", "database.dbname": "crm", "slot.name": "Bad Slot", "snapshot.mode": "sometimes"}}`),
+		write("sink.json", `{"name": "sink", "config": {"connector.class": "sink.NotionSink", "sync": "crm", "mapping.files": "contact.json, task.json, gone.json",
+			"bootstrap.servers": "127.0.0.1:1", "database.hostname": "localhost", "database.dbname": "crm", "notion.token": "${env:NO_SUCH_VARIABLE_HERE}",
+			"plugins.file": "plugins.json", "batch.max": "many"}}`),
+		write("poll.json", `{"name": "sink", "config": {"connector.class": "source.NotionSource"}}`),
+		write("odd.json", `{"name": "odd", "config": {"connector.class": "sink.ExcelSink"}}`),
+		write("broken.json", `{"name": "broken", "config": {`),
+	}
+	code, stdout, stderr := command(t, append([]string{"run"}, files...)...)
+	if code != exitUsage || stdout != "" {
+		t.Errorf("code %d, stdout %q", code, stdout)
+	}
+	for _, want := range []string{
+		`source.json: slot.name: must be lower-case`, `source.json: snapshot.mode: must be one of`,
+		`task.json: sync: is "other", and the connector's is "crm"`, `contact.json: fields[0].type:`, `gone.json: no such file`,
+		`sink.json: notion.token: cannot resolve ${env:NO_SUCH_VARIABLE_HERE}`, `sink.json: batch.max: must be a whole number`, `sink.json: plugins.file:`,
+		`poll.json: name: is "sink", as in`, `odd.json: connector.class: there is no connector class "sink.ExcelSink"`, `broken.json: not valid JSON: it ends too early`,
+	} {
+		if strings.Count(stderr, want) != 1 {
+			t.Errorf("%q stands %d times in\n%s", want, strings.Count(stderr, want), stderr)
+		}
+	}
+	// check says the same, with the same code.
+	if code, out, _ := command(t, append([]string{"check"}, files...)...); code != exitUsage || !strings.Contains(out, "slot.name") {
+		t.Errorf("check: %d %s", code, out)
+	}
+}
+
+func TestAbsentSystemsAreExitCode3(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"bootstrap.servers": "127.0.0.1:1", "notion.base.url": "http://127.0.0.1:1"})
+	code, out, stderr := w.tandem(append([]string{"check", "--timeout", "1s"}, w.files...)...)
+	if code != exitEnvironment || strings.Count(out, "kafka 127.0.0.1:1: no broker answers") != 1 || !strings.Contains(out, "unreachable notion-sink: notion") {
+		t.Errorf("check: %d\n%s%s", code, out, stderr)
+	}
+	if code, _, stderr := w.tandem("status", "--config", w.files[1]); code != exitEnvironment || !strings.Contains(stderr, "has a sync begun in this database?") {
+		t.Errorf("status before anything ran: %d %s", code, stderr)
+	}
+}
+
+func TestEmulatorServesUntilItIsToldToEnd(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out lockedBuffer
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"emulator", "--listen", "127.0.0.1:0", "--token", "ntn_x", "--root-page-id", "0123456789abcdef0123456789abcdef", "--json"}, nil, &out, &out)
+	}()
+	deadline := time.Now().Add(10 * time.Second)
+	for !strings.Contains(out.String(), "}") && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	var where struct{ URL, Token, Page string }
+	if err := json.Unmarshal([]byte(out.String()), &where); err != nil {
+		t.Fatal(err, out.String())
+	}
+	if where.Token != "ntn_x" || where.Page != "01234567-89ab-cdef-0123-456789abcdef" || !strings.HasPrefix(where.URL, "http://127.0.0.1:") {
+		t.Errorf("%+v", where)
+	}
+	cancel()
+	if code := <-done; code != exitOK {
+		t.Errorf("ended with %d", code)
+	}
+}
+
+// masked makes what differs from run to run the same.
+func masked(text string) string {
+	for _, m := range []struct{ pattern, with string }{
+		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "ID"},
+		{`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?Z)?`, "TIME"},
+		{`link \d+`, "link N"}, {`seq \d+, epoch \d+`, "seq N, epoch N"}, {` +\n`, "\n"},
+	} {
+		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.with)
+	}
+	return text
+}
+
+func TestPeopleAskWhatIsGoingOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.contact(1, "Zoë Müller", "zoe@example.com", "06 12 34 56 78")
+	w.contact(2, "Phone Less", "p@example.com", "call me maybe")
+	code, out, stderr := w.tandem(append([]string{"check"}, w.files...)...)
+	if code != exitOK || !strings.Contains(out, `schema_filter: ~^(?!tandem\.)~`) || !strings.Contains(out, "the parent page is shared") {
+		t.Errorf("check: %d\n%s\n%s", code, out, stderr)
+	}
+	r := w.start()
+	w.waitShown("contact", "Zoë Müller", "Phone", "+33612345678")
+	w.eventually("only the bad phone waits", 30*time.Second, func() string {
+		if n := w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked <> '') FROM tandem.work`); n != "1 1" {
+			return n
+		}
+		return ""
+	})
+	config := []string{"--config", w.files[1]}
+	asks := func(want int, args ...string) string {
+		t.Helper()
+		code, out, stderr := w.tandem(append(args, config...)...)
+		if code != want {
+			t.Errorf("tandem %s: %d, want %d\n%s%s", strings.Join(args, " "), code, want, out, stderr)
+		}
+		return out
+	}
+	golden(t, "status", asks(exitOK, "status"))
+	golden(t, "explain-parked", asks(exitOK, "explain", "contact", "2"))
+	golden(t, "explain-equal", asks(exitOK, "explain", "contact", w.page("contact", "Zoë Müller").ID))
+	golden(t, "sync-done", asks(exitOK, "sync", "contact", "1", "--wait"))
+	golden(t, "sync-parked", asks(exitFailed, "sync", "contact", "2", "--wait"))
+	asks(exitFailed, "explain", "contact", "99")
+	asks(exitUsage, "explain", "company", "1")
+	w.exec(`UPDATE contact SET phone = '06 12 34 56 79' WHERE id = 2`)
+	w.waitShown("contact", "Phone Less", "Phone", "+33612345679")
+	w.idle()
+	if code := r.end(); code != exitOK {
+		t.Errorf("run ended with %d", code)
+	}
+	// Nobody works now: both sides can be seen to differ.
+	w.exec(`UPDATE contact SET phone = '06 00 00 00 01', job_title = 'Pilot' WHERE id = 1`)
+	ada := w.notion.Person(w.notion.PersonID("Ada Lovelace"))
+	edit := map[string]any{"Phone": map[string]any{"phone_number": "+33600000002"}, "Website": map[string]any{"url": "https://example.com"}}
+	if err := ada.Edit(w.page("contact", "Zoë Müller").ID, edit); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "explain-conflict", asks(exitOK, "explain", "contact", "1"))
+	var answer struct {
+		Fields []struct{ Name, Outcome string }
+	}
+	if err := json.Unmarshal([]byte(asks(exitOK, "explain", "contact", "1", "--json")), &answer); err != nil || len(answer.Fields) != 11 {
+		t.Errorf("explain --json: %v, %d fields", err, len(answer.Fields))
+	}
+	if got := asks(exitFailed, "sync", "contact", "1", "--wait", "--timeout", "200ms"); !strings.Contains(got, "do both sinks run?") {
+		t.Error(got)
+	}
+	asks(exitOK, "sync", "--all")
+}
+
+// golden compares with testdata/<name>.golden; TANDEM_UPDATE=1 writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	got = masked(got)
+	path := filepath.Join("testdata", name+".golden")
+	if os.Getenv("TANDEM_UPDATE") != "" {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
