@@ -11,6 +11,18 @@ import (
 func ptr[T any](v T) *T { return &v }
 
 var commitStories = []story{
+	{"a link may be in every state there is", func(s *stage) {
+		s.add(row("7"))
+		it := s.one(ledger.Notion)
+		for _, state := range []ledger.State{
+			ledger.Live, ledger.OutOfScope, ledger.Trashed, ledger.PageTrashed, ledger.RowDeleted, ledger.Vanished, ledger.Half,
+		} {
+			c := s.step(it)
+			c.State = ptr(state)
+			s.commit(c)
+			s.equal("state", s.key("7").State, state)
+		}
+	}},
 	{"a newer reason while leased keeps the work due", func(s *stage) {
 		s.add(row("7"))
 		it := s.one(ledger.Notion)

@@ -8,7 +8,7 @@ CREATE TABLE tandem.link (
     key          text        COLLATE "C" CHECK (key <> ''),
     page         text        COLLATE "C" CHECK (page <> ''),
     external     text        NOT NULL CHECK (external <> ''),
-    state        text        NOT NULL CHECK (state IN ('half', 'live', 'out_of_scope', 'trashed', 'row_deleted', 'vanished')),
+    state        text        NOT NULL CHECK (state IN ('half', 'live', 'out_of_scope', 'trashed', 'page_trashed', 'row_deleted', 'vanished')),
     seq          bigint      NOT NULL DEFAULT 0,
     epoch        bigint      NOT NULL DEFAULT 0,
     base         jsonb       NOT NULL DEFAULT '{}',
