@@ -123,6 +123,7 @@ type pollKeys struct {
 	TopicPrefix   string
 	Interval      source.Interval
 	SweepInterval time.Duration
+	Lease         time.Duration
 	WebhookListen string
 	WebhookPath   string
 	WebhookToken  string
@@ -144,9 +145,17 @@ func (k *pollKeys) Define(s *config.Set) {
 	millis(&k.Interval.Min, "poll.interval.min.ms", "30000", "How often at most, while people edit.")
 	millis(&k.Interval.Max, "poll.interval.max.ms", "600000", "How often at least, while nobody does.")
 	millis(&k.SweepInterval, "sweep.interval.ms", "86400000", "How often all pages are looked at, to heal what was missed.")
+	s.Duration(&k.Lease, leaseKey(group))
 	s.String(&k.WebhookListen, config.Key{Name: "webhook.listen", Group: group, Doc: "host:port to receive Notion's webhooks on, behind a proxy that speaks https. Empty: polling alone."})
 	s.String(&k.WebhookPath, config.Key{Name: "webhook.path", Default: "/notion/webhook", Importance: config.Low, Group: group, Doc: "The path of the webhook's address."})
 	s.String(&k.WebhookToken, config.Key{Name: "webhook.token.file", Group: group, Doc: "Where the webhook's verification token is kept. It is written when Notion sends it."})
+}
+
+// leaseKey is how long another process leaves alone what this one holds. A process that ends in order gives everything back.
+func leaseKey(group string) config.Key {
+	return config.Key{Name: "lease.ms", Default: "180000", Importance: config.Low, Group: group, Validate: config.AtLeast(1000),
+		Doc: "How long what a process held when it died is left alone, in milliseconds. A request of it may still be on its way, so this must be " +
+			"more than the longest request to Notion with its retries takes."}
 }
 
 // Validate checks what spans several keys.
@@ -174,6 +183,7 @@ type sinkKeys struct {
 	Settle  time.Duration
 	Idle    time.Duration
 	Skew    time.Duration
+	Lease   time.Duration
 	Workers int
 }
 
@@ -193,6 +203,7 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	}
 	millis(&k.Settle, "settle.ms", "200", "How long live changes wait for the rest of what a person or program is about to change.")
 	millis(&k.Idle, "work.interval.ms", "200", "How often the work table is looked at when nothing wakes the sink.")
+	s.Duration(&k.Lease, leaseKey(group))
 	millis(&k.Skew, "clock.skew.ms", "1000", "How far the clocks of the CRM, Notion and this process may disagree.")
 }
 

@@ -130,7 +130,7 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 		c.Pollers = append(c.Pollers, &source.Poller{
 			Entity: e, Topic: k.TopicPrefix + "." + e.Name, Prefix: k.TopicPrefix, Version: version, Holder: k.Name + " " + a.holder,
 			Pages: client, Ledger: store, Publisher: producer, Now: time.Now, Log: log, IndexLag: k.Notion.IndexLag, SweepInterval: k.SweepInterval,
-			LeadFor: source.DefaultLead,
+			LeadFor: k.Lease,
 			Observe: func(entity string, via change.Via, emitted int) {
 				a.metrics.Connector(k.Name).Records(k.TopicPrefix+"."+entity, string(via), emitted)
 			},
