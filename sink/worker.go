@@ -49,14 +49,20 @@ type Worker struct {
 
 // Defaults of a worker, with their reasons.
 const (
-	DefaultMax         = 64              // small enough that the snapshot is fresh when its last row's turn comes
-	DefaultConcurrency = 4               // Notion answers in some 300 ms; three a second are allowed
-	DefaultLease       = 3 * time.Minute // one request may take 65 s, and be tried again
+	DefaultMax         = 64 // small enough that the snapshot is fresh when its last row's turn comes
+	DefaultConcurrency = 4  // Notion answers in some 300 ms; three a second are allowed
 	DefaultIndexLag    = 120 * time.Second
 	DefaultSkew        = time.Second
 
-	drain = 20 * time.Second // what is in flight when a stop comes may still take so long
+	drain    = 20 * time.Second // what is in flight when a stop comes may still take so long
+	roundMax = 3 * time.Minute  // one request may take 65 s, and be tried again; then a round sends nothing more, so that no request leaves when its lease may be another's
 )
+
+var errRoundOver = errors.New("the round took too long; the rest is given back")
+
+// LeaseFor is how long a lease lasts where the index lags by so much: a round, and the time until a query must show what the round sent
+// last. Whoever takes a link over may then look up at once whether a page was made.
+func LeaseFor(lag time.Duration) time.Duration { return roundMax + lag + lagMargin + drain }
 
 // Observer is told what a worker does; metrics stand on it. It is called from the worker's goroutines and must not block.
 type Observer interface {
@@ -79,7 +85,9 @@ func (w *Worker) RunLink(ctx context.Context, link int64) (int, error) { return 
 // run takes work in under ctx, and finishes what it began when ctx ends.
 func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	intake := ctx
-	ctx, cancel := lifecycle.Outlive(ctx, drain)
+	ctx, done := lifecycle.WithDrain(ctx, drain)
+	defer done()
+	ctx, cancel := context.WithTimeoutCause(ctx, roundMax, errRoundOver)
 	defer cancel()
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
 		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,
@@ -88,7 +96,11 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 		return 0, fmt.Errorf("take work: %w", err)
 	}
 	for _, group := range w.groups(items) {
-		if err := w.runGroup(ctx, intake, group); err != nil {
+		err := w.runGroup(ctx, intake, group)
+		if context.Cause(ctx) == errRoundOver {
+			return len(items), w.giveBack(ctx, items)
+		}
+		if err != nil {
 			return len(items), errors.Join(err, w.giveBack(ctx, items))
 		}
 	}

@@ -173,7 +173,7 @@ func (a *app) worker(side ledger.Side, k *sinkKeys, entities map[string]*sink.En
 	return &sink.Worker{
 		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Ledger: store, Functions: fns,
 		Now: time.Now, NewID: newID, Log: a.log.With("connector", k.Name), Observe: observer{a.metrics},
-		Max: k.Max, Concurrency: k.Workers, Lease: k.Lease, IndexLag: lag, Skew: k.Skew,
+		Max: k.Max, Concurrency: k.Workers, Lease: max(k.Lease, sink.LeaseFor(lag)), IndexLag: lag, Skew: k.Skew,
 	}
 }
 
@@ -198,7 +198,7 @@ func (k *sinkKeys) consumer(topics []string) kafka.ConsumerConfig {
 
 // relay publishes alerts, on a topic that is made if it is missing.
 func (a *app) relay(ctx context.Context, k *sinkKeys, store *pgledger.Store, p *parts) (*sink.Relay, error) {
-	kc := a.kafka(&k.Kafka, k.Name)
+	kc := a.sinkKafka(k)
 	if err := a.ensureTopics(ctx, kc, k.Kafka.changeTopics(k.Sync.AlertTopic)...); err != nil {
 		return nil, err
 	}

@@ -112,7 +112,7 @@ func (s store) Commit(ctx context.Context, c ledger.Commit) error {
 	case w.fires(commitFailed):
 		return errRefused
 	case w.fires(pauseCommit):
-		w.advance(4 * time.Minute) // longer than the lease: another copy has the link now
+		w.advance(6 * time.Minute) // longer than the lease: another copy has the link now
 	}
 	if err := s.Store.Commit(ctx, c); err != nil {
 		return err
