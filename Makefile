@@ -47,6 +47,7 @@ build: ## Build bin/tandem, the one binary. Needs: Go
 test: ## Run every test with the race detector. Needs: Go, a C compiler, PostgreSQL's server, Java 17 with Maven, Node with npm
 	@.ci/need go cc postgres java node
 	$(GO) test -race -timeout=$(TESTTIMEOUT) -p=$(TESTPROCS) -parallel=$(TESTPARALLEL) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
+	$(GO) test -timeout=$(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./cmd/tandem/simulation # 200 seeds; under the race detector it plays a tenth
 
 .PHONY: cover
 cover: ## Run the tests and write coverage.out and coverage.html, coverage counted over all packages

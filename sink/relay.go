@@ -15,6 +15,7 @@ import (
 type Outbox interface {
 	Outbox(ctx context.Context, max int) ([]ledger.Alert, error)
 	Delivered(ctx context.Context, ids []string, at time.Time) error
+	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
 }
 
 // Publisher puts records into Kafka and returns when they are acknowledged.
@@ -22,8 +23,10 @@ type Publisher interface {
 	SendBatch(ctx context.Context, records []kafka.Record) error
 }
 
-// Relay publishes the outbox: each alert as a log line and a record on the alerts topic, at least once, under one id.
+// Relay publishes the outbox: each alert as a log line and a record on the alerts topic, at least once, under one id. Every sink has one;
+// a lease says whose turn it is, so that an alert comes twice only after a crash.
 type Relay struct {
+	Holder    string // names this process in the lease
 	Outbox    Outbox
 	Publisher Publisher
 	Topic     string
@@ -31,11 +34,20 @@ type Relay struct {
 	Log       *slog.Logger
 }
 
-// relayMax is how many alerts go out in one step.
-const relayMax = 100
+// Limits of the relay.
+const (
+	relayMax  = 100              // alerts in one step
+	relayLead = 15 * time.Second // how long after a relay's death another takes over; longer than a step, which Kafka may hold up
+)
 
 // RunOnce publishes what stands in the outbox; it reports how many alerts that were.
 func (r *Relay) RunOnce(ctx context.Context) (int, error) {
+	if some, err := r.Outbox.Outbox(ctx, 1); err != nil || len(some) == 0 {
+		return 0, err // the lease is a write: it is asked for when there is cause
+	}
+	if _, ok, err := r.Outbox.Lead(ctx, "alerts", r.Holder, r.Now(), relayLead); err != nil || !ok {
+		return 0, err
+	}
 	alerts, err := r.Outbox.Outbox(ctx, relayMax)
 	if err != nil || len(alerts) == 0 {
 		return 0, err

@@ -155,6 +155,9 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) erro
 			if intake.Err() != nil {
 				return context.Cause(intake)
 			}
+			if gctx.Err() != nil {
+				return nil // the round is over for all; its error is another link's
+			}
 			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot}
 			return r.run(gctx)
 		})

@@ -93,6 +93,9 @@ func loop(p *process, name string, idle time.Duration, step func(context.Context
 		if n > 0 {
 			return jitter(p.dice, 0, 50*time.Millisecond), err
 		}
+		if p.w.faults.healed {
+			return jitter(p.dice, idle*3, idle*9), err // nobody is in a hurry any more
+		}
 		return jitter(p.dice, idle/2, idle*3/2), err
 	}}
 }
