@@ -157,7 +157,8 @@ type Schema struct {
 // Emitted is what the poller must know of a page before it emits its change.
 type Emitted struct {
 	Page    string
-	Known   bool // a link has the page
+	Known   bool   // a link has the page
+	Entity  string // the link's, if there is one: another entity's poller leaves the page alone
 	Hash    string
 	Seq     int64
 	WroteAt time.Time

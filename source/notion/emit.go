@@ -86,7 +86,7 @@ func (p *Poller) get(ctx context.Context, st step, id string, known ledger.Emitt
 	if hash == known.Hash {
 		return read{}, false, nil
 	}
-	if !known.Known && page.Parent.DataSourceID != st.schema.DataSource {
+	if known.Entity != p.Entity.Name && page.Parent.DataSourceID != st.schema.DataSource {
 		return read{}, false, nil // not one of ours
 	}
 	return read{page: page, hash: hash, seq: known.Seq, via: via}, true, nil

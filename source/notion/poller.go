@@ -216,7 +216,7 @@ func (p *Poller) RunPages(ctx context.Context, pages map[string]Named) (Result, 
 	}
 	var batch []read
 	for _, id := range ids {
-		if parent := pages[id].DataSource; parent != "" && parent != st.schema.DataSource && !known[id].Known {
+		if parent := pages[id].DataSource; parent != "" && parent != st.schema.DataSource && known[id].Entity != p.Entity.Name {
 			continue // another entity's
 		}
 		r, ok, err := p.get(ctx, st, id, known[id], change.ViaWebhook)

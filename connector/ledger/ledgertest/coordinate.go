@@ -17,7 +17,7 @@ var pollerStories = []story{
 		got, err := s.Emitted(ctx(s), "acme", "contact", []string{"p7", "p8", "p9"})
 		s.ok(err)
 		s.equal("emitted", got, map[string]ledger.Emitted{
-			"p7": {Page: "p7", Known: true, Hash: "h7", Seq: l.Seq}, "p8": {Page: "p8", Known: true, Hash: "h8"}, "p9": {Page: "p9"},
+			"p7": {Page: "p7", Known: true, Entity: "contact", Hash: "h7", Seq: l.Seq}, "p8": {Page: "p8", Known: true, Entity: "contact", Hash: "h8"}, "p9": {Page: "p9"},
 		})
 		pages, err := s.Pages(ctx(s), "acme", "contact", "p7", 10)
 		s.ok(err)

@@ -75,7 +75,7 @@ func (s *Store) Emitted(_ context.Context, sync, _ string, pages []string) (map[
 		e := ledger.Emitted{Page: page}
 		if r := s.state.book.ByPage(sync, page); r != nil {
 			l := r.Link
-			e = ledger.Emitted{Page: page, Known: true, Hash: l.Emitted, Seq: l.Seq, WroteAt: l.WroteAt, ReadAt: l.ReadAt}
+			e = ledger.Emitted{Page: page, Known: true, Entity: l.Entity, Hash: l.Emitted, Seq: l.Seq, WroteAt: l.WroteAt, ReadAt: l.ReadAt}
 		}
 		out[page] = e
 	}

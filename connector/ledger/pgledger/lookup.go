@@ -78,7 +78,7 @@ func texts(ctx context.Context, s *Store, query string, sync, entity, after stri
 
 // Emitted tells the poller what it emitted last for each page, known or not.
 func (s *Store) Emitted(ctx context.Context, sync, _ string, pages []string) (map[string]ledger.Emitted, error) {
-	const find = `SELECT page, emitted, seq, wrote_at, read_at FROM tandem.link WHERE sync = $1 AND page = ANY($2)`
+	const find = `SELECT page, entity, emitted, seq, wrote_at, read_at FROM tandem.link WHERE sync = $1 AND page = ANY($2)`
 	out := make(map[string]ledger.Emitted, len(pages))
 	for _, page := range pages {
 		out[page] = ledger.Emitted{Page: page}
@@ -89,7 +89,7 @@ func (s *Store) Emitted(ctx context.Context, sync, _ string, pages []string) (ma
 	}
 	var e ledger.Emitted
 	var wroteAt, readAt *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&e.Page, &e.Hash, &e.Seq, &wroteAt, &readAt}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&e.Page, &e.Entity, &e.Hash, &e.Seq, &wroteAt, &readAt}, func() error {
 		e.Known, e.WroteAt, e.ReadAt = true, timeOf(wroteAt), timeOf(readAt)
 		out[e.Page] = e
 		return nil
