@@ -235,9 +235,10 @@ func (r *reconciliation) latency() {
 }
 
 func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
-	before := ledger.Commit{
-		Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}, Brake: brake,
-		Writes: []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}},
+	before := ledger.Commit{Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
+	if !r.triedToTrash() {
+		before.Brake = brake
+		before.Writes = []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}}
 	}
 	switch err := r.step(ctx, before); {
 	case errors.Is(err, ledger.ErrBraked):
@@ -251,7 +252,7 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	case unknown(err):
 		return r.unknown(ctx, err)
 	default:
-		return r.notApplied(ctx, err)
+		return err // the intent stays: trying again is the same delete, not another one for the brake to count
 	}
 	got, err := r.t.fromPage(ctx, seen)
 	if err != nil {
@@ -264,6 +265,11 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	r.observe("trashed", d)
 	r.latency()
 	return r.commit(ctx, ledger.Commit{State: &d.State, Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Emitted: &seen.Hash, Unhold: []string{"*"}, Finish: r.done()})
+}
+
+// triedToTrash reports that this delete was let through and counted before, and its request did not get through.
+func (r *reconciliation) triedToTrash() bool {
+	return r.link().Intent != nil && r.link().Intent.Kind == ledger.IntentTrash
 }
 
 // restorePage takes a page out of the trash because its row is back; the fields are merged in the next turn, on a new read.
@@ -325,6 +331,28 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 	}
 	// What the page holds is what was sent then; what the CRM says now is decided in the next turn.
 	return true, r.pageMade(ctx, pages[0], seen, ledger.Decision{ToNotion: intent.Values}, nil)
+}
+
+// othersCreate waits where a page of no row carries the id of a link whose create is open: it is that create's answer (design.md 5.4), found by
+// the poller first. The link that made it looks it up, and takes this half link over.
+func (r *reconciliation) othersCreate(ctx context.Context) (done bool, err error) {
+	external := r.in.Notion.External
+	if r.link().Key != "" || external == "" || external == r.link().External {
+		return false, nil
+	}
+	found, err := r.w.Ledger.ByExternal(ctx, r.w.Sync, []string{external})
+	if err != nil {
+		return false, fmt.Errorf("look up whose id the page carries: %w", err)
+	}
+	maker, ok := found[external]
+	if !ok || maker.Page != "" || maker.Intent == nil {
+		return false, nil
+	}
+	at, soon := maker.Intent.At.Add(r.w.IndexLag+2*lagMargin), r.w.Now().Add(waitDelay)
+	if at.Before(soon) {
+		at = soon
+	}
+	return true, r.commit(ctx, ledger.Commit{Finish: r.later(at, false)})
 }
 
 // unknown leaves the intent open: the next look finds out.

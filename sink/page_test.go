@@ -150,7 +150,9 @@ func TestAnAnswerThatDiffersIsNotionsOwnChange(t *testing.T) {
 	o.put("contact", "1", change.Image{"note": text("SHOUT")})
 	o.settle(10 * time.Minute)
 	waits := o.pending(o.link("contact", "1").ID)
-	said := slices.ContainsFunc(waits.Work, func(w ledger.Work) bool { return strings.Contains(w.Parked, "SHOUT") && strings.Contains(w.Parked, "shout") })
+	said := slices.ContainsFunc(waits.Work, func(w ledger.Work) bool {
+		return strings.Contains(w.Parked, "SHOUT") && strings.Contains(w.Parked, "shout")
+	})
 	if n := p.spend(); n > 6 || !said {
 		t.Errorf("after %d requests: %+v", n, waits)
 	}

@@ -66,11 +66,7 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 	if !r.snapshot.Visible(r.work.Xid) {
 		return r.commit(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)})
 	}
-	fields := r.entity.fields(r.schema, r.row.Image)
-	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger,
-		base: r.link().Base, verify: r.w.Side == ledger.CRM}
-	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Now: r.w.Now()}
-	if err := r.viewRow(ctx); err != nil {
+	if err := r.begin(ctx); err != nil {
 		return err
 	}
 	if done, err := r.openIntent(ctx); done || err != nil {
@@ -79,7 +75,19 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 	if done, err := r.viewPage(ctx); done || err != nil {
 		return err
 	}
+	if done, err := r.othersCreate(ctx); done || err != nil {
+		return err
+	}
 	return r.act(ctx, ledger.Decide(r.in))
+}
+
+// begin makes ready what the turn decides on, and gives it the row's view; Explain begins likewise.
+func (r *reconciliation) begin(ctx context.Context) error {
+	fields := r.entity.fields(r.schema, r.row.Image)
+	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger,
+		base: r.link().Base, verify: r.w.Side == ledger.CRM}
+	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Now: r.w.Now()}
+	return r.viewRow(ctx)
 }
 
 func (r *reconciliation) viewRow(ctx context.Context) error {
@@ -176,7 +184,7 @@ func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.De
 	if d.Page == ledger.PageTrash {
 		side, deletes = ledger.Notion, true
 	}
-	if deletes {
+	if deletes && !r.triedToTrash() {
 		var err error
 		since := r.w.Now().Add(-limits.Window)
 		count.Deletes, count.Links, err = r.w.Ledger.Recent(ctx, r.w.Sync, r.entity.Mapping.Name, side, string(ledger.RowDelete), since)
