@@ -201,11 +201,15 @@ func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (le
 			if view.Hints == nil {
 				view.Hints = map[string]time.Time{}
 			}
-			view.Hints[f.Name] = hint
+			view.Hints[f.Name] = hint.Add(-hintWidth)
 		}
 	}
 	return view, t.mapped(ctx, &view, false)
 }
+
+// hintWidth is how long edits of a page are gathered into one webhook, which names all of their properties and carries the time of the last: any
+// one of them may have been edited so much earlier (two-way-sync.md 3.3).
+const hintWidth = time.Minute
 
 func earliest(a, b time.Time) time.Time {
 	if b.Before(a) {

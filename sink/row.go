@@ -120,7 +120,8 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 	next := ledger.Decide(after)
 	maps.Copy(c.Base, next.Agreed)
 	if next.Page != "" {
-		c.Reasons = append(c.Reasons, r.reason(ledger.Notion, "decided"))
+		// A read is owed: where only the id is missing, the row agrees with the base and gives sink/notion no reason to look.
+		c.Reasons = append(c.Reasons, r.reason(ledger.Notion, "reread"))
 	}
 	c.Reasons = append(c.Reasons, r.rereads()...)
 	next.Waits = joined(d.Waits, next.Waits)

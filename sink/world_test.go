@@ -246,6 +246,9 @@ func (o *office) poll(entity, page string) {
 	}
 	seen := o.pages[entity].observe(page)
 	seen.Via, seen.Seq = "poll", emitted[page].Seq
+	if seen.Hash == emitted[page].Hash {
+		return // nothing that was not told
+	}
 	if err := o.store.SetEmitted(o.t.Context(), "acme", entity, map[string]string{page: seen.Hash}); err != nil {
 		o.t.Fatal(err)
 	}
