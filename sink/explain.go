@@ -38,11 +38,9 @@ func (w *Worker) Explain(ctx context.Context, link ledger.Link, works []ledger.W
 		}
 		r.row = r.snapshot.Rows[link.Key]
 	}
-	fields := entity.fields(schema, r.row.Image)
-	r.t = &translation{entity: entity, schema: schema, fields: fields, functions: w.Functions, links: w.Ledger}
-	r.in = ledger.Input{Rules: entity.rules(fields, w.Skew), Link: link, Now: w.Now()}
-	out := Explanation{Fields: fields, Row: r.row}
-	if err := r.viewRow(ctx); err != nil {
+	err = r.begin(ctx)
+	out := Explanation{Fields: r.t.fields, Row: r.row}
+	if err != nil {
 		return out, err
 	}
 	if out.Seen, out.Stored, err = r.look(ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -82,6 +83,8 @@ type world struct {
 	dir    string
 	files  []string
 
+	behind atomic.Int64 // how much Notion's clock is behind, in nanoseconds
+
 	mu       sync.Mutex
 	requests []string // "POST /v1/pages", in order
 }
@@ -129,7 +132,9 @@ func (w *world) openBroker() {
 
 func (w *world) openNotion() {
 	w.t.Helper()
-	w.notion = emulator.New(emulator.Config{Token: worldToken, Limit: -1})
+	w.notion = emulator.New(emulator.Config{
+		Token: worldToken, Limit: -1, Now: func() time.Time { return time.Now().Add(-time.Duration(w.behind.Load())) },
+	})
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		w.requests = append(w.requests, r.Method+" "+r.URL.Path)
@@ -328,11 +333,20 @@ func (w *world) eventually(what string, within time.Duration, check func() strin
 	}
 }
 
+// source is the id of an entity's data source, "" while it is not known.
+func (w *world) source(entity string) string {
+	id := w.one(`SELECT coalesce(schema->>'dataSource', '') FROM tandem.entity WHERE entity = $1`, entity)
+	if strings.HasPrefix(id, "error") {
+		return ""
+	}
+	return id
+}
+
 // pages gives an entity's pages that are not in the trash, by title.
 func (w *world) pages(entity string) (map[string][]notionapi.Page, error) {
-	source := w.one(`SELECT schema->>'dataSource' FROM tandem.entity WHERE entity = $1`, entity)
-	if strings.HasPrefix(source, "error") || source == "" {
-		return nil, fmt.Errorf("the database of %s is not known yet (%s)", entity, source)
+	source := w.source(entity)
+	if source == "" {
+		return nil, fmt.Errorf("the database of %s is not known yet", entity)
 	}
 	out := map[string][]notionapi.Page{}
 	for page, err := range w.client.Rows(context.Background(), source, notionapi.Query{}) {
