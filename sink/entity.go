@@ -23,7 +23,7 @@ type Entity struct {
 // Pages are the pages of one entity in Notion. sink/notion implements it.
 type Pages interface {
 	// Read gives the page as it is now, complete. A page that cannot be found or is not shared is an observation that says Gone.
-	Read(ctx context.Context, page string) (ledger.Observation, error)
+	Read(ctx context.Context, schema ledger.Schema, page string) (ledger.Observation, error)
 	// Create makes a page with these field values (relations as sets of page ids) and the external id in it.
 	Create(ctx context.Context, schema ledger.Schema, external string, values change.Image) (page string, seen ledger.Observation, err error)
 	// Update writes just what it is given.

@@ -68,7 +68,7 @@ func (r *reconciliation) look(ctx context.Context) (seen *ledger.Observation, st
 	if r.entity.Pages == nil {
 		return r.link().Seen, true, nil
 	}
-	now, err := r.entity.Pages.Read(ctx, r.link().Page)
+	now, err := r.entity.Pages.Read(ctx, r.schema, r.link().Page)
 	if err != nil {
 		return nil, false, fmt.Errorf("read the page: %w", err)
 	}

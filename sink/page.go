@@ -43,7 +43,7 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 	switch {
 	case err == nil:
 	case page != "": // saved, but answered with an error: read it
-		if seen, err = r.entity.Pages.Read(ctx, page); err != nil {
+		if seen, err = r.entity.Pages.Read(ctx, r.schema, page); err != nil {
 			return r.unknown(ctx, err)
 		}
 	case unknown(err):
@@ -325,7 +325,7 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 		r.item.Link.Intent, r.in.Link.Intent = nil, nil
 		return false, nil
 	}
-	seen, err := r.entity.Pages.Read(ctx, pages[0])
+	seen, err := r.entity.Pages.Read(ctx, r.schema, pages[0])
 	if err != nil {
 		return false, fmt.Errorf("read the page that was made: %w", err)
 	}

@@ -123,7 +123,7 @@ func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
 	if d := ledger.Decide(r.in); len(d.Need) == 0 && !owed {
 		return false, nil
 	}
-	seen, err := r.entity.Pages.Read(ctx, r.link().Page)
+	seen, err := r.entity.Pages.Read(ctx, r.schema, r.link().Page)
 	if err != nil {
 		return false, fmt.Errorf("read the page: %w", err)
 	}

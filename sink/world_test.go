@@ -481,7 +481,7 @@ func (d *database) call(op string, apply func()) error {
 	return nil
 }
 
-func (d *database) Read(_ context.Context, id string) (seen ledger.Observation, err error) {
+func (d *database) Read(_ context.Context, _ ledger.Schema, id string) (seen ledger.Observation, err error) {
 	d.reads++
 	from := d.office.clock.now()
 	err = d.call("read", func() { seen = d.observe(id) })

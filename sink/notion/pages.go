@@ -23,7 +23,7 @@ type Pages struct {
 }
 
 // Read gives the page as it is now, with every mapped property complete.
-func (p *Pages) Read(ctx context.Context, page string) (ledger.Observation, error) {
+func (p *Pages) Read(ctx context.Context, schema ledger.Schema, page string) (ledger.Observation, error) {
 	got, err := p.Client.Page(ctx, page)
 	switch {
 	case notionapi.IsNotFound(err) || notionapi.IsRestricted(err) && !isToken(err):
@@ -31,7 +31,6 @@ func (p *Pages) Read(ctx context.Context, page string) (ledger.Observation, erro
 	case err != nil:
 		return ledger.Observation{}, classify(err)
 	}
-	schema := p.Schema.Of(p.Entity.Name)
 	if err := p.Client.Complete(ctx, &got, schema.IDs()...); err != nil {
 		return ledger.Observation{}, classify(err)
 	}

@@ -53,13 +53,6 @@ func (e *ErrElsewhere) Error() string {
 	return fmt.Sprintf("another process is making sure of the databases of sync %s in Notion", e.Sync)
 }
 
-// Of gives what is known of an entity's place in Notion.
-func (s *Schema) Of(entity string) ledger.Schema {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.known[entity]
-}
-
 // Ensure makes sure of all databases and properties: databases first, then relations between them.
 func (s *Schema) Ensure(ctx context.Context) error {
 	if _, ok, err := s.Ledger.Lead(ctx, "schema/"+s.Sync, s.Holder, s.Now(), schemaLead); err != nil {
