@@ -29,6 +29,7 @@ help: ## Print this list
 
 .PHONY: demo
 demo: build ## Show the whole thing running: a CRM, Kafka and Notion in one process, synced both ways (ARGS=--once ends by itself). Needs: Go
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/plugins/phone ./plugins/examples/phone
 	@exec bin/tandem demo $(ARGS)
 
 .PHONY: kafka

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/mapping"
 )
@@ -36,8 +38,11 @@ func canon(kind mapping.Type, text string) string {
 		return canonList(strings.Split(text, listMark))
 	case mapping.TypeTitle, mapping.TypeText, mapping.TypeDateTime, mapping.TypeSelect, mapping.TypeStatus, mapping.TypeURL, mapping.TypeEmail:
 	}
-	return text
+	return canonText(text)
 }
+
+// canonText makes é one character, however it was typed: the eye sees no difference, and Tandem makes none.
+func canonText(text string) string { return strings.TrimSpace(norm.NFC.String(text)) }
 
 // canonPhone keeps the digits of a number, the French way of writing it turned into the international one.
 func canonPhone(text string) string {

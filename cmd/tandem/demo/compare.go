@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,8 +16,8 @@ import (
 type comparison struct {
 	Records, Fields         int
 	Equal, Waiting, Differs int
-	Waits                   []difference // a few
-	Differences             []difference // a few
+	Waits                   []difference // one for a record, the first records
+	Differences             []difference // the first
 }
 
 // difference is one field that is not the same on both sides.
@@ -37,29 +38,64 @@ type paired struct {
 	why         string // the ledger has something to do for it: what
 }
 
-// compare counts, field by field. It is pure.
-func (e *entity) compare(pairs []paired) comparison {
+// compare counts, field by field. waits says why a record of another entity waits, "" if it does not. It is pure.
+func (e *entity) compare(pairs []paired, waits func(Ref) string) comparison {
 	var c comparison
 	for _, p := range pairs {
 		c.Records++
 		for _, field := range e.fieldNames(p.crm, p.notion) {
-			c.Fields++
-			both := p.crm != nil && p.notion != nil
-			switch d := (difference{p.name, field, p.crm[field], p.notion[field], p.why}); {
-			case both && d.CRM == d.Notion:
-				c.Equal++
-			case p.why != "":
-				c.Waiting++
-				c.Waits = append(c.Waits, d)
-			default:
-				c.Differs++
-				c.Differences = append(c.Differences, d)
+			d := difference{p.name, field, p.crm[field], p.notion[field], p.why}
+			if d.CRM != d.Notion && d.Why == "" {
+				d.Why = e.targetWaits(d, waits)
 			}
+			c.count(d, p.crm != nil && p.notion != nil)
 		}
 	}
-	c.Waits = c.Waits[:min(len(c.Waits), shownMax)]
-	c.Differences = c.Differences[:min(len(c.Differences), shownMax)]
 	return c
+}
+
+func (c *comparison) count(d difference, both bool) {
+	c.Fields++
+	switch {
+	case both && d.CRM == d.Notion:
+		c.Equal++
+	case d.Why != "":
+		c.Waiting++
+		c.wait(d)
+	default:
+		c.Differs++
+		if len(c.Differences) < shownMax {
+			c.Differences = append(c.Differences, d)
+		}
+	}
+}
+
+func (c *comparison) wait(d difference) {
+	same := func(o difference) bool { return o.Record == d.Record }
+	if len(c.Waits) < shownMax && !slices.ContainsFunc(c.Waits, same) {
+		c.Waits = append(c.Waits, d)
+	}
+}
+
+// targetWaits explains a relation that differs only by records that wait themselves: Notion hides a page in the trash from those that name it.
+func (e *entity) targetWaits(d difference, waits func(Ref) string) string {
+	r, ok := e.rule(d.Field)
+	if !ok || r.Relation == nil {
+		return ""
+	}
+	crm, notion := strings.Split(d.CRM, listMark), strings.Split(d.Notion, listMark)
+	why := ""
+	for _, key := range append(slices.Clone(crm), notion...) {
+		if key == "" || slices.Contains(crm, key) && slices.Contains(notion, key) {
+			continue
+		}
+		ref := Ref{r.Relation.Entity, key}
+		if waits(ref) == "" {
+			return ""
+		}
+		why = "it names " + ref.String() + ", which waits"
+	}
+	return why
 }
 
 func (c *comparison) add(o comparison) {
@@ -77,7 +113,7 @@ type reader struct {
 }
 
 // pairs reads an entity whole on both sides.
-func (r *reader) pairs(ctx context.Context, name string) ([]paired, error) {
+func (r *reader) pairs(ctx context.Context, name string, waits map[string]string) ([]paired, error) {
 	rows, err := r.crm.read(ctx, name, "")
 	if err != nil {
 		return nil, err
@@ -87,10 +123,6 @@ func (r *reader) pairs(ctx context.Context, name string) ([]paired, error) {
 		return nil, err
 	}
 	links, err := r.notion.links(ctx)
-	if err != nil {
-		return nil, err
-	}
-	waits, err := r.waits(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +174,19 @@ FROM tandem.link l WHERE l.sync = $1 AND l.entity = $2`, syncName, name)
 // compareAll compares every mapped field of every record.
 func (r *reader) compareAll(ctx context.Context) (comparison, error) {
 	var all comparison
+	waiting := map[string]map[string]string{}
+	for name := range r.entities {
+		var err error
+		if waiting[name], err = r.waits(ctx, name); err != nil {
+			return all, err
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.entities)) {
-		pairs, err := r.pairs(ctx, name)
+		pairs, err := r.pairs(ctx, name, waiting[name])
 		if err != nil {
 			return all, err
 		}
-		all.add(r.entities[name].compare(pairs))
+		all.add(r.entities[name].compare(pairs, func(ref Ref) string { return waiting[ref.Entity]["key "+ref.Key] }))
 	}
 	return all, nil
 }

@@ -157,8 +157,13 @@ func (p places) write(name string, data []byte) error {
 	return os.WriteFile(file, data, 0o600)
 }
 
-// buildPlugin builds the example plugin into the folder. It is false, with the reason in plain words, where that cannot be done.
+// buildPlugin puts the example plugin into the folder: the one that `make demo` built beside the binary, else a new one. It is false, with the
+// reason in plain words, where that cannot be done.
 func buildPlugin(ctx context.Context, dir string) (bool, string) {
+	target := filepath.Join(dir, "plugins", "phone")
+	if copyBuilt(target) {
+		return true, ""
+	}
 	program, err := exec.LookPath("go")
 	if err != nil {
 		return false, "Go is not in PATH"
@@ -167,7 +172,7 @@ func buildPlugin(ctx context.Context, dir string) (bool, string) {
 	if !ok {
 		return false, "the source of Tandem is not here"
 	}
-	cmd := exec.CommandContext(ctx, program, "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, "plugins", "phone"), "./plugins/examples/phone")
+	cmd := exec.CommandContext(ctx, program, "build", "-trimpath", "-ldflags", "-s -w", "-o", target, "./plugins/examples/phone")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -175,6 +180,16 @@ func buildPlugin(ctx context.Context, dir string) (bool, string) {
 		return false, "go build failed: " + text[strings.LastIndexByte(text, '\n')+1:]
 	}
 	return true, ""
+}
+
+// copyBuilt copies plugins/phone from beside the binary; false if there is none.
+func copyBuilt(target string) bool {
+	binary, err := os.Executable()
+	if err != nil {
+		return false
+	}
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(binary), "plugins", "phone"))
+	return err == nil && os.MkdirAll(filepath.Dir(target), 0o700) == nil && os.WriteFile(target, data, 0o700) == nil
 }
 
 // sourceRoot looks for Tandem's source: here, or above this folder or the binary's.

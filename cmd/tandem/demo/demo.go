@@ -78,7 +78,7 @@ type show struct {
 	plugin  string // why there is no plugin
 	alerts  *alerts
 	script  *script
-	failed  chan error // the pipeline ended by itself
+	late    []outcome // edits whose effect takes its time
 	unequal comparison
 }
 
@@ -135,9 +135,7 @@ func (s *show) prepare(ctx context.Context) error {
 	s.places = places{dir: s.Dir, token: "ntn_" + rand.Text(), crmPassword: rand.Text(), webhookToken: "secret_" + rand.Text()}
 	group, gctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		var reason string
-		s.places.plugin, reason = buildPlugin(gctx, s.Dir)
-		s.plugin = reason
+		s.places.plugin, s.plugin = buildPlugin(gctx, s.Dir)
 		return nil
 	})
 	group.Go(func() error { return s.startCRM(gctx) })

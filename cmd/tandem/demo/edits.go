@@ -12,11 +12,16 @@ import (
 	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
 )
 
-// Who edits in Notion; the CRM's people are nobody in particular.
-const editor = "Ada Lovelace"
+// Who edits in Notion, and what the table calls them and the CRM's user.
+const (
+	editor   = "Ada Lovelace"
+	ofNotion = "Ada"
+	ofCRM    = "Claire"
+)
 
 // edit is one thing that somebody does, and how its effect on the other side is seen.
 type edit struct {
+	who   string
 	where string // CRM, Notion or both
 	what  string
 	do    func(context.Context) error
@@ -31,6 +36,7 @@ type outcome struct {
 	edit
 
 	result string
+	began  time.Time
 	took   time.Duration
 	done   bool
 }
@@ -45,16 +51,16 @@ type script struct {
 // all are the edits in the order in which they are shown. Each has a record of its own, so that they can all be made at once.
 func (s *script) all() []edit {
 	return []edit{
-		s.inCRM("contact/1 job title = Head of Sales", "UPDATE contact SET job_title = 'Head of Sales', updated_at = now() WHERE id = 1", "contact", "1", "job_title", "Head of Sales"),
+		s.inCRM("contact/1 job = Head of Sales", "UPDATE contact SET job_title = 'Head of Sales', updated_at = now() WHERE id = 1", "contact", "1", "job_title", "Head of Sales"),
 		s.inCRM("opportunity/2 stage = won", "UPDATE opportunity SET stage = 'won', version = version + 1, updated_at = now() WHERE id = 2", "opportunity", "2", "stage", "Won"),
-		s.inCRM("contact/3 new custom field Loyalty card", `UPDATE contact SET custom_fields = coalesce(custom_fields, '{}') || '{"Loyalty card": "FR-0042 ⭐"}', updated_at = now() WHERE id = 3`,
+		s.inCRM("contact/3 new field: Loyalty card", `UPDATE contact SET custom_fields = coalesce(custom_fields, '{}') || '{"Loyalty card": "FR-0042 ⭐"}', updated_at = now() WHERE id = 3`,
 			"contact", "3", "custom.Loyalty card", "FR-0042 ⭐"),
 		s.newRow(),
 		s.deletedRow("task/4 deleted", "4"),
 		s.inNotion("contact/5 Phone = 06 12 34 56 78", Ref{"contact", "5"}, "phone", "06 12 34 56 78", "+33612345678"),
 		s.inNotion("task/6 Task = Call back 📞", Ref{"task", "6"}, "title", "Call back 📞", "Call back 📞"),
 		s.inNotion("task/7 Due = 2026-12-24", Ref{"task", "7"}, "due", "2026-12-24", "2026-12-24"),
-		s.inNotion("opportunity/3 Stage = Proposal sent", Ref{"opportunity", "3"}, "stage", "Proposal sent", "Proposal sent"),
+		s.inNotion("opportunity/3 Stage = Won", Ref{"opportunity", "3"}, "stage", "Won", "Won"),
 		s.relation("task/8 Contact = contact/9", Ref{"task", "8"}, Ref{"contact", "9"}),
 		s.trashed("contact/10 put into the trash", Ref{"contact", "10"}),
 		s.newPage(),
@@ -64,7 +70,7 @@ func (s *script) all() []edit {
 
 // inCRM is an edit of one field by SQL.
 func (s *script) inCRM(what, sql, name, key, field, want string) edit {
-	return edit{where: "CRM", what: what,
+	return edit{who: ofCRM, where: "CRM", what: what,
 		do: s.exec(sql),
 		look: func(ctx context.Context) (string, bool, error) {
 			rec, _, err := s.pageOf(ctx, Ref{name, key})
@@ -84,7 +90,7 @@ func (s *script) exec(sql string) func(context.Context) error {
 
 func (s *script) newRow() edit {
 	key := strconv.Itoa(s.counts.Contacts + 1)
-	return edit{where: "CRM", what: "contact/" + key + " made",
+	return edit{who: ofCRM, where: "CRM", what: "contact/" + key + " made",
 		do: s.exec("INSERT INTO contact (id, full_name, email, created_at, updated_at) VALUES (nextval('contact_id_seq'), 'Hedy Lamarr', 'hedy@example.com', now(), now())"),
 		look: func(ctx context.Context) (string, bool, error) {
 			rec, _, err := s.pageOf(ctx, Ref{"contact", key})
@@ -93,7 +99,7 @@ func (s *script) newRow() edit {
 }
 
 func (s *script) deletedRow(what, key string) edit {
-	return edit{where: "CRM", what: what,
+	return edit{who: ofCRM, where: "CRM", what: what,
 		do: s.exec("UPDATE task SET deleted_at = now(), updated_at = now() WHERE id = " + key),
 		look: func(ctx context.Context) (string, bool, error) {
 			_, trashed, err := s.pageOf(ctx, Ref{"task", key})
@@ -103,7 +109,7 @@ func (s *script) deletedRow(what, key string) edit {
 
 // inNotion is an edit of one property by a person.
 func (s *script) inNotion(what string, ref Ref, field, typed, want string) edit {
-	return edit{where: "Notion", what: what,
+	return edit{who: ofNotion, where: "Notion", what: what,
 		do: func(ctx context.Context) error { return s.type_(ctx, ref, field, typed) },
 		look: func(ctx context.Context) (string, bool, error) {
 			rows, err := s.crm.read(ctx, ref.Entity, ref.Key)
@@ -130,7 +136,7 @@ func (s *script) type_(ctx context.Context, ref Ref, field, typed string) error 
 }
 
 func (s *script) relation(what string, from, to Ref) edit {
-	return edit{where: "Notion", what: what,
+	return edit{who: ofNotion, where: "Notion", what: what,
 		do: func(ctx context.Context) error {
 			page, err := s.notion.page(ctx, from)
 			if err != nil {
@@ -152,7 +158,7 @@ func (s *script) relation(what string, from, to Ref) edit {
 
 // trashed is held: a page in the trash deletes no customer unless the mapping says so.
 func (s *script) trashed(what string, ref Ref) edit {
-	return edit{where: "Notion", what: what,
+	return edit{who: ofNotion, where: "Notion", what: what,
 		do: func(ctx context.Context) error {
 			page, err := s.notion.page(ctx, ref)
 			if err != nil {
@@ -168,8 +174,8 @@ func (s *script) trashed(what string, ref Ref) edit {
 
 func (s *script) newPage() edit {
 	const name = "Katherine Johnson 🛰️"
-	return edit{where: "Notion", what: "a new page, " + name,
-		late: "becomes a row once its minute is over",
+	return edit{who: ofNotion, where: "Notion", what: "a new page, " + name,
+		late: "it becomes a row once its minute is over",
 		do: func(ctx context.Context) error {
 			schema, err := s.notion.schema(ctx, "contact")
 			if err != nil {
@@ -196,7 +202,7 @@ func (s *script) newPage() edit {
 func (s *script) conflict() edit {
 	ref := Ref{"contact", "2"}
 	const inCRM, inNotion = "01 42 68 53 10", "06 98 76 54 32"
-	return edit{where: "both", what: "contact/2 phone, two numbers at once",
+	return edit{who: "both", where: "both", what: "contact/2 phone, two at once",
 		do: func(ctx context.Context) error {
 			page, err := s.notion.page(ctx, ref) // before, so that the two edits are as close as can be
 			if err != nil {
@@ -242,6 +248,7 @@ const lookEvery = 50 * time.Millisecond
 func (e edit) run(ctx context.Context, most time.Duration) (outcome, error) {
 	o := outcome{edit: e}
 	began := time.Now()
+	o.began = began
 	if err := e.do(ctx); err != nil {
 		return o, fmt.Errorf("%s: %s: %w", e.where, e.what, err)
 	}

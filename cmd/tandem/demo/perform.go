@@ -98,8 +98,8 @@ func (s *show) complaint() string {
 // edits makes all edits at once and shows what becomes of each.
 func (s *show) edits(ctx context.Context) error {
 	all := s.script.all()
-	s.say("\nNow %d edits at once, by the CRM's users and by %s in Notion:\n", len(all), editor)
-	s.row("WHERE", "WHAT", "ON THE OTHER SIDE", "AFTER")
+	s.say("\nNow %d edits at once, by %s in the CRM and %s in Notion:\n", len(all), ofCRM, ofNotion)
+	s.row("WHO", "WHERE", "WHAT", "ON THE OTHER SIDE", "AFTER")
 	outcomes := make([]chan outcome, len(all))
 	group, gctx := errgroup.WithContext(ctx)
 	for i, e := range all {
@@ -122,7 +122,10 @@ func (s *show) edits(ctx context.Context) error {
 		if !ok {
 			continue // the group's error says why
 		}
-		s.row(o.where, o.what, o.text(), o.after())
+		s.row(o.who, o.where, o.what, o.text(), o.after())
+		if !o.done && o.late != "" {
+			s.late = append(s.late, o)
+		}
 	}
 	return ended(ctx, group.Wait())
 }
@@ -172,12 +175,8 @@ func (s *show) equality(ctx context.Context) error {
 	}
 	s.unequal = c
 	s.say("  %d records, %d fields: %d equal, %d waiting, %d different", c.Records, c.Fields, c.Equal, c.Waiting, c.Differs)
-	said := map[string]bool{}
 	for _, d := range c.Waits {
-		if !said[d.Record] {
-			said[d.Record] = true
-			s.say("%s", wrap(s.recordName(d)+" waits. "+d.Why, "  - "))
-		}
+		s.say("%s", wrap(s.waiting(d), "  - "))
 	}
 	for _, d := range c.Differences {
 		s.say("  ! %s %s: CRM %q, Notion %q", d.Record, d.Field, short(d.CRM, 24), short(d.Notion, 24))
@@ -186,11 +185,11 @@ func (s *show) equality(ctx context.Context) error {
 	return nil
 }
 
-func (s *show) recordName(d difference) string {
-	if strings.HasPrefix(d.Record, "page ") {
-		return "The new page in Notion"
+func (s *show) waiting(d difference) string {
+	if strings.HasPrefix(d.Record, "page ") && len(s.late) > 0 {
+		return "the new page waits: " + s.late[0].late
 	}
-	return d.Record
+	return d.Record + " waits; " + d.Why
 }
 
 // play stays up until Ctrl-C, and tells of alerts.
@@ -208,12 +207,34 @@ func (s *show) play(ctx context.Context) error {
 		s.say("  %s%s", line, suffix)
 	}
 	s.say("\n  psql %s\n", s.state.CRM)
+	for _, o := range s.late {
+		if err := s.arrive(ctx, o); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
 	<-ctx.Done()
 	if cause := context.Cause(ctx); !isInterrupt(cause) {
 		return cause
 	}
 	s.say("")
 	return nil
+}
+
+// arrive waits for the effect of an edit that takes its time, and tells of it.
+func (s *show) arrive(ctx context.Context, o outcome) error {
+	for {
+		result, done, err := o.look(ctx)
+		if err != nil {
+			return err
+		}
+		if done {
+			s.say("%s", wrap(fmt.Sprintf("%s is now %s, %s after it was made.", o.what, result, seconds(time.Since(o.began))), "  "))
+			return nil
+		}
+		if err := pause(ctx, 4*lookEvery); err != nil {
+			return err
+		}
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -259,4 +259,3 @@ func (v *visitor) follow(ctx context.Context, ref Ref, rule mapping.Rule, began 
 		}
 	}
 }
-

@@ -50,7 +50,7 @@ func (s *screen) bar(total int, what string) *progressbar.ProgressBar {
 }
 
 // The table of edits.
-var tableWidths = []int{6, 40, 22, 6}
+var tableWidths = []int{6, 6, 34, 19, 5}
 
 func (s *screen) row(cells ...string) {
 	var b strings.Builder
@@ -107,16 +107,17 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// wrap breaks a text into lines that fit, with an indent.
-func wrap(text, indent string) string {
+// wrap breaks a text into lines that fit, with an indent; the first line's may hold a mark.
+func wrap(text, first string) string {
 	var b strings.Builder
-	width := 0
+	indent, width := first, 0
 	for word := range strings.FieldsSeq(text) {
 		w := uniseg.StringWidth(word)
 		switch {
 		case width == 0:
-			b.WriteString(indent)
-			width = len(indent)
+			b.WriteString(first)
+			width = len(first)
+			indent = strings.Repeat(" ", width)
 		case width+1+w > columns:
 			b.WriteString("\n" + indent)
 			width = len(indent)
