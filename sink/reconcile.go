@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -63,7 +64,7 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 		ctx = notionapi.WithLane(ctx, notionapi.Backfill)
 	}
 	r.row = r.snapshot.Rows[r.link().Key]
-	if !r.snapshot.Visible(r.work.Xid) {
+	if slices.ContainsFunc(r.work.Xids(), func(xid uint32) bool { return !r.snapshot.Visible(xid) }) {
 		return r.commit(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)})
 	}
 	if err := r.begin(ctx); err != nil {

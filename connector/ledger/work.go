@@ -2,6 +2,9 @@ package ledger
 
 import (
 	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -54,6 +57,7 @@ type Work struct {
 	FirstSeen time.Time
 	CommitAt  time.Time // newest commit time of its reasons, zero if none came from the CRM
 	Xid       uint32    // newest transaction of its reasons, 0 if none
+	Also      string    // older transactions of its reasons, with blanks between them: none of them need be visible where the newest is
 	Deleted   bool      // one of its reasons was the row's delete event
 	NotBefore time.Time
 	Attempts  int    // failed looks since the last success
@@ -213,4 +217,32 @@ func (s Schema) IDs() []string {
 		ids = append(ids, s.Properties[field])
 	}
 	return append(ids, s.External)
+}
+
+// Xids are all transactions of the work's reasons that are remembered: a snapshot counts if it contains every one of them.
+func (w Work) Xids() []uint32 {
+	var xids []uint32
+	for _, text := range strings.Fields(w.Also) {
+		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+			xids = append(xids, uint32(n))
+		}
+	}
+	if w.Xid != 0 {
+		xids = append(xids, w.Xid)
+	}
+	return xids
+}
+
+// AlsoMax bounds the older transactions that are remembered. More than that in the moment before a look are visible long since.
+const AlsoMax = 32
+
+// Remember adds an older transaction.
+func (w *Work) Remember(xid uint32) {
+	text := strconv.FormatUint(uint64(xid), 10)
+	known := strings.Fields(w.Also)
+	if xid == 0 || xid == w.Xid || slices.Contains(known, text) {
+		return
+	}
+	known = append(known, text)
+	w.Also = strings.Join(known[max(0, len(known)-AlsoMax):], " ")
 }

@@ -35,7 +35,7 @@ var reasonStories = []story{
 		s.add(late, older)
 		it := s.one(ledger.Notion)
 		s.equal("work", it.Works, []ledger.Work{{
-			Side: ledger.Notion, Lane: ledger.LaneLive, Rank: 2, Why: "cdc", FirstSeen: first, CommitAt: late.CommitAt, Xid: 400,
+			Side: ledger.Notion, Lane: ledger.LaneLive, Rank: 2, Why: "cdc", FirstSeen: first, CommitAt: late.CommitAt, Xid: 400, Also: "500 600",
 			Deleted: true, NotBefore: first, Version: 3,
 		}})
 	}},

@@ -23,7 +23,7 @@ func backlog(tb testing.TB, n int) (*pgxpool.Pool, *pgledger.Store) {
 			SELECT i, 'acme', CASE WHEN i % 10 = 0 THEN 'task' ELSE 'contact' END, i, 'x' || i, 'half', 1
 			FROM generate_series(1, ` + fmt.Sprint(n) + `) i`,
 		`SELECT setval(pg_get_serial_sequence('tandem.link', 'id'), ` + fmt.Sprint(n) + `)`,
-		`INSERT INTO tandem.work SELECT id, 'notion', sync, entity, 'backfill', 0, 'snapshot', '2026-11-22 09:00Z', NULL, 0, false,
+		`INSERT INTO tandem.work SELECT id, 'notion', sync, entity, 'backfill', 0, 'snapshot', '2026-11-22 09:00Z', NULL, 0, '', false,
 			'2026-11-22 09:00Z', 0, 1, '' FROM tandem.link`,
 	} {
 		if _, err := d.pool.Exec(tb.Context(), sql); err != nil {

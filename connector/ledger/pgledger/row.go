@@ -74,7 +74,7 @@ func loadWork(ctx context.Context, tx pgx.Tx, rows []*book.Row) error {
 		ids[i], byID[r.Link.ID] = r.Link.ID, r
 	}
 	var batch pgx.Batch
-	batch.Queue(`SELECT w.link, w.side, w.lane, w.rank, w.why, w.first_seen, w.commit_at, w.xid, w.deleted, w.not_before, w.attempts,
+	batch.Queue(`SELECT w.link, w.side, w.lane, w.rank, w.why, w.first_seen, w.commit_at, w.xid, w.also, w.deleted, w.not_before, w.attempts,
 		w.version, w.parked FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
 		return eachWork(found, func(link int64, w ledger.Work) { byID[link].Works = append(byID[link].Works, w) })
 	})
@@ -100,7 +100,7 @@ func eachWork(found pgx.Rows, do func(link int64, w ledger.Work)) error {
 	var commitAt *time.Time
 	var xid int64
 	into := []any{
-		&link, &w.Side, &w.Lane, &w.Rank, &w.Why, &w.FirstSeen, &commitAt, &xid, &w.Deleted, &w.NotBefore, &w.Attempts,
+		&link, &w.Side, &w.Lane, &w.Rank, &w.Why, &w.FirstSeen, &commitAt, &xid, &w.Also, &w.Deleted, &w.NotBefore, &w.Attempts,
 		&w.Version, &w.Parked,
 	}
 	_, err := pgx.ForEachRow(found, into, func() error {

@@ -181,12 +181,12 @@ func (d *diff) queueWork(batch *pgx.Batch) {
 			WHERE w.link = n.link AND w.side = n.side`, d.done.link, d.done.side)
 	}
 	if len(d.work.link) > 0 {
-		batch.Queue(`INSERT INTO tandem.work AS w (link, side, sync, entity, lane, rank, why, first_seen, commit_at, xid, deleted,
+		batch.Queue(`INSERT INTO tandem.work AS w (link, side, sync, entity, lane, rank, why, first_seen, commit_at, xid, also, deleted,
 			not_before, attempts, version, parked)
 			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::timestamptz[],
-			$9::timestamptz[], $10::bigint[], $11::bool[], $12::timestamptz[], $13::int[], $14::bigint[], $15::text[])
+			$9::timestamptz[], $10::bigint[], $11::text[], $12::bool[], $13::timestamptz[], $14::int[], $15::bigint[], $16::text[])
 			ON CONFLICT (link, side) DO UPDATE SET lane = excluded.lane, rank = excluded.rank, why = excluded.why,
-			first_seen = excluded.first_seen, commit_at = excluded.commit_at, xid = excluded.xid, deleted = excluded.deleted,
+			first_seen = excluded.first_seen, commit_at = excluded.commit_at, xid = excluded.xid, also = excluded.also, deleted = excluded.deleted,
 			not_before = excluded.not_before, attempts = excluded.attempts, version = excluded.version, parked = excluded.parked`,
 			d.work.args()...)
 	}
@@ -300,6 +300,7 @@ type workArrays struct {
 	firstSeen                []time.Time
 	commitAt                 []*time.Time
 	xid                      []int64
+	also                     []string
 	deleted                  []bool
 	notBefore                []time.Time
 	attempts                 []int
@@ -311,13 +312,14 @@ func (a *workArrays) add(l ledger.Link, w ledger.Work) {
 	a.link, a.side, a.sync = append(a.link, l.ID), append(a.side, string(w.Side)), append(a.sync, l.Sync)
 	a.entity, a.lane, a.rank = append(a.entity, l.Entity), append(a.lane, string(w.Lane)), append(a.rank, w.Rank)
 	a.why, a.firstSeen, a.commitAt = append(a.why, w.Why), append(a.firstSeen, w.FirstSeen), append(a.commitAt, orNull(w.CommitAt))
-	a.xid, a.deleted, a.notBefore = append(a.xid, int64(w.Xid)), append(a.deleted, w.Deleted), append(a.notBefore, w.NotBefore)
+	a.xid, a.also = append(a.xid, int64(w.Xid)), append(a.also, w.Also)
+	a.deleted, a.notBefore = append(a.deleted, w.Deleted), append(a.notBefore, w.NotBefore)
 	a.attempts, a.version, a.parked = append(a.attempts, w.Attempts), append(a.version, w.Version), append(a.parked, w.Parked)
 }
 
 func (a *workArrays) args() []any {
 	return []any{
-		a.link, a.side, a.sync, a.entity, a.lane, a.rank, a.why, a.firstSeen, a.commitAt, a.xid, a.deleted, a.notBefore, a.attempts,
+		a.link, a.side, a.sync, a.entity, a.lane, a.rank, a.why, a.firstSeen, a.commitAt, a.xid, a.also, a.deleted, a.notBefore, a.attempts,
 		a.version, a.parked,
 	}
 }

@@ -134,8 +134,11 @@ func merged(have *ledger.Work, r ledger.Reason, now time.Time, version int64) le
 		w.NotBefore = at
 	}
 	commit := Cut(r.CommitAt)
-	if r.Xid != 0 && !commit.Before(w.CommitAt) {
-		w.Xid = r.Xid
+	if older := r.Xid; older != 0 {
+		if !commit.Before(w.CommitAt) {
+			older, w.Xid = w.Xid, r.Xid
+		}
+		w.Remember(older)
 	}
 	if commit.After(w.CommitAt) {
 		w.CommitAt = commit
@@ -164,8 +167,12 @@ func joined(have *ledger.Work, other ledger.Work, version int64) ledger.Work {
 	if other.NotBefore.Before(w.NotBefore) {
 		w.NotBefore = other.NotBefore
 	}
+	older := other.Xid
 	if other.CommitAt.After(w.CommitAt) {
-		w.CommitAt, w.Xid = other.CommitAt, other.Xid
+		older, w.CommitAt, w.Xid = w.Xid, other.CommitAt, other.Xid
+	}
+	for _, xid := range append(other.Xids(), older) {
+		w.Remember(xid)
 	}
 	if w.Parked == "" || other.Parked == "" {
 		w.Parked = ""

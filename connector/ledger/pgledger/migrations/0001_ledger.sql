@@ -44,6 +44,7 @@ CREATE TABLE tandem.work (
     first_seen timestamptz NOT NULL,
     commit_at  timestamptz,
     xid        bigint      NOT NULL CHECK (xid BETWEEN 0 AND 4294967295),
+    also       text        NOT NULL,
     deleted    boolean     NOT NULL,
     not_before timestamptz NOT NULL,
     attempts   integer     NOT NULL,
