@@ -63,15 +63,23 @@ func joined(a, b map[string]string) map[string]string {
 
 // pageMade records the page that a create gave, whenever it was found out.
 func (r *reconciliation) pageMade(ctx context.Context, page string, seen ledger.Observation, d ledger.Decision, waits map[string]string) error {
-	absorb, err := r.halfWith(ctx, page)
-	if err != nil {
-		return err
-	}
 	live := ledger.Live
-	c := ledger.Commit{Page: &page, State: &live, Absorb: absorb, Intended: true, WroteAt: seen.ReadTo}
 	d.Waits = waits
-	return r.landed(ctx, c, seen, d)
+	for try := 1; ; try++ {
+		absorb, err := r.halfWith(ctx, page)
+		if err != nil {
+			return err
+		}
+		err = r.landed(ctx, ledger.Commit{Page: &page, State: &live, Absorb: absorb, Intended: true, WroteAt: seen.ReadTo}, seen, d)
+		if !errors.Is(err, ledger.ErrTaken) || try == halfTries {
+			return err
+		}
+		// The poller made its half between our look and our commit.
+	}
 }
+
+// halfTries is how often a new page's half is looked up; it can be made in between once.
+const halfTries = 2
 
 // halfWith finds the half link that the poller made for a page before its create was known here.
 func (r *reconciliation) halfWith(ctx context.Context, page string) (int64, error) {

@@ -71,6 +71,16 @@ func phonePlugin(t *testing.T) string {
 	return filepath.Join(pluginDir.path, "phone")
 }
 
+// build compiles a program of this repository for one test.
+func (w *world) build(dir string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, filepath.Base(dir))
+	if out, err := exec.Command("go", "build", "-o", path, dir).CombinedOutput(); err != nil {
+		w.t.Fatalf("build %s: %v: %s", dir, err, out)
+	}
+	return path
+}
+
 // world is everything around Tandem: a CRM in PostgreSQL, a broker, and Notion. All are real servers; Notion is the emulator.
 type world struct {
 	t      *testing.T
