@@ -60,6 +60,7 @@ func (s *Schema) Ensure(ctx context.Context) error {
 	} else if !ok {
 		return &ErrElsewhere{s.Sync}
 	}
+	defer s.letGo(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known, s.live = map[string]ledger.Schema{}, map[string]notionapi.DataSource{}
@@ -77,6 +78,15 @@ func (s *Schema) Ensure(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// letGo gives the lead back: the next process to start, which may be this one again, need not wait for its end. If that fails it does.
+func (s *Schema) letGo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, _, err := s.Ledger.Lead(ctx, "schema/"+s.Sync, s.Holder, s.Now(), 0); err != nil {
+		s.Log.Debug("the lead over the schema is not given back", "err", err)
+	}
 }
 
 func (s *Schema) ensureEntity(ctx context.Context, e *mapping.Entity) error {
