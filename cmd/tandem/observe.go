@@ -92,6 +92,13 @@ func (a *app) kafka(k *kafkaKeys, name string) kafka.Config {
 	return c
 }
 
+// sinkKafka gives a sink's way to Kafka, with Kafka's own settings as its file has them.
+func (a *app) sinkKafka(k *sinkKeys) kafka.Config {
+	c := a.kafka(&k.Kafka, k.Name)
+	c.ConsumerOverrides, c.ProducerOverrides = k.Topics.ConsumerOverrides, k.Topics.DeadLetterProducerKeys
+	return c
+}
+
 // staleAfter is how old the oldest live change may be that nobody has looked at, before the process is not well. Work that waits for
 // its time, for a relation or after a failure does not count; nor does backfill, which may take hours.
 const staleAfter = 5 * time.Minute

@@ -207,6 +207,19 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	millis(&k.Skew, "clock.skew.ms", "1000", "How far the clocks of the CRM, Notion and this process may disagree.")
 }
 
+// Validate checks what Kafka's own settings are asked to be.
+func (k *sinkKeys) Validate() error {
+	c := kafka.Config{BootstrapServers: []string{"any:9092"}, ConsumerOverrides: k.Topics.ConsumerOverrides, ProducerOverrides: k.Topics.DeadLetterProducerKeys}
+	var problems config.Problems
+	var all interface{ Unwrap() []error }
+	if errors.As(c.Validate(), &all) {
+		for _, err := range all.Unwrap() {
+			problems.Errorf("overrides", "%v", err)
+		}
+	}
+	return problems.Err()
+}
+
 // notionSinkKeys are sink.NotionSink's.
 type notionSinkKeys struct {
 	sinkKeys

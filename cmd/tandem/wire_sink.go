@@ -57,7 +57,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 		Name: k.Name, Sync: k.Common.Sync, Entities: entities, Ledger: store, Schema: schema, Relay: relay,
 		Worker: a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag),
 		Sweep:  &sink.RowSweep{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Rows: keys, Ledger: store, Interval: k.SweepInterval, Now: time.Now},
-		Kafka:  a.kafka(&k.Kafka, k.Name), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
+		Kafka:  a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
 	})
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	}
 	s, err := crm.New(crm.Config{
 		Name: k.Name, Entities: entities, Ledger: store, Relay: relay, Idle: k.Idle, Log: a.log.With("connector", k.Name),
-		Worker: a.worker(ledger.CRM, &k.sinkKeys, parts, store, fns, 0), Kafka: a.kafka(&k.Kafka, k.Name), Consumer: k.consumer(topics),
+		Worker: a.worker(ledger.CRM, &k.sinkKeys, parts, store, fns, 0), Kafka: a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics),
 		Gap: func(ctx context.Context, why string) error { return a.requestPageSweep(ctx, store, entities, why) },
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ var shared struct {
 // Main is TestMain's body: it runs the tests, stops the shared brokers, and fails the package for leaked goroutines.
 func Main(m *testing.M, options ...goleak.Option) {
 	code := m.Run()
-	stopShared()
+	Stop()
 	if code == 0 {
 		if err := goleak.Find(options...); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -56,7 +56,8 @@ func Main(m *testing.M, options ...goleak.Option) {
 	os.Exit(code)
 }
 
-func stopShared() {
+// Stop ends the shared brokers. For packages whose TestMain does more than [Main].
+func Stop() {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.kfake != nil {

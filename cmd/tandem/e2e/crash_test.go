@@ -1,0 +1,148 @@
+package e2e
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/kafka/kafkatest"
+	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
+)
+
+// The flags of `make soak`.
+var (
+	seedFlag = flag.Uint64("e2e.seed", 0, "the seed of people and kills; 0 draws one")
+	killsMin = flag.Int("e2e.kills", 10, "how often processes are killed")
+	gapMax   = flag.Duration("e2e.gap", 4*time.Second, "how long a process lives at most before it is killed")
+)
+
+// crash is a way to run the connectors and to kill them.
+type crash struct {
+	name                           string
+	contacts, opportunities, tasks int
+	kills                          int
+	processes                      [][]string
+	static                         bool // restarted consumers take over at once, as with group.instance.id, instead of after the session's end
+}
+
+// Whatever is killed, and whenever: in the end both sides say the same, no page is there twice, nobody's edit went silently, and every
+// conflict on a critical field was told.
+func TestKilledAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	for _, c := range []crash{
+		{name: "all in one process", contacts: 600, opportunities: 200, tasks: 200, kills: *killsMin, processes: [][]string{connectors}, static: true},
+		{name: "a process each", contacts: 60, opportunities: 20, tasks: 20, kills: *killsMin, processes: [][]string{{"crm-source"}, {"notion-sink"}, {"notion-source"}, {"crm-sink"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			seed := *seedFlag
+			if seed == 0 {
+				seed = rand.Uint64()
+			}
+			t.Logf("-e2e.seed=%d", seed)
+			c.run(t, seed)
+		})
+	}
+}
+
+func (c crash) run(t *testing.T, seed uint64) {
+	override := map[string]string{}
+	if c.static {
+		override["notion-sink/consumer.override.group.instance.id"] = "one"
+		override["crm-sink/consumer.override.group.instance.id"] = "one"
+	}
+	w := newWorld(t, options{dsn: pgtest.Database(t), kafka: kafkatest.SharedApache(t), override: override, mapping: boldly})
+	p := newPeople(w, seed)
+	p.fill(c.contacts, c.opportunities, c.tasks)
+	running := make([]*process, len(c.processes))
+	for i, names := range c.processes {
+		running[i] = w.run(names...)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var live sync.WaitGroup
+	live.Go(func() { p.live(ctx, 20) })
+	dice := rand.New(rand.NewPCG(seed, 2))
+	began := time.Now()
+	for range c.kills {
+		time.Sleep(time.Duration(dice.Int64N(int64(*gapMax))))
+		i := dice.IntN(len(running))
+		if running[i].ended() {
+			t.Fatalf("a process ended by itself")
+		}
+		running[i].kill()
+		running[i] = w.run(c.processes[i]...)
+	}
+	stop()
+	live.Wait()
+	p.summary(t)
+	t.Logf("killed %d times within %s", c.kills, time.Since(began).Round(time.Second))
+	quiet := time.Now()
+	w.settle()
+	t.Logf("quiet %s after the last kill; %s conflicts, %s holds", time.Since(quiet).Round(time.Second), w.one(`SELECT count(*)::text FROM tandem.conflict`), w.one(`SELECT count(*)::text FROM tandem.hold`))
+	demand(t, w.verdict(p.truth))
+	for _, r := range running {
+		if code := r.end(); code != 0 {
+			t.Errorf("SIGTERM: exit code %d, want 0", code)
+		}
+	}
+}
+
+// boldly lets mappings do what the example's brakes and pauses would make the test wait for.
+func boldly(_ string, m map[string]any) {
+	m["creates"] = map[string]any{"to_notion": true, "to_crm": true, "quiet_seconds": 1}
+	m["brakes"] = map[string]any{"max": 1000, "share": 1}
+}
+
+// settle waits until what people did last has arrived on the other side, and nothing is left to do.
+func (w *world) settle() {
+	w.t.Helper()
+	const patience = 3 * time.Minute
+	w.eventually("every entity's first page", patience, func() string {
+		return w.one(`SELECT CASE WHEN count(*) = 3 THEN '' ELSE 'pages of first rows: ' || count(*) END FROM tandem.link WHERE key = '1' AND page IS NOT NULL`)
+	})
+	person := w.notion.Person(w.notion.PersonID("Ada Lovelace"))
+	for entity, f := range map[string][2]field{
+		"contact": {wordFields["contact"][4], wordFields["contact"][6]}, "opportunity": {wordFields["opportunity"][0], wordFields["opportunity"][1]},
+		"task": {wordFields["task"][0], wordFields["task"][1]},
+	} {
+		mark := fmt.Sprint("settled ", time.Now().UnixNano())
+		w.exec(fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE id = 1`, entity, f[0].column), mark)
+		page := w.one(`SELECT page FROM tandem.link WHERE entity = $1 AND key = '1'`, entity)
+		if err := person.Edit(page, map[string]any{f[1].property: propertyOf(f[1].kind, []string{mark})}); err != nil {
+			w.t.Fatal(err)
+		}
+		w.eventually(entity+": the last edit in the CRM shows in Notion", patience, func() string {
+			now, err := person.Properties(page)
+			if text, _ := textOf(now[f[0].property]); err != nil || text != mark {
+				return fmt.Sprintf("the page says %q %v; waiting: %s", text, err, w.waiting())
+			}
+			return ""
+		})
+		w.eventually(entity+": the last edit in Notion shows in the CRM", patience, func() string {
+			if text := w.one(fmt.Sprintf(`SELECT coalesce(%s, '') FROM %s WHERE id = 1`, f[1].column, entity)); text != mark {
+				return fmt.Sprintf("the row says %q; waiting: %s", text, w.waiting())
+			}
+			return ""
+		})
+	}
+	w.idle(2*indexLag, patience)
+}
+
+// idle waits until there has been no work for so long.
+func (w *world) idle(so, patience time.Duration) {
+	w.t.Helper()
+	since := time.Now()
+	w.eventually("nothing is left to do", patience, func() string {
+		waits := w.waiting()
+		if waits != "" {
+			since = time.Now()
+		} else if time.Since(since) < so {
+			return "it was only just done"
+		}
+		return waits
+	})
+}
