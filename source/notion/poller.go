@@ -58,7 +58,8 @@ type Poller struct {
 	SweepInterval time.Duration
 	LeadFor       time.Duration // how long a step may take before another process may take over
 
-	sweep *sweep
+	sweep  *sweep
+	polled time.Time // when the newest poll began
 }
 
 // Result is what one step did.
@@ -98,17 +99,25 @@ func (p *Poller) RunOnce(ctx context.Context) (Result, error) {
 	if err != nil || !led {
 		return Result{}, err
 	}
-	if p.sweepDue(st) {
+	if !p.sweepDue(st) {
+		return p.poll(ctx, st)
+	}
+	if st.cursor.Minute.IsZero() || p.Now().Sub(p.polled) < pollAmidSweep {
 		return p.runSweep(ctx, st)
 	}
-	return p.poll(ctx, st)
+	result, err := p.poll(ctx, st)
+	result.Sweeping = true
+	return result, err
 }
+
+// pollAmidSweep is how often live edits have their turn while a sweep goes on, which may take hours, or cannot be ended.
+const pollAmidSweep = 30 * time.Second
 
 // begin takes the lead and reads the position; false if another process leads or the database is not known yet.
 func (p *Poller) begin(ctx context.Context) (step, bool, error) {
 	fence, ok, err := p.Ledger.Lead(ctx, p.lead(), p.Holder, p.Now(), p.LeadFor)
 	if err != nil || !ok {
-		p.sweep = nil
+		p.endSweep()
 		return step{}, false, err
 	}
 	schema, known, err := p.Ledger.Schema(ctx, p.Entity.Sync, p.Entity.Name)
@@ -152,9 +161,11 @@ const overlap = time.Minute
 
 // poll asks for what was edited since the newest minute seen, with overlap.
 func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
+	p.polled = p.Now()
 	result := Result{Led: true}
+	from := st.cursor.Minute.Add(-overlap - p.IndexLag)
 	query := notionapi.Query{
-		Filter: notionapi.EditedOnOrAfter(st.cursor.Minute.Add(-overlap - p.IndexLag)),
+		Filter: notionapi.EditedOnOrAfter(from),
 		Sorts:  []notionapi.Sort{{Timestamp: "last_edited_time"}},
 	}
 	for {
@@ -171,8 +182,7 @@ func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 			return result, err
 		}
 		result.Seen, result.Emitted = result.Seen+len(list.Pages), result.Emitted+emitted
-		moved := p.advance(&st.cursor, list.Pages)
-		if moved {
+		if p.advance(&st.cursor, list.Pages) {
 			if err := p.save(ctx, st); err != nil {
 				return result, err
 			}
@@ -180,15 +190,31 @@ func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 		switch {
 		case list.HasMore && list.NextCursor != "":
 			query.Cursor = list.NextCursor
-		case list.Incomplete && moved:
-			// 10,000 rows were edited since: go on from the newest of them.
-			query.Cursor, query.Filter = "", notionapi.EditedOnOrAfter(st.cursor.Minute)
 		case list.Incomplete:
-			return result, RequestSweep(ctx, p.Ledger, p.Entity.Sync, p.Entity.Name, p.Holder, p.Now(), "more than 10,000 pages were edited in one minute")
+			// 10,000 rows were edited since: go on from the newest of them.
+			if from, err = p.goOn(ctx, from, list.Pages); err != nil {
+				return result, err
+			}
+			query.Cursor, query.Filter = "", notionapi.EditedOnOrAfter(from)
 		default:
 			return result, nil
 		}
 	}
+}
+
+// goOn says from when to ask on behind the rows that a query could give. What a minute holds beyond them is a sweep's to find.
+func (p *Poller) goOn(ctx context.Context, from time.Time, pages []notionapi.Page) (time.Time, error) {
+	newest := from
+	for _, page := range pages {
+		if page.Edited.After(newest) {
+			newest = page.Edited
+		}
+	}
+	if newest.After(from) {
+		return newest, nil
+	}
+	why := "more than 10,000 pages were edited in one minute"
+	return from.Add(time.Minute), RequestSweep(ctx, p.Ledger, p.Entity.Sync, p.Entity.Name, p.Holder, p.Now(), why)
 }
 
 // advance moves the cursor to the newest minute among pages that are in Kafka; it never goes back.
