@@ -45,7 +45,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	}
 	log := a.log.With("connector", k.Name)
 	schema := &sinknotion.Schema{Client: client, Ledger: store, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, ParentPage: k.ParentPage,
-		Entities: entities, Custom: map[string]sinknotion.CustomNames{}, Now: time.Now, Log: log}
+		Entities: entities, Custom: map[string]sinknotion.CustomNames{}, Now: time.Now, Log: log, LeadFor: k.Lease}
 	parts, keys := map[string]*sink.Entity{}, map[string]sink.RowKeys{}
 	for _, e := range entities {
 		schema.Custom[e.Name] = rows[e.Name].CustomNames

@@ -1,6 +1,7 @@
 package notion
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,7 @@ type Schema struct {
 	Custom     map[string]CustomNames // by entity; may be nil
 	Now        func() time.Time
 	Log        *slog.Logger
+	LeadFor    time.Duration // how long one process may take over it before another tries; 0 is schemaLead
 
 	mu    sync.Mutex
 	known map[string]ledger.Schema
@@ -55,7 +57,7 @@ func (e *ErrElsewhere) Error() string {
 
 // Ensure makes sure of all databases and properties: databases first, then relations between them.
 func (s *Schema) Ensure(ctx context.Context) error {
-	if _, ok, err := s.Ledger.Lead(ctx, "schema/"+s.Sync, s.Holder, s.Now(), schemaLead); err != nil {
+	if _, ok, err := s.Ledger.Lead(ctx, "schema/"+s.Sync, s.Holder, s.Now(), cmp.Or(s.LeadFor, schemaLead)); err != nil {
 		return fmt.Errorf("take the lead over the schema: %w", err)
 	} else if !ok {
 		return &ErrElsewhere{s.Sync}
