@@ -102,7 +102,14 @@ func (l *loop) Start(ctx context.Context) error {
 }
 
 func (l *loop) hint(h Hint) {
+	l.note(h)
+	l.ring()
+}
+
+// note keeps a hint for the next step.
+func (l *loop) note(h Hint) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
 	case h.Page == "" || len(l.pages) >= hintsMax:
 		l.poll = true
@@ -124,8 +131,6 @@ func (l *loop) hint(h Hint) {
 		}
 		l.pages[h.Page] = named
 	}
-	l.mu.Unlock()
-	l.ring()
 }
 
 func (l *loop) signal() {
@@ -222,12 +227,12 @@ func (l *loop) take() (map[string]Named, bool) {
 	return pages, poll
 }
 
-// giveBack keeps hints that could not be followed; a poll would find the edits too, but later.
+// giveBack keeps hints that could not be followed for the step after the pause: it does not ring, or there would be no pause.
 func (l *loop) giveBack(pages map[string]Named) {
 	for page, named := range pages {
-		l.hint(Hint{Page: page, DataSource: named.DataSource})
+		l.note(Hint{Page: page, DataSource: named.DataSource})
 		for property, at := range named.Hints {
-			l.hint(Hint{Page: page, Properties: []string{property}, At: at})
+			l.note(Hint{Page: page, Properties: []string{property}, At: at})
 		}
 	}
 }
