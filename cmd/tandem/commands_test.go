@@ -211,8 +211,8 @@ func TestPeopleAskWhatIsGoingOn(t *testing.T) {
 	}
 	r := w.start()
 	w.waitShown("contact", "Zoë Müller", "Phone", "+33612345678")
-	w.eventually("only the bad phone waits", 30*time.Second, func() string {
-		if n := w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked <> '') FROM tandem.work`); n != "1 1" {
+	w.eventually("only the bad phone waits", 90*time.Second, func() string {
+		if n := w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked <> '') || ' ' || (SELECT count(delivered_at) FROM tandem.alert) FROM tandem.work`); n != "1 1 1" {
 			return n
 		}
 		return ""

@@ -51,7 +51,7 @@ func (w *world) shown(entity, title, property string) string {
 
 func (w *world) waitShown(entity, title, property, want string) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("%s %q shows %s %q", entity, title, property, want), 30*time.Second, func() string {
+	w.eventually(fmt.Sprintf("%s %q shows %s %q", entity, title, property, want), 90*time.Second, func() string {
 		if got := w.shown(entity, title, property); got != want {
 			return got
 		}
@@ -61,7 +61,7 @@ func (w *world) waitShown(entity, title, property, want string) {
 
 func (w *world) waitRow(want, sql string, args ...any) {
 	w.t.Helper()
-	w.eventually(fmt.Sprintf("the CRM says %q", want), 30*time.Second, func() string {
+	w.eventually(fmt.Sprintf("the CRM says %q", want), 90*time.Second, func() string {
 		if got := w.one(sql, args...); got != want {
 			return got
 		}
@@ -148,6 +148,7 @@ func (w *world) servesMetrics(r *running) {
 		`tandem_connector_state{class="sink.NotionSink",connector="notion-sink",state="RUNNING"} 1`,
 		`tandem_notion_request_seconds_count{operation="PATCH /v1/pages/{id}",outcome="ok"}`,
 		`tandem_reconciled_total{entity="contact",outcome="written",side="crm"}`, `tandem_gauge_source_up{source="crm-sink"} 1`,
+		`tandem_plugin_call_seconds_count{outcome="ok",plugin="phone"}`, `tandem_replication_lag_bytes{connector="crm-source"}`, `tandem_reachable{system="notion"} 1`,
 		`tandem_change_latency_seconds_count{entity="contact",lane="live",side="notion"}`,
 	} {
 		if !strings.Contains(metrics, want) {
@@ -273,7 +274,7 @@ func TestTwoHundredRecordsConverge(t *testing.T) {
 	}
 	w.onePageEach(200)
 	w.start(w.files[2])
-	w.eventually("all pages were swept", 30*time.Second, func() string {
+	w.eventually("all pages were swept", 90*time.Second, func() string {
 		if n := w.one(`SELECT count(*)::text FROM tandem.cursor WHERE name LIKE 'poll/crm/%' AND position->>'swept' IS NOT NULL`); n != "3" {
 			return n
 		}
@@ -376,7 +377,7 @@ func (w *world) bothEdit() {
 	w.waitRow("Made in Notion brand new", `SELECT co.name || ' ' || string_agg(t.label, ',') FROM contact c JOIN company co ON co.id = c.company_id
 		JOIN contact_tag ct ON ct.contact_id = c.id JOIN tag t ON t.id = ct.tag_id WHERE c.id = 11 GROUP BY co.name`)
 	w.waitRow("delete_row", `SELECT h.kind FROM tandem.hold h JOIN tandem.link l ON l.id = h.link WHERE l.key = '12'`)
-	w.eventually("all work is done but the held delete", 60*time.Second, func() string {
+	w.eventually("all work is done but the held delete", 120*time.Second, func() string {
 		return w.one(`SELECT coalesce(string_agg(l.key || ' ' || w.side || ' ' || w.why || ' ' || w.parked, ', '), '') FROM tandem.work w JOIN tandem.link l ON l.id = w.link WHERE coalesce(l.key, '') <> '12'`)
 	})
 	w.waitShown("contact", "Łukasz 王 🎉 70", "city", "Łódź")

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/plugins"
+	"github.com/tandem-sync/tandem/plugins/builtin"
 	"github.com/tandem-sync/tandem/plugins/host"
 	"github.com/tandem-sync/tandem/plugins/sdk"
 	"github.com/tandem-sync/tandem/sink"
@@ -22,6 +25,7 @@ import (
 // functions are the plugins as a sink calls them. Instances are made at the first use of each configuration and kept.
 type functions struct {
 	registry *plugins.Registry
+	observe  func(plugin, outcome string, took time.Duration) // nil is nobody
 
 	mu    sync.Mutex
 	byUse map[string]plugins.Function
@@ -40,7 +44,9 @@ func (f *functions) Function(ctx context.Context, use mapping.FunctionUse, toNot
 	if toNotion {
 		turn = bound.ToNotion
 	}
+	began := time.Now()
 	got, errs := turn(ctx, values)
+	f.called(use, errs, began)
 	answers := make([]sink.FunctionAnswer, len(values))
 	for i := range values {
 		answers[i].Value = got[i]
@@ -64,7 +70,9 @@ func (f *functions) Mapper(ctx context.Context, use mapping.FunctionUse, toNotio
 	if toNotion {
 		turn = bound.ToNotion
 	}
+	began := time.Now()
 	got, errs := turn(ctx, []change.Image{image})
+	f.called(use, errs, began)
 	if errs == nil || errs[0] == nil {
 		return got[0], nil
 	}
@@ -88,6 +96,24 @@ func instance[T any](ctx context.Context, f *functions, known map[string]T, use 
 	}
 	known[key] = bound
 	return bound, nil
+}
+
+// called tells of a call. A value that was refused is an answer like any other.
+func (f *functions) called(use mapping.FunctionUse, errs []error, began time.Time) {
+	if f.observe == nil {
+		return
+	}
+	plugin, _, external := strings.Cut(use.Name, ".")
+	if !external {
+		plugin = builtin.Name
+	}
+	outcome := "ok"
+	for _, err := range errs {
+		if err != nil && badValue(err) == "" {
+			outcome = "error"
+		}
+	}
+	f.observe(plugin, outcome, time.Since(began))
 }
 
 // badValue gives the reason of an error that concerns its value alone, "" for the others.
@@ -145,7 +171,9 @@ func (a *app) functions(name, file string, entities []*mapping.Entity, p *parts)
 	check := "plugins of " + name
 	a.health.Check(check, func(context.Context) error { return degraded(registry) })
 	p.onClose(func() { a.health.Forget(check) })
-	return newFunctions(registry), nil
+	fns := newFunctions(registry)
+	fns.observe = a.metrics.PluginCalled
+	return fns, nil
 }
 
 func newFunctions(registry *plugins.Registry) *functions {

@@ -107,7 +107,7 @@ func TestAPluginThatDiesTakesNobodyAlong(t *testing.T) {
 	r := w.start()
 	w.waitShown("contact", "fine", "Job title", "fine")
 	w.waitShown("contact", "also fine", "Job title", "also fine")
-	w.eventually("the value that kills is parked", 60*time.Second, func() string {
+	w.eventually("the value that kills is parked", 120*time.Second, func() string {
 		if why := w.one(`SELECT w.parked FROM tandem.work w JOIN tandem.link l ON l.id = w.link WHERE l.key = '2'`); !strings.Contains(why, "job_title") {
 			return "not parked: " + why
 		}

@@ -135,6 +135,7 @@ func (a *app) client(n notionKeys, store *pgledger.Store, p *parts) (*notionapi.
 		Budget: &notionapi.SharedBudget{Granter: store, Token: hex.EncodeToString(sum[:16]), Rate: n.Rate, Now: time.Now, Sleep: pause},
 		OnAttempt: func(at notionapi.Attempt) {
 			a.metrics.Request(at.Method+" "+at.Endpoint, outcomeOf(at), at.Duration)
+			a.metrics.Reachable("notion", at.Status != 0)
 		},
 	})
 	if err != nil {
@@ -207,7 +208,7 @@ func (a *app) relay(ctx context.Context, k *sinkKeys, store *pgledger.Store, p *
 		return nil, err
 	}
 	p.onClose(producer.Close)
-	return &sink.Relay{Holder: k.Name + " " + a.holder, Outbox: store, Publisher: producer, Topic: k.Sync.AlertTopic, Now: time.Now, Log: a.log.With("connector", k.Name)}, nil
+	return &sink.Relay{Holder: k.Name + " " + a.holder, Outbox: store, Publisher: countedAlerts{producer, a.metrics}, Topic: k.Sync.AlertTopic, Now: time.Now, Log: a.log.With("connector", k.Name)}, nil
 }
 
 // ensureTopics makes topics that are missing, and says what is different on those that are there.

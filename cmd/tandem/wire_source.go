@@ -50,6 +50,7 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 		return []connector.Detail{{Name: "phase", Value: status.Phase}, {Name: "confirmed", Value: status.Confirmed.String()}}
 	})
 	p.add("source", s)
+	p.add("lag", a.lag(k.Name, k.Config))
 	return nil
 }
 
