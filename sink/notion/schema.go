@@ -248,10 +248,11 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 	known.Parked = map[string]string{}
 	maps.Copy(known.Parked, s.known[e.Name].Parked)
 	var add []notionapi.PropertySpec
-	external := notionapi.PropertySpec{Name: e.Document.Notion.ExternalID, Type: notionapi.TypeRichText}
-	if !s.match(e, external, known.External, func(id string) { known.External = id }, nil) {
-		add = append(add, external)
+	external, err := s.external(e, &known)
+	if err != nil {
+		return err
 	}
+	add = append(add, external...)
 	for _, f := range fields {
 		spec := s.spec(f)
 		delete(known.Parked, f.Name)
@@ -273,6 +274,23 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 	return s.save(ctx, e, known)
 }
 
+// external finds the property that ties pages to rows, or says that it has to be added: it comes back when somebody deletes it. Nothing can be
+// done without it, so where it cannot be had everything stops.
+func (s *Schema) external(e *mapping.Entity, known *ledger.Schema) (add []notionapi.PropertySpec, err error) {
+	spec := notionapi.PropertySpec{Name: e.Document.Notion.ExternalID, Type: notionapi.TypeRichText}
+	if _, ok := s.live[e.Name].Property(known.External); !ok {
+		known.External = ""
+	}
+	refused := ""
+	if !s.match(e, spec, known.External, func(id string) { known.External = id }, func(why string) { refused = why }) {
+		return []notionapi.PropertySpec{spec}, nil
+	}
+	if refused != "" {
+		return nil, &fatal{fmt.Errorf("the property %q, which ties pages to rows, cannot be used: %s; rename it in Notion, or give notion.external_id another name", spec.Name, refused)}
+	}
+	return nil, nil
+}
+
 func clone(m map[string]string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, m)
@@ -282,9 +300,6 @@ func clone(m map[string]string) map[string]string {
 // match finds the property; false if it has to be added.
 func (s *Schema) match(e *mapping.Entity, spec notionapi.PropertySpec, id string, bind, parked func(string)) bool {
 	live := s.live[e.Name]
-	if parked == nil {
-		parked = func(string) {}
-	}
 	if id != "" {
 		have, ok := live.Property(id)
 		switch {
