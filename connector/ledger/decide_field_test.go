@@ -526,11 +526,14 @@ func carry(in ledger.Input, d ledger.Decision, side ledger.Side) ledger.Input {
 func TestACarriedOutDecisionIsTheLast(t *testing.T) {
 	t.Parallel()
 	everyWorld(t, func(w world) error {
+		d := ledger.Decide(w.input())
 		for _, first := range []ledger.Side{ledger.Notion, ledger.CRM} {
-			in := w.input()
-			in = carry(in, ledger.Decide(in), first)
+			if first == ledger.CRM && !wrote(d, ledger.CRM) {
+				continue // the same as the other way round
+			}
+			in := carry(w.input(), d, first)
 			half := ledger.Decide(in)
-			if len(half.Conflicts) > 0 && w.writeNotion && w.writeCRM && (w.toNotion == w.toCRM) && !ledger.Decide(w.input()).Quiet() && wrote(ledger.Decide(w.input()), first) {
+			if len(half.Conflicts) > 0 && wrote(d, first) && w.toNotion == w.toCRM {
 				return fmt.Errorf("a conflict comes again after %s's part is done: %+v", first, half)
 			}
 			in = carry(in, half, first.Other())

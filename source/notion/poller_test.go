@@ -296,7 +296,7 @@ func TestPollsHaveTheirTurnWithinASweep(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, nil)
 	p := w.poller("a")
-	for i := range 1000 {
+	for i := range 650 {
 		w.person(fmt.Sprint("page ", i))
 	}
 	w.swept(p)
