@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -166,19 +167,17 @@ func TestAbsentSystemsAreExitCode3(t *testing.T) {
 func TestEmulatorServesUntilItIsToldToEnd(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	var out lockedBuffer
+	out, in := io.Pipe()
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, []string{"emulator", "--listen", "127.0.0.1:0", "--token", "ntn_x", "--root-page-id", "0123456789abcdef0123456789abcdef", "--json"}, nil, &out, &out)
+		done <- run(ctx, []string{"emulator", "--listen", "127.0.0.1:0", "--token", "ntn_x", "--root-page-id", "0123456789abcdef0123456789abcdef", "--json"}, nil, in, in)
 	}()
-	deadline := time.Now().Add(10 * time.Second)
-	for !strings.Contains(out.String(), "}") && time.Now().Before(deadline) {
-		time.Sleep(5 * time.Millisecond)
-	}
 	var where struct{ URL, Token, Page string }
-	if err := json.Unmarshal([]byte(out.String()), &where); err != nil {
-		t.Fatal(err, out.String())
+	if err := json.NewDecoder(out).Decode(&where); err != nil {
+		t.Fatal(err)
 	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	defer in.Close()
 	if where.Token != "ntn_x" || where.Page != "01234567-89ab-cdef-0123-456789abcdef" || !strings.HasPrefix(where.URL, "http://127.0.0.1:") {
 		t.Errorf("%+v", where)
 	}

@@ -283,7 +283,7 @@ func TestTwoHundredRecordsConverge(t *testing.T) {
 
 	t.Run("an idle poll asks once", func(t *testing.T) {
 		n := len(w.requestsSince(0))
-		time.Sleep(1500 * time.Millisecond) // what does not happen cannot be waited for
+		time.Sleep(1500 * time.Millisecond) //nolint:forbidigo // what does not happen cannot be waited for
 		got := counted(w.requestsSince(n))
 		// Three data sources, each at most every 200 ms.
 		if got["query"] < 3 || got["query"] > 3*8 || got["pages"] > 0 || got["other"] > 0 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -213,8 +212,3 @@ func (s *session) functions(ctx context.Context, a *app) (*functions, error) {
 }
 
 var _ sink.Rows = (*crm.Rows)(nil)
-
-// timedOut reports that a deadline of ours ran out, not the caller's context.
-func timedOut(ctx context.Context, err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil
-}

@@ -54,7 +54,7 @@ var pluginDir struct {
 func phonePlugin(t *testing.T) string {
 	t.Helper()
 	pluginDir.once.Do(func() {
-		dir, err := os.MkdirTemp("", "tandem-plugin")
+		dir, err := os.MkdirTemp("", "tandem-plugin") //nolint:usetesting // it is for all tests of the process
 		if err != nil {
 			pluginDir.err = err
 			return
@@ -339,7 +339,7 @@ func (w *world) eventually(what string, within time.Duration, check func() strin
 		if time.Now().After(deadline) {
 			w.t.Fatalf("%s: not within %s: %s", what, within, complaint)
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // other processes are watched, which tell nobody
 	}
 }
 
