@@ -42,7 +42,8 @@ type Worker struct {
 
 	Max         int           // links a round, at most
 	Concurrency int           // links at a time; the simulation says 1
-	Lease       time.Duration // longer than the longest request with its retries
+	Round       time.Duration // a round sends nothing more after it; 0 is DefaultRound
+	Lease       time.Duration // LeaseFor(Round, IndexLag)
 	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
 	Skew        time.Duration // how far the clocks may disagree
 }
@@ -53,16 +54,16 @@ const (
 	DefaultConcurrency = 4  // Notion answers in some 300 ms; three a second are allowed
 	DefaultIndexLag    = 120 * time.Second
 	DefaultSkew        = time.Second
+	DefaultRound       = 3 * time.Minute // one request may take 65 s, and be tried again; then a round sends nothing more, so that no request leaves when its lease may be another's
 
-	drain    = 20 * time.Second // what is in flight when a stop comes may still take so long
-	roundMax = 3 * time.Minute  // one request may take 65 s, and be tried again; then a round sends nothing more, so that no request leaves when its lease may be another's
+	drain = 20 * time.Second // what is in flight when a stop comes may still take so long
 )
 
 var errRoundOver = errors.New("the round took too long; the rest is given back")
 
-// LeaseFor is how long a lease lasts where the index lags by so much: a round, and the time until a query must show what the round sent
+// LeaseFor is how long a lease lasts where a round may take so long and the index lags by so much: a round, and the time until a query must show what the round sent
 // last. Whoever takes a link over may then look up at once whether a page was made.
-func LeaseFor(lag time.Duration) time.Duration { return roundMax + lag + lagMargin + drain }
+func LeaseFor(round, lag time.Duration) time.Duration { return round + lag + lagMargin + drain }
 
 // Observer is told what a worker does; metrics stand on it. It is called from the worker's goroutines and must not block.
 type Observer interface {
@@ -87,7 +88,7 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	intake := ctx
 	ctx, done := lifecycle.WithDrain(ctx, drain)
 	defer done()
-	ctx, cancel := context.WithTimeoutCause(ctx, roundMax, errRoundOver)
+	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(w.Round, DefaultRound), errRoundOver)
 	defer cancel()
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
 		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,

@@ -151,11 +151,12 @@ func (k *pollKeys) Define(s *config.Set) {
 	s.String(&k.WebhookToken, config.Key{Name: "webhook.token.file", Group: group, Doc: "Where the webhook's verification token is kept. It is written when Notion sends it."})
 }
 
-// leaseKey is how long another process leaves alone what this one holds. A process that ends in order gives everything back.
+// leaseKey bounds a turn of work, and with it how long another process leaves alone what this one holds. A process that ends in order
+// gives everything back.
 func leaseKey(group string) config.Key {
 	return config.Key{Name: "lease.ms", Default: "180000", Importance: config.Low, Group: group, Validate: config.AtLeast(1000),
-		Doc: "How long what a process held when it died is left alone, in milliseconds. A request of it may still be on its way, so this must be " +
-			"more than the longest request to Notion with its retries takes."}
+		Doc: "How long one turn of work may take, in milliseconds; more than the longest request to Notion with its retries. What a process held " +
+			"when it was killed is left alone for as long, and for the index lag, because a request of it may still be on its way."}
 }
 
 // Validate checks what spans several keys.

@@ -174,7 +174,7 @@ func (a *app) worker(side ledger.Side, k *sinkKeys, entities map[string]*sink.En
 	return &sink.Worker{
 		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Ledger: store, Functions: fns,
 		Now: time.Now, NewID: newID, Log: a.log.With("connector", k.Name), Observe: observer{a.metrics},
-		Max: k.Max, Concurrency: k.Workers, Lease: max(k.Lease, sink.LeaseFor(lag)), IndexLag: lag, Skew: k.Skew,
+		Max: k.Max, Concurrency: k.Workers, Round: k.Lease, Lease: sink.LeaseFor(k.Lease, lag), IndexLag: lag, Skew: k.Skew,
 	}
 }
 

@@ -82,7 +82,7 @@ func (p *process) client(now func() time.Time) *notionapi.Client {
 func (s *system) worker(p *process, side ledger.Side, now func() time.Time, entities map[string]*sink.Entity) *sink.Worker {
 	return &sink.Worker{
 		Side: side, Sync: syncName, Holder: p.name, Entities: entities, Ledger: p.store(), Now: now, Log: logger(),
-		Max: 16, Concurrency: 1, Lease: sink.LeaseFor(simulatedLag), IndexLag: simulatedLag, Skew: sink.DefaultSkew,
+		Max: 16, Concurrency: 1, Lease: sink.LeaseFor(sink.DefaultRound, simulatedLag), IndexLag: simulatedLag, Skew: sink.DefaultSkew,
 	}
 }
 
