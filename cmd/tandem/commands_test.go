@@ -276,3 +276,40 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
+
+func TestCheckSaysWhatTheCRMAndNotionLack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"notion-sink/notion.parent.page": "01234567-89ab-cdef-0123-456789abcdef", "notion-source/notion.token": "ntn_wrong"})
+	w.exec(`ALTER TABLE opportunity_attribute REPLICA IDENTITY DEFAULT;
+		CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+		CREATE TRIGGER touch BEFORE UPDATE ON contact FOR EACH ROW EXECUTE FUNCTION touch();
+		ALTER TABLE task ALTER COLUMN priority TYPE bigint`)
+	files := []string{w.files[0], w.files[1], w.files[3]}
+	code, out, stderr := w.tandem(append([]string{"check"}, files...)...)
+	if code != exitFailed {
+		t.Errorf("check: %d, want %d\n%s%s", code, exitFailed, out, stderr)
+	}
+	for _, want := range []string{
+		"REPLICA IDENTITY USING INDEX", "run its triggers: touch", "can hold more digits than the 15 that a Notion number keeps",
+		"page 01234567-89ab-cdef-0123-456789abcdef is not shared with the connection", "a broker answers",
+	} {
+		if strings.Count(out, want) != 1 {
+			t.Errorf("%q stands %d times in\n%s", want, strings.Count(out, want), out)
+		}
+	}
+	if n := w.one(`SELECT count(*)::text FROM pg_namespace WHERE nspname = 'tandem'`) + w.one(`SELECT count(*)::text FROM pg_publication`); n != "00" {
+		t.Errorf("check has written: %s", n)
+	}
+	if got := w.requestsSince(0); strings.Contains(strings.Join(got, " "), "POST") || strings.Contains(strings.Join(got, " "), "PATCH") {
+		t.Errorf("check has written to Notion: %v", got)
+	}
+	// A refused token is the environment's fault.
+	code, out, _ = w.tandem("check", "--json", w.files[2])
+	var answer struct{ Findings []finding }
+	if err := json.Unmarshal([]byte(out), &answer); err != nil || code != exitEnvironment || !strings.Contains(out, "Notion refuses the token") {
+		t.Errorf("check of a wrong token: %d %v\n%s", code, err, out)
+	}
+	if strings.Contains(out, "ntn_wrong") {
+		t.Error("the token stands in the answer")
+	}
+}
