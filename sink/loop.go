@@ -103,7 +103,7 @@ func (t *trouble) rest(ctx context.Context, err error) bool {
 	}
 	if text := err.Error(); t.said == "" {
 		t.said = text
-		t.log.WarnContext(ctx, t.name+" waits", "reason", text)
+		t.log.Log(ctx, lifecycle.WaitLevel(err), t.name+" waits", "reason", text)
 	} else {
 		t.log.DebugContext(ctx, t.name+" still waits", "reason", text)
 	}

@@ -167,7 +167,17 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) erro
 }
 
 // ErrNoSchema is returned while sink/notion has not yet made sure of an entity's database.
-var ErrNoSchema = errors.New("the database in Notion is not known yet: the sink.NotionSink of this sync has to run once")
+var ErrNoSchema error = noSchema{}
+
+type noSchema struct{}
+
+// Error says who makes it known.
+func (noSchema) Error() string {
+	return "the database in Notion is not known yet: the sink.NotionSink of this sync has to run once"
+}
+
+// Waiting reports that nothing is wrong: others come first.
+func (noSchema) Waiting() bool { return true }
 
 // extend lets custom fields that appear in a row for the first time have a property.
 func (w *Worker) extend(ctx context.Context, entity *Entity, schema ledger.Schema, snapshot Snapshot) (ledger.Schema, error) {

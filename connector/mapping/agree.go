@@ -25,6 +25,9 @@ func (e *OtherMappingError) Error() string {
 		e.Entity, e.Sync, e.Want, e.Have)
 }
 
+// Waiting reports that nothing is wrong: it is not this connector's turn yet.
+func (e *OtherMappingError) Waiting() bool { return e.Have == "" }
+
 // Agree reports the first entity whose mapping is not the one in force. The sink.NotionSink puts mappings in force; all others wait.
 func Agree(ctx context.Context, registry Registry, entities []*Entity) error {
 	for _, e := range entities {

@@ -55,6 +55,9 @@ func (e *ErrElsewhere) Error() string {
 	return fmt.Sprintf("another process is making sure of the databases of sync %s in Notion", e.Sync)
 }
 
+// Waiting reports that nothing is wrong: it is another process's turn.
+func (*ErrElsewhere) Waiting() bool { return true }
+
 // Ensure makes sure of all databases and properties: databases first, then relations between them.
 func (s *Schema) Ensure(ctx context.Context) error {
 	if _, ok, err := s.Ledger.Lead(ctx, "schema/"+s.Sync, s.Holder, s.Now(), cmp.Or(s.LeadFor, schemaLead)); err != nil {

@@ -169,7 +169,7 @@ func (l *loop) run(ctx context.Context) error {
 			return nil
 		case err != nil:
 			if !said {
-				l.log.WarnContext(ctx, "poll waits", "reason", err.Error())
+				l.log.Log(ctx, lifecycle.WaitLevel(err), "poll waits", "reason", err.Error())
 				said = true
 			}
 			wait = pause.NextBackOff()
