@@ -109,5 +109,33 @@ func (l *itemList) rollup() any {
 	if json.Unmarshal(l.head[TypeRollup], &rollup) != nil || textIn(rollup, "type") != "array" {
 		return l.head[TypeRollup]
 	}
-	return map[string]any{"type": "array", "array": append([]json.RawMessage{}, l.typed...)}
+	elements := make([]json.RawMessage, 0, len(l.typed))
+	for _, raw := range l.typed {
+		elements = append(elements, element(raw))
+	}
+	return map[string]any{"type": "array", "array": elements}
+}
+
+// element is one item of a rollup as the array of a page has it: of title, rich text, people and relation an item holds one value
+// where the array's element holds a list (the types of @notionhq/client: TitlePropertyItemObjectResponse and its like).
+func element(raw json.RawMessage) json.RawMessage {
+	var item map[string]json.RawMessage
+	if json.Unmarshal(raw, &item) != nil {
+		return raw
+	}
+	kind := textIn(item, "type")
+	switch kind {
+	case TypeTitle, TypeRichText, TypePeople, TypeRelation:
+	default:
+		return raw
+	}
+	if v := item[kind]; len(v) == 0 || v[0] != '{' {
+		return raw
+	}
+	item[kind] = append(append(json.RawMessage{'['}, item[kind]...), ']')
+	out, err := marshal(item)
+	if err != nil {
+		return raw
+	}
+	return out
 }

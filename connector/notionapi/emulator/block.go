@@ -1,9 +1,6 @@
 package emulator
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // block is a block of a page's body that is neither a page nor a database.
 type block struct {
@@ -19,84 +16,6 @@ type block struct {
 	Edited    time.Time `json:"edited"`
 	EditedBy  string    `json:"edited_by"`
 	Children  []string  `json:"children,omitempty"`
-}
-
-// textBlocks carry rich text and a color.
-var textBlocks = map[string]bool{
-	"paragraph": true, "heading_1": true, "heading_2": true, "heading_3": true, "heading_4": true, "bulleted_list_item": true,
-	"numbered_list_item": true, "quote": true, "to_do": true, "toggle": true, "callout": true, "code": true, "template": true,
-}
-
-var otherBlocks = map[string]bool{
-	"divider": true, "breadcrumb": true, "table_of_contents": true, "equation": true, "bookmark": true, "embed": true, "image": true,
-	"video": true, "pdf": true, "file": true, "audio": true, "link_to_page": true, "table": true, "table_row": true,
-	"column_list": true, "column": true, "synced_block": true, "tab": true,
-}
-
-// nestMax is how many levels of children one request may carry.
-const nestMax = 2
-
-func blockType(o *object) string {
-	for _, k := range o.keys {
-		if textBlocks[k] || otherBlocks[k] {
-			return k
-		}
-	}
-	return ""
-}
-
-// checkBlocks checks an array of block objects of a request; depth counts from 0.
-func checkBlocks(path string, v any, depth int) []string {
-	items, bad := wantArray(path, v, arrayMax)
-	if bad != nil {
-		return bad
-	}
-	for i, it := range items {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		o, bad := wantObject(at, it)
-		if bad != nil {
-			return bad
-		}
-		t := blockType(o)
-		if t == "" {
-			return []string{
-				should(at+".embed", "defined", undefined{}), should(at+".bookmark", "defined", undefined{}),
-				should(at+".paragraph", "defined", undefined{}),
-			}
-		}
-		if bad := allowed(at, o, t, "type", "object"); bad != nil {
-			return bad
-		}
-		if bad := optOneOf(at+".type", o.get("type"), t); bad != nil {
-			return bad
-		}
-		if bad := checkBlockBody(at+"."+t, t, o.get(t), depth); bad != nil {
-			return bad
-		}
-	}
-	return nil
-}
-
-func checkBlockBody(path, t string, v any, depth int) []string {
-	o, bad := wantObject(path, v)
-	if bad != nil {
-		return bad
-	}
-	if textBlocks[t] {
-		if bad := checkRich(path+".rich_text", o.get("rich_text")); bad != nil {
-			return bad
-		}
-		if bad := optOneOf(path+".color", o.get("color"), textColors()...); bad != nil {
-			return bad
-		}
-	}
-	if !o.has("children") {
-		return nil
-	}
-	if depth >= nestMax {
-		return one(should(path+".children", "not present", o.get("children")))
-	}
-	return checkBlocks(path+".children", o.get("children"), depth+1)
 }
 
 // addBlocks stores checked blocks at the end of a parent and returns their ids.
@@ -124,24 +43,6 @@ func (c *call) addBlocks(par parent, items []any) []string {
 	c.blocks = ids
 	c.s.dirty = c.s.dirty || len(ids) > 0
 	return ids
-}
-
-func (c *call) fillBlock(b *block, in *object) {
-	if in.has("rich_text") {
-		b.Text = c.s.readRich(in.get("rich_text"))
-	}
-	b.HasText = textBlocks[b.Type]
-	for i, k := range in.keys {
-		if k != "rich_text" && k != "children" {
-			b.Body.set(k, in.vals[i])
-		}
-	}
-	if textBlocks[b.Type] && b.Type != "code" && !b.Body.has("color") {
-		b.Body.set("color", "default")
-	}
-	if b.Type == "to_do" && !b.Body.has("checked") {
-		b.Body.set("checked", false)
-	}
 }
 
 // blockJSON is any child as a block: pages and databases too.
@@ -326,10 +227,12 @@ func (c *call) updateBlock() (*object, *apiError) {
 	}
 	t := blockType(b)
 	if t != "" {
-		if in, ok := b.get(t).(*object); ok && textBlocks[t] && in.has("rich_text") {
-			if e := failed("body", checkRich("body."+t+".rich_text", in.get("rich_text"))); e != nil {
-				return nil, e
-			}
+		in, bad := wantObject("body."+t, b.get(t))
+		if bad == nil {
+			bad = checkBlockFields("body."+t, t, in)
+		}
+		if e := failed("body", bad); e != nil {
+			return nil, e
 		}
 	}
 	id, e := c.pathBlock()

@@ -2,36 +2,60 @@ package emulator
 
 import "strings"
 
+var (
+	iconKinds  = []string{"emoji", "external", "custom_emoji", "file_upload", "icon", "file"}
+	coverKinds = []string{"external", "file_upload", "file"}
+)
+
 // checkDress checks icon and cover.
 func checkDress(b *object) []string {
-	for _, k := range []string{"icon", "cover"} {
-		if !b.has(k) || b.get(k) == nil {
+	if bad := checkPicture("body.icon", b.get("icon"), iconKinds); bad != nil {
+		return bad
+	}
+	return checkPicture("body.cover", b.get("cover"), coverKinds)
+}
+
+// checkPicture checks an icon or a cover, which may be absent or null.
+func checkPicture(path string, v any, kinds []string) []string {
+	if _, absent := v.(undefined); absent || v == nil {
+		return nil
+	}
+	o, bad := wantObject(path, v)
+	if bad != nil {
+		return bad
+	}
+	var lines []string
+	for _, kind := range kinds {
+		if !o.has(kind) {
+			lines = append(lines, should(path+"."+kind, "defined", undefined{}))
 			continue
 		}
-		o, bad := wantObject("body."+k, b.get(k))
-		if bad != nil {
+		if bad := allowed(path, o, kind, "type"); bad != nil {
 			return bad
 		}
-		kinds := []string{"external", "file_upload"}
-		if k == "icon" {
-			kinds = []string{"emoji", "external", "custom_emoji", "file_upload", "icon", "file"}
-		}
-		found := false
-		var lines []string
-		for _, kind := range kinds {
-			found = found || o.has(kind)
-			lines = append(lines, should("body."+k+"."+kind, "defined", undefined{}))
-		}
-		if !found {
-			return lines
-		}
-		if ext, ok := o.get("external").(*object); ok {
-			if _, bad := wantString("body."+k+".external.url", ext.get("url"), 1, linkMax, false); bad != nil {
-				return bad
-			}
-		}
+		return checkPictureKind(path+"."+kind, kind, o.get(kind))
 	}
-	return nil
+	return lines
+}
+
+func checkPictureKind(path, kind string, v any) []string {
+	if kind == "emoji" {
+		_, bad := wantString(path, v, 1, 0, false)
+		return bad
+	}
+	o, bad := wantObject(path, v)
+	if bad != nil {
+		return bad
+	}
+	switch kind {
+	case "external", "file":
+		_, bad = wantString(path+".url", o.get("url"), 1, linkMax, false)
+	case "icon":
+		_, bad = wantString(path+".name", o.get("name"), 1, 0, false)
+	default:
+		_, bad = wantUUID(path+".id", o.get("id"))
+	}
+	return bad
 }
 
 // dress stores a checked icon and cover.
@@ -45,16 +69,28 @@ func (c *call) dress(b *object, icon, cover **object) {
 			*to = nil
 			return
 		}
-		for _, kind := range []string{"emoji", "external", "custom_emoji", "file_upload", "icon", "file"} {
+		for _, kind := range iconKinds {
 			if !o.has(kind) {
 				continue
 			}
-			if kind == "file_upload" {
-				*to = obj("type", "file", "file", obj("url", "https://prod-files-secure.s3.us-west-2.amazonaws.com/"+k,
-					"expiry_time", zuluTime(c.now.Add(fileLife))))
+			in, _ := o.get(kind).(*object)
+			switch kind {
+			case "file_upload":
+				kind = "file"
+				in = obj("url", "https://prod-files-secure.s3.us-west-2.amazonaws.com/"+k, "expiry_time", zuluTime(c.now.Add(fileLife)))
+			case "icon":
+				color := in.get("color")
+				if !in.has("color") {
+					color = "gray"
+				}
+				in = obj("name", in.get("name"), "color", color)
+			case "custom_emoji":
+				in = emojiJSON(in)
+			case "emoji":
+				*to = obj("type", kind, kind, o.get(kind))
 				return
 			}
-			*to = obj("type", kind, kind, o.get(kind))
+			*to = obj("type", kind, kind, in)
 			return
 		}
 	}

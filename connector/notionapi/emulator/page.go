@@ -19,21 +19,6 @@ func (c *call) pathPage() (*page, *apiError) {
 	return c.findPage(id)
 }
 
-// titleOf is the plain title of a page, database or data source.
-func (s *State) titleOf(id string) string {
-	switch {
-	case s.data.Pages[id] != nil:
-		if v := s.data.Pages[id].now().Props[titleID]; v != nil {
-			return s.plain(v.Text)
-		}
-	case s.data.Databases[id] != nil:
-		return s.plain(s.data.Databases[id].Title)
-	case s.data.Sources[id] != nil:
-		return s.plain(s.data.Sources[id].Title)
-	}
-	return ""
-}
-
 // pageJSON is a page as revision r has it; only names the properties to show, nil for all.
 func (c *call) pageJSON(pg *page, r *rev, only map[string]bool) *object {
 	s := c.s

@@ -31,6 +31,9 @@ func (c *call) getPropertyItem() (*object, *apiError) {
 	return c.itemList(pg, r, p, all)
 }
 
+// pagedTypes come one value an item; files and multi_select stay whole.
+var pagedTypes = map[string]bool{"title": true, "rich_text": true, "people": true, "relation": true}
+
 // itemValues are the single values of a listed property; listed is false for the other types.
 func (c *call) itemValues(pg *page, r *rev, p *property) (all []any, listed bool) {
 	v := r.Props[p.ID]
@@ -58,6 +61,12 @@ func (c *call) itemValues(pg *page, r *rev, p *property) (all []any, listed bool
 			for _, x := range c.rollArray(items, q, p.Rollup.Function == "show_unique") {
 				o := x.(*object)
 				t, _ := o.get("type").(string)
+				if many, ok := o.get(t).([]any); ok && pagedTypes[t] {
+					for _, one := range many {
+						wrap(t, one)
+					}
+					continue
+				}
 				wrap(t, o.get(t))
 			}
 		}

@@ -50,40 +50,18 @@ func plainText(s string) []*text {
 }
 
 // plain is the text without its marks.
-func (s *State) plain(ts []*text) string {
+func (s *State) plain(ts []*text) string { return s.plainAt(ts, 0) }
+
+func (s *State) plainAt(ts []*text, depth int) string {
 	var b strings.Builder
 	for _, t := range ts {
-		b.WriteString(s.plainItem(t))
+		if t.Kind == "mention" {
+			b.WriteString(s.plainMention(t.Mention, depth))
+		} else {
+			b.WriteString(t.Content)
+		}
 	}
 	return b.String()
-}
-
-func (s *State) plainItem(t *text) string {
-	if t.Kind != "mention" {
-		return t.Content
-	}
-	kind, _ := t.Mention.get("type").(string)
-	o, _ := t.Mention.get(kind).(*object)
-	id, _ := o.get("id").(string)
-	switch kind {
-	case "user":
-		if u := s.user(id); u != nil {
-			return "@" + u.Name
-		}
-		return "@Anonymous"
-	case "page", "database":
-		if name := s.titleOf(id); name != "" {
-			return name
-		}
-		return "Untitled"
-	case "date":
-		start, _ := o.get("start").(string)
-		if end, ok := o.get("end").(string); ok {
-			return start + " → " + end
-		}
-		return start
-	}
-	return t.Content
 }
 
 func (s *State) richItem(t *text) *object {
@@ -112,16 +90,16 @@ func (s *State) richItem(t *text) *object {
 	}
 	o.set("annotations", obj("bold", t.Marks.Bold, "italic", t.Marks.Italic, "strikethrough", t.Marks.Strike,
 		"underline", t.Marks.Under, "code", t.Marks.Code, "color", color))
-	o.set("plain_text", s.plainItem(t))
+	o.set("plain_text", s.plain([]*text{t}))
 	return o.set("href", href)
 }
 
-// rich is a rich text array; mentions above limit are left out (0 is no limit).
+// rich is a rich text array; page and person mentions above limit are left out (0 is no limit).
 func (s *State) rich(ts []*text, limit int) []any {
 	out := make([]any, 0, len(ts))
 	mentions := 0
 	for _, t := range ts {
-		if t.Kind == "mention" {
+		if t.Mention.has("user") || t.Mention.has("page") {
 			if mentions++; limit > 0 && mentions > limit {
 				continue
 			}
@@ -215,33 +193,6 @@ func checkMarks(path string, a *object) []string {
 	return optOneOf(path+".color", a.get("color"), textColors()...)
 }
 
-func checkMention(path string, v any) []string {
-	o, bad := wantObject(path, v)
-	if bad != nil {
-		return bad
-	}
-	for _, kind := range []string{"user", "page", "database"} {
-		if !o.has(kind) {
-			continue
-		}
-		in, bad := wantObject(path+"."+kind, o.get(kind))
-		if bad != nil {
-			return bad
-		}
-		_, bad = wantUUID(path+"."+kind+".id", in.get("id"))
-		return bad
-	}
-	if o.has("date") {
-		return checkDate(path+".date", o.get("date"))
-	}
-	return []string{
-		should(path+".user", "defined", undefined{}),
-		should(path+".date", "defined", undefined{}),
-		should(path+".page", "defined", undefined{}),
-		should(path+".database", "defined", undefined{}),
-	}
-}
-
 // readRich turns a checked rich text array into items. Empty text leaves no trace.
 func (s *State) readRich(v any) []*text {
 	items, _ := v.([]any)
@@ -276,19 +227,4 @@ func (s *State) readRich(v any) []*text {
 		out = append(out, t)
 	}
 	return out
-}
-
-func (s *State) readMention(o *object) *object {
-	for _, kind := range []string{"user", "page", "database"} {
-		if in, ok := o.get(kind).(*object); ok {
-			raw, _ := in.get("id").(string)
-			id, _ := parseUUID(raw)
-			if kind == "user" {
-				return obj("type", "user", "user", obj("object", "user", "id", id))
-			}
-			return obj("type", kind, kind, obj("id", id))
-		}
-	}
-	d := s.readDate(o.get("date").(*object))
-	return obj("type", "date", "date", d.json())
 }

@@ -2,6 +2,7 @@
 // small makers of databases, rows and text.
 import { Client, APIResponseError, isNotionClientError } from "@notionhq/client"
 import assert from "node:assert/strict"
+import { fetchJudged } from "./wire.js"
 
 export const url = process.env.EMULATOR_URL
 export const token = process.env.EMULATOR_TOKEN
@@ -9,7 +10,7 @@ export const root = process.env.EMULATOR_ROOT
 
 const quiet = () => {}
 export const client = (more = {}) =>
-  new Client({ auth: token, baseUrl: url, logger: quiet, retry: false, ...more })
+  new Client({ auth: token, baseUrl: url, logger: quiet, retry: false, fetch: fetchJudged, ...more })
 export const notion = client()
 export const notion26 = client({ notionVersion: "2026-03-11" })
 

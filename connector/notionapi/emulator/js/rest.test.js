@@ -7,6 +7,7 @@ import {
   APIErrorCode, APIResponseError, ClientErrorCode, RequestTimeoutError, UnknownHTTPResponseError, isFullDataSource, isFullDatabase, isFullUser,
   isNotionClientError, verifyWebhookSignature,
 } from "@notionhq/client"
+import { check } from "./schema.js"
 import { notion, client, admin, person, fault, refused, root, row, rt, table, text, named, url, token, users } from "./judge.js"
 
 test("the schema changes: add, rename, remove, options, types", async () => {
@@ -161,10 +162,13 @@ test("writes that were saved but not answered", async () => {
 
 test("webhooks are verified, signed, aggregated and attributed", async () => {
   const got = []
+  const untyped = []
   const server = http.createServer(async (req, res) => {
     const chunks = []
     for await (const c of req) chunks.push(c)
     got.push({ body: Buffer.concat(chunks).toString(), signature: req.headers["x-notion-signature"] })
+    const event = JSON.parse(got.at(-1).body)
+    if (event.type) untyped.push(check("Webhook", event))
     res.end()
   }).listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -213,6 +217,7 @@ test("webhooks are verified, signed, aggregated and attributed", async () => {
     await person("restore", { page_id: page.id })
     await sleep(150)
     assert.equal(got.filter(g => JSON.parse(g.body).type === "page.deleted").length, 1, "what is undone at once is not told")
+    assert.deepEqual(untyped.filter(Boolean), [])
   } finally {
     server.closeAllConnections()
     server.close()
