@@ -34,8 +34,8 @@ var arrows = map[string][]string{
 	"sink":        {"sink", "connector/*"},
 	"source":      {"source", "connector/*"},
 	"plugins":     {"plugins", "connector/*"},
-	"deploy":      {}, // tests only
-	"cmd":         {"cmd", "connector", "connector/*", "cdc", "sink", "source", "plugins"},
+	"deploy":      {}, // files to embed, and tests
+	"cmd":         {"cmd", "connector", "connector/*", "cdc", "sink", "source", "plugins", "deploy"},
 }
 
 // leaves import nothing of ours.
@@ -163,6 +163,8 @@ func TestTheArrowTestCanFail(t *testing.T) {
 		{"cmd/tandem", "connector/ledger/memledger", false, true},
 		{"cmd/tandem", "connector/notionapi/emulator", false, true},
 		{"deploy", "cmd/tandem", false, false},
+		{"cmd/tandem/demo", "deploy", false, true},
+		{"sink", "deploy", false, false},
 	} {
 		if got, _ := allowed(c.from, c.to, c.test); got != c.ok {
 			t.Errorf("%s -> %s (test: %v) allowed: %v, want %v", c.from, c.to, c.test, got, c.ok)

@@ -93,10 +93,14 @@ func (o *demoOptions) run(ctx context.Context) error {
 	if err := o.Counts.Validate(); err != nil {
 		return usageError{err}
 	}
-	return demo.Run(ctx, demo.Config{
+	err = demo.Run(ctx, demo.Config{
 		Dir: o.Dir, Postgres: o.Postgres, Counts: o.Counts, Once: o.Once, Out: o.out.stdout, Pipeline: runPipeline,
 		Logger: func(w io.Writer) *slog.Logger { log, _ := telemetry.NewLogger(w, format); return log },
 	})
+	if errors.Is(err, context.Canceled) {
+		return errors.Join(errSaid, err) // who pressed Ctrl-C knows
+	}
+	return err
 }
 
 // runPipeline is `tandem run` on files, in this process and with a logger of its own.

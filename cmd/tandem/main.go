@@ -122,7 +122,7 @@ func newRootCommand(out *output) *cobra.Command {
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
 		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g),
-		newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
+		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}
 }
 

@@ -52,6 +52,9 @@ func canonPhone(text string) string {
 		}
 		return -1
 	}, text)
+	if strings.Trim(digits, "+") == "" {
+		return canonText(text) // no number at all
+	}
 	if national, ok := strings.CutPrefix(digits, "0"); ok {
 		return "+33" + national
 	}

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ type paired struct {
 	why         string // the ledger has something to do for it: what
 }
 
+// inWork is why a record waits of which the ledger says no more.
+const inWork = "in work"
+
 // compare counts, field by field. waits says why a record of another entity waits, "" if it does not. It is pure.
 func (e *entity) compare(pairs []paired, waits func(Ref) string) comparison {
 	var c comparison
@@ -45,8 +49,8 @@ func (e *entity) compare(pairs []paired, waits func(Ref) string) comparison {
 		c.Records++
 		for _, field := range e.fieldNames(p.crm, p.notion) {
 			d := difference{p.name, field, p.crm[field], p.notion[field], p.why}
-			if d.CRM != d.Notion && d.Why == "" {
-				d.Why = e.targetWaits(d, waits)
+			if d.CRM != d.Notion && (d.Why == "" || d.Why == inWork) {
+				d.Why = cmp.Or(e.targetWaits(d, waits), d.Why)
 			}
 			c.count(d, p.crm != nil && p.notion != nil)
 		}
@@ -151,8 +155,8 @@ func (r *reader) waits(ctx context.Context, name string) (map[string]string, err
 SELECT coalesce(l.key, ''), coalesce(l.page, ''),
        coalesce('held: ' || (SELECT h.reason FROM tandem.hold h WHERE h.link = l.id LIMIT 1),
                 'parked: ' || (SELECT w.parked FROM tandem.work w WHERE w.link = l.id AND w.parked <> '' LIMIT 1),
-                (SELECT 'in work' FROM tandem.work w WHERE w.link = l.id LIMIT 1))
-FROM tandem.link l WHERE l.sync = $1 AND l.entity = $2`, syncName, name)
+                (SELECT $3::text FROM tandem.work w WHERE w.link = l.id LIMIT 1))
+FROM tandem.link l WHERE l.sync = $1 AND l.entity = $2`, syncName, name, inWork)
 	if err != nil {
 		return nil, fmt.Errorf("read what waits: %w", err)
 	}

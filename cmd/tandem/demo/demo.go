@@ -75,6 +75,7 @@ type show struct {
 	state   State
 	server  *pgserver.Server
 	notion  *emulator.Emulator
+	version string // of PostgreSQL
 	plugin  string // why there is no plugin
 	alerts  *alerts
 	script  *script
@@ -226,7 +227,13 @@ func (s *show) openSides(ctx context.Context) error {
 		return err
 	}
 	s.onEnd(closeReader)
+	if err := r.pool.QueryRow(ctx, "SELECT split_part(current_setting('server_version'), ' ', 1)").Scan(&s.version); err != nil {
+		return fmt.Errorf("ask PostgreSQL for its version: %w", err)
+	}
 	s.script = &script{reader: *r, person: s.notion.Person(s.notion.PersonID(editor)), counts: s.Counts}
+	if err := s.places.write(dsnFile, []byte(s.state.CRM+"\n")); err != nil {
+		return err
+	}
 	return s.state.write(s.Dir)
 }
 
@@ -250,14 +257,14 @@ func openReader(ctx context.Context, state State) (*reader, func(), error) {
 }
 
 func (s *show) introduce() {
-	s.say("  PostgreSQL  127.0.0.1:%d, database %s: %d contacts, %d opportunities, %d tasks", s.server.Port, database,
-		s.Counts.Contacts, s.Counts.Opportunities, s.Counts.Tasks)
+	s.say("  PostgreSQL  127.0.0.1:%d, database %s, version %s", s.server.Port, database, s.version)
+	s.say("              %d contacts, %d opportunities, %d tasks", s.Counts.Contacts, s.Counts.Opportunities, s.Counts.Tasks)
 	s.say("  Kafka       %s", s.places.kafka)
 	s.say("  Notion      %s", s.places.notion)
 	s.say("  Files       %s\n", s.Dir)
 	s.say("%s", wrap("What is special here: Notion is a local emulator without its limit of 180 requests a minute, polled every second or two and with quick "+
-		"webhooks; PostgreSQL does not wait for its disk (fsync off); the broker is built in, for trying out only; a page that people make need not rest "+
-		"for a minute more. Everything else is what `tandem run` does with these files.", "  "))
+		"webhooks; PostgreSQL does not wait for its disk (fsync off); the broker is built in, for trying out only; a page that people make becomes a row "+
+		"without resting for another minute. Everything else is what `tandem run` does with these files.", "  "))
 	if !s.places.plugin {
 		s.say("%s", wrap("The example plugin for phone numbers was not built ("+s.plugin+"): phone numbers travel as they are written.", "  "))
 	}

@@ -23,10 +23,11 @@ const (
 	stateFile   = "demo.json" // also what tells that a folder is a demo's
 	logFile     = "tandem.log"
 	secretsFile = "secrets.properties"
+	dsnFile     = "crm.dsn" // for psql, so that no password stands on a screen
 )
 
 // owned is what a start removes of the demo before it.
-var owned = []string{stateFile, logFile, secretsFile, "kafka", "mappings", "plugins", "plugins.json", "webhook.token",
+var owned = []string{stateFile, logFile, secretsFile, dsnFile, "kafka", "mappings", "plugins", "plugins.json", "webhook.token",
 	"crm-source.json", "notion-sink.json", "notion-source.json", "crm-sink.json"}
 
 // State is what the commands beside a running demo have to know of it. The file is its owner's alone: it holds passwords.

@@ -194,7 +194,9 @@ func (s *show) waiting(d difference) string {
 
 // play stays up until Ctrl-C, and tells of alerts.
 func (s *show) play(ctx context.Context) error {
-	s.alerts.follow(func(a ledger.Alert) { s.say("%s", wrap("Alert ("+a.Kind+"): "+a.Summary, "  ")) })
+	s.alerts.follow(func(a ledger.Alert) {
+		s.say("%s", wrap(fmt.Sprintf("Alert (%s, %s/%s): %s", a.Kind, a.Entity, a.Key, a.Summary), "  "))
+	})
 	suffix := ""
 	if s.Dir != DefaultDir() {
 		suffix = " --dir " + s.Dir
@@ -206,7 +208,7 @@ func (s *show) play(ctx context.Context) error {
 	} {
 		s.say("  %s%s", line, suffix)
 	}
-	s.say("\n  psql %s\n", s.state.CRM)
+	s.say("  psql \"$(cat %s)\"\n", filepath.Join(s.Dir, dsnFile))
 	for _, o := range s.late {
 		if err := s.arrive(ctx, o); err != nil && ctx.Err() == nil {
 			return err

@@ -106,7 +106,7 @@ func fetch(ctx context.Context, source string, say func(string, ...any)) (string
 		if err != nil {
 			return "", fmt.Errorf("%s %w", program, errNoClient)
 		}
-		say("Fetching PostgreSQL once, with %s: %s …", program, b.artifact)
+		say("  Fetching PostgreSQL once, with %s:\n  %s …\n", program, b.artifact)
 		ctx, cancel := context.WithTimeout(ctx, fetchTimeMax)
 		defer cancel()
 		if err := b.bring(ctx, path, target); err != nil {
@@ -221,7 +221,7 @@ func installDebian(ctx context.Context, say func(string, ...any)) (string, error
 	if _, err := os.Stat("/etc/debian_version"); err != nil || os.Geteuid() != 0 {
 		return "", errNotDebianRoot
 	}
-	say("Installing Debian's package postgresql …")
+	say("  Installing Debian's package postgresql …\n")
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeMax)
 	defer cancel()
 	for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "postgresql"}} {
