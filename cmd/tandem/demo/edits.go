@@ -110,7 +110,7 @@ func (s *script) deletedRow(what, key string) edit {
 // inNotion is an edit of one property by a person.
 func (s *script) inNotion(what string, ref Ref, field, typed, want string) edit {
 	return edit{who: ofNotion, where: "Notion", what: what,
-		do: func(ctx context.Context) error { return s.type_(ctx, ref, field, typed) },
+		do: func(ctx context.Context) error { return s.typed(ctx, ref, field, typed) },
 		look: func(ctx context.Context) (string, bool, error) {
 			rows, err := s.crm.read(ctx, ref.Entity, ref.Key)
 			got := rows[ref.Key][field]
@@ -118,8 +118,8 @@ func (s *script) inNotion(what string, ref Ref, field, typed, want string) edit 
 		}}
 }
 
-// type_ writes a text into a property as a person does.
-func (s *script) type_(ctx context.Context, ref Ref, field, typed string) error {
+// typed writes a text into a property as a person does.
+func (s *script) typed(ctx context.Context, ref Ref, field, typed string) error {
 	page, err := s.notion.page(ctx, ref)
 	if err != nil {
 		return err

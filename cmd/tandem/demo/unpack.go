@@ -129,7 +129,7 @@ func unzipArchive(file, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer z.Close()
+	defer func() { _ = z.Close() }() // it was only read
 	for _, entry := range z.File {
 		if !strings.HasSuffix(entry.Name, ".txz") {
 			continue
