@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -52,15 +53,27 @@ func (r *reconciliation) conflictAlerts(conflicts []ledger.Conflict) []ledger.Al
 			kept = c.Notion
 		}
 		summary := fmt.Sprintf("%s of %s %s was changed in both places; %s's %q was kept (%s), %s's %q is in the conflict history",
-			c.Field, r.link().Entity, r.link().Key, c.Winner, kept.String(), ruleInWords(c), loser, lost.String())
+			c.Field, r.link().Entity, r.link().Key, c.Winner, short(kept), ruleInWords(c), loser, short(lost))
 		a := r.alert("conflict", c.Field, summary, c.Critical, c.ID)
 		a.ID = c.ID
-		if detail, err := json.Marshal(c); err == nil {
+		if detail, err := json.Marshal(c); err == nil && len(detail) <= alertDetailMax {
 			a.Detail = detail
 		}
 		alerts = append(alerts, a)
 	}
 	return alerts
+}
+
+// alertDetailMax bounds an alert's values: a record must fit its topic, and the conflict history has the values whatever their size.
+const alertDetailMax = 100_000
+
+// short is a value as a sentence bears it.
+func short(v change.Value) string {
+	text := []rune(v.String())
+	if len(text) <= 80 {
+		return string(text)
+	}
+	return string(text[:80]) + "…"
 }
 
 func ruleInWords(c ledger.Conflict) string {

@@ -204,6 +204,9 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	r.free(&c)
 	r.observe("written", next)
 	r.latency()
+	if err := r.holds(ctx, &c, d); err != nil {
+		return err
+	}
 	return r.commit(ctx, c)
 }
 

@@ -129,6 +129,9 @@ func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
 		return false, fmt.Errorf("read the page: %w", err)
 	}
 	seen.Via = "read"
+	if r.link().Seen != nil {
+		seen.Hints = r.link().Seen.Hints // what webhooks said of the edits that are still open
+	}
 	r.fresh = &seen
 	return false, r.viewObservation(ctx, seen)
 }
@@ -209,14 +212,14 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
 	c.Reasons = append(c.Reasons, r.rereads()...)
-	if other, ok := r.item.Work(r.w.Side.Other()); ok && other.Parked != "" && len(d.Parked) == 0 && len(d.Holds) == 0 && r.link().Page != "" {
-		c.Reasons = append(c.Reasons, r.reason(r.w.Side.Other(), "freed")) // its cause may be gone: this turn found nothing wrong
-	}
 	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
 	r.free(&c)
 	r.observe("settled", d)
+	if err := r.holds(ctx, &c, d); err != nil {
+		return err
+	}
 	return r.commit(ctx, c)
 }
 
@@ -344,18 +347,32 @@ func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
 
 // holding ends a turn with holds; an alert goes out when a hold of its kind is new.
 func (r *reconciliation) holding(ctx context.Context, c ledger.Commit, d ledger.Decision) error {
-	c.Holds, c.Finish = d.Holds, r.done()
+	c.Finish = r.done()
+	if err := r.holds(ctx, &c, d); err != nil {
+		return err
+	}
+	for _, h := range d.Holds {
+		c.Finish.Parked = h.Reason
+	}
+	return r.commit(ctx, c)
+}
+
+// holds puts a decision's holds into a commit, with an alert for each kind that the link has not.
+func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.Decision) error {
+	if len(d.Holds) == 0 {
+		return nil
+	}
 	known, err := r.w.Ledger.Holds(ctx, r.link().ID)
 	if err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
+	c.Holds = d.Holds
 	for _, h := range d.Holds {
-		c.Finish.Parked = h.Reason
 		if !hasHold(known, h.Kind) {
 			c.Alerts = append(c.Alerts, r.alert("hold", "", h.Reason, false, h.Kind))
 		}
 	}
-	return r.commit(ctx, c)
+	return nil
 }
 
 func hasHold(holds []ledger.Hold, kind string) bool {

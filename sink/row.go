@@ -29,6 +29,9 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake 
 	}
 	err = r.entity.Rows.Write(ctx, write, func(result RowResult) (ledger.Commit, error) {
 		c, err := r.rowWritten(ctx, d, brake, result)
+		if err == nil && !result.Stale {
+			err = r.holds(ctx, &c, d)
+		}
 		r.tellParked(&c)
 		c.Link, c.Epoch, c.Now, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), true
 		return c, err
@@ -67,8 +70,8 @@ func (r *reconciliation) rowWrite(ctx context.Context, d ledger.Decision) (RowWr
 // rowWritten gives what the ledger stores with a row's write.
 func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brake *ledger.Brake, result RowResult) (ledger.Commit, error) {
 	if result.Stale {
-		// The row changed after it was read: nothing was written. Look again, at once.
-		return ledger.Commit{Finish: r.later(r.w.Now(), false)}, nil
+		// The row changed after it was read: nothing was written. Look again, in a moment.
+		return ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)}, nil
 	}
 	if d.Row == ledger.RowDelete {
 		return ledger.Commit{State: &d.State, Brake: brake, Unsee: true, Unhold: []string{"*"}, Finish: r.done(),

@@ -96,16 +96,18 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("take work: %w", err)
 	}
+	var errs []error
 	for _, group := range w.groups(items) {
+		// What one entity meets (its table, its database) does not stop the others.
 		err := w.runGroup(ctx, intake, group)
-		if context.Cause(ctx) == errRoundOver {
+		if context.Cause(ctx) == errRoundOver || intake.Err() != nil {
 			return len(items), w.giveBack(ctx, items)
 		}
 		if err != nil {
-			return len(items), errors.Join(err, w.giveBack(ctx, items))
+			errs = append(errs, err, w.giveBack(ctx, group))
 		}
 	}
-	return len(items), nil
+	return len(items), errors.Join(errs...)
 }
 
 // groups puts items of one entity together, parents before children: a child finds its parent's page made.

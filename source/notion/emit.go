@@ -3,6 +3,7 @@ package notion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,6 +38,9 @@ func (p *Poller) emit(ctx context.Context, st step, pages []notionapi.Page, via 
 	var batch []read
 	for _, page := range pages {
 		r, ok, err := p.row(ctx, st, page, known[page.ID], via)
+		if unreadable(err) {
+			err = p.handOver(ctx, []string{page.ID})
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -59,6 +63,30 @@ func (p *Poller) row(ctx context.Context, st step, page notionapi.Page, known le
 		return p.get(ctx, st, page.ID, known, via)
 	}
 	return read{page: page, hash: hash, seq: known.Seq, via: via}, true, nil
+}
+
+// unreadable is an error of Notion's that concerns one page: the others go on.
+func unreadable(err error) bool {
+	var answer *notionapi.Error
+	if !errors.As(err, &answer) || notionapi.IsUnauthorized(err) || notionapi.IsRateLimited(err) {
+		return false
+	}
+	return answer.Status != 0
+}
+
+// handOver leaves pages to sink/notion, which reads each of them on its own time.
+func (p *Poller) handOver(ctx context.Context, ids []string) error {
+	var reasons []ledger.Reason
+	for _, id := range ids {
+		reasons = append(reasons, ledger.Reason{Sync: p.Entity.Sync, Entity: p.Entity.Name, Side: ledger.Notion, Page: id, Lane: ledger.LaneLive, Rank: p.Entity.Rank, Why: "reread"})
+	}
+	if len(reasons) == 0 {
+		return nil
+	}
+	if err := p.Ledger.Add(ctx, p.Now(), reasons); err != nil {
+		return fmt.Errorf("leave pages to the sink: %w", err)
+	}
+	return nil
 }
 
 func cut(page notionapi.Page, ids []string) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -231,11 +232,14 @@ func (p *Poller) advance(c *cursor, pages []notionapi.Page) bool {
 // RunPages looks at single pages that webhooks named, by GET.
 func (p *Poller) RunPages(ctx context.Context, pages map[string]Named) (Result, error) {
 	st, led, err := p.begin(ctx)
-	if err != nil || !led {
+	ids := change.Sorted(pages)
+	if err == nil && !led {
+		return Result{}, p.handOver(ctx, p.known(ctx, ids))
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	result := Result{Led: true}
-	ids := change.Sorted(pages)
 	known, err := p.Ledger.Emitted(ctx, p.Entity.Sync, p.Entity.Name, ids)
 	if err != nil {
 		return result, fmt.Errorf("look up what was emitted: %w", err)
@@ -246,6 +250,9 @@ func (p *Poller) RunPages(ctx context.Context, pages map[string]Named) (Result, 
 			continue // another entity's
 		}
 		r, ok, err := p.get(ctx, st, id, known[id], change.ViaWebhook)
+		if unreadable(err) {
+			err = p.handOver(ctx, []string{id})
+		}
 		if err != nil {
 			return result, err
 		}
@@ -257,4 +264,13 @@ func (p *Poller) RunPages(ctx context.Context, pages map[string]Named) (Result, 
 	}
 	result.Emitted, err = p.publish(ctx, st, batch)
 	return result, err
+}
+
+// known leaves those pages that links of this entity have. A process that does not poll hands these over; new pages are found by the one that does.
+func (p *Poller) known(ctx context.Context, ids []string) []string {
+	emitted, err := p.Ledger.Emitted(ctx, p.Entity.Sync, p.Entity.Name, ids)
+	if err != nil {
+		return nil // a hint that is lost costs time, not an edit
+	}
+	return slices.DeleteFunc(ids, func(id string) bool { return emitted[id].Entity != p.Entity.Name })
 }
