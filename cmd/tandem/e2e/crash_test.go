@@ -81,7 +81,18 @@ func (c crash) run(t *testing.T, seed uint64) {
 	p.summary(t)
 	t.Logf("killed %d times within %s", c.kills, time.Since(began).Round(time.Second))
 	quiet := time.Now()
-	w.settle()
+	w.settle(p.truth)
+	// Only a sweep tells of a page in the trash where there are no webhooks: queries leave it out.
+	if code, out, errs := answer(t, "sync", "--all", "--config", w.files["notion-sink"]); code != 0 {
+		t.Errorf("sync --all: %d %s%s", code, out, errs)
+	}
+	for _, page := range p.trashed {
+		w.eventually("the page in the trash is noticed", 30*time.Second, func() string {
+			return w.one(`SELECT coalesce((SELECT 'link ' || id || ' of row ' || key || ' is ' || state FROM tandem.link l WHERE page = $1 AND state = 'live'
+				AND NOT EXISTS (SELECT FROM tandem.hold WHERE link = l.id)), '')`, page)
+		})
+	}
+	w.idle(time.Second, time.Minute)
 	t.Logf("quiet %s after the last kill; %s conflicts, %s holds", time.Since(quiet).Round(time.Second), w.one(`SELECT count(*)::text FROM tandem.conflict`), w.one(`SELECT count(*)::text FROM tandem.hold`))
 	demand(t, w.verdict(p.truth))
 	for _, r := range running {
@@ -98,9 +109,9 @@ func boldly(_ string, m map[string]any) {
 }
 
 // settle waits until what people did last has arrived on the other side, and nothing is left to do.
-func (w *world) settle() {
+func (w *world) settle(tr *truth) {
 	w.t.Helper()
-	const patience = 3 * time.Minute
+	const patience = 90 * time.Second
 	w.eventually("every entity's first page", patience, func() string {
 		return w.one(`SELECT CASE WHEN count(*) = 3 THEN '' ELSE 'pages of first rows: ' || count(*) END FROM tandem.link WHERE key = '1' AND page IS NOT NULL`)
 	})
@@ -109,6 +120,9 @@ func (w *world) settle() {
 		"contact": {wordFields["contact"][4], wordFields["contact"][6]}, "opportunity": {wordFields["opportunity"][0], wordFields["opportunity"][1]},
 		"task": {wordFields["task"][0], wordFields["task"][1]},
 	} {
+		for _, edge := range f {
+			tr.replaced(w.list(fmt.Sprintf(`SELECT coalesce(%s, '') FROM %s WHERE id = 1`, edge.column, entity)), nil, "the test's marks")
+		}
 		mark := fmt.Sprint("settled ", time.Now().UnixNano())
 		w.exec(fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE id = 1`, entity, f[0].column), mark)
 		page := w.one(`SELECT page FROM tandem.link WHERE entity = $1 AND key = '1'`, entity)

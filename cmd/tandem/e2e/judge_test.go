@@ -292,11 +292,30 @@ func (j *judge) pair(l link) {
 		j.fault("%s: there is a row without a page (%s)", name, l.state)
 	default:
 		for field, want := range row {
+			if target := relations[field]; target != "" {
+				want = j.shown(target, want)
+			}
 			if page[field] != want {
 				j.fault("%s %s: the row says %q, the page says %q (%s)", name, field, want, page[field], l.state)
 			}
 		}
 	}
+}
+
+// relations are the properties that refer to other pages.
+var relations = map[string]string{"Contact": "contact", "Stakeholders": "contact", "Opportunity": "opportunity"}
+
+// shown leaves out of a list of keys those whose page is in the trash: Notion does not show them, and drops them from what is written.
+func (j *judge) shown(entity, keys string) string {
+	var out []string
+	for key := range strings.SplitSeq(keys, listMark) {
+		for _, l := range j.links {
+			if l.entity == entity && l.key == key && j.pages[entity][l.page] != nil {
+				out = append(out, key)
+			}
+		}
+	}
+	return strings.Join(out, listMark)
 }
 
 // strays: every row and every page belongs to one link, and no two pages carry one id.

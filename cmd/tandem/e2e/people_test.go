@@ -85,12 +85,13 @@ var entities = []string{"contact", "contact", "contact", "opportunity", "task"}
 
 // people are users of both sides, who know neither of each other nor of Tandem.
 type people struct {
-	w      *world
-	dice   *rand.Rand
-	truth  *truth
-	person *emulator.Person
-	edited struct{ crm, notion, made, deleted, trashed int }
-	still  map[string]int // entity → rows with a key up to this one are left alone
+	w       *world
+	dice    *rand.Rand
+	truth   *truth
+	person  *emulator.Person
+	edited  struct{ crm, notion, made, deleted, trashed int }
+	trashed []string       // pages
+	still   map[string]int // entity → rows with a key up to this one are left alone
 }
 
 func newPeople(w *world, seed uint64) *people {
@@ -182,7 +183,7 @@ func (p *people) act() {
 	case n < 98:
 		p.newPage()
 	default:
-		p.trashPage(entity)
+		p.trashPage()
 	}
 }
 
@@ -249,13 +250,17 @@ func phone(text string) string {
 	return digits
 }
 
+// immortal are the contacts that people refer to while they live, and never delete. A reference to what somebody else deletes at that
+// moment waits for a person, rightly; the simulation has those cases.
+const immortal = `id % 5 = 1`
+
 func (p *people) editRowOtherwise(entity string) {
 	key := p.key(entity)
 	if key == "" {
 		return
 	}
 	n := p.dice.IntN(1000)
-	contact := `(SELECT id FROM contact WHERE deleted_at IS NULL ORDER BY random() LIMIT 1)`
+	contact := `(SELECT id FROM contact WHERE ` + immortal + ` ORDER BY random() LIMIT 1)`
 	sql := map[string][]string{
 		"contact": {
 			fmt.Sprintf(`UPDATE contact SET birthday = date '1970-01-01' + %d, updated_at = now() WHERE id = $1::int`, n),
@@ -269,7 +274,7 @@ func (p *people) editRowOtherwise(entity string) {
 			fmt.Sprintf(`UPDATE opportunity SET amount = %d.5, version = version + 1 WHERE id = $1::int`, n),
 			fmt.Sprintf(`UPDATE opportunity SET stage = '%s' WHERE id = $1::int`, p.pick([]string{"new", "qualified", "proposal", "won", "lost"})),
 			`UPDATE opportunity SET contact_id = ` + contact + ` WHERE id = $1::int`,
-			`INSERT INTO opportunity_contact SELECT $1::int, id FROM contact ORDER BY random() LIMIT 1 ON CONFLICT DO NOTHING`,
+			`INSERT INTO opportunity_contact SELECT $1::int, id FROM contact WHERE ` + immortal + ` ORDER BY random() LIMIT 1 ON CONFLICT DO NOTHING`,
 			`DELETE FROM opportunity_contact WHERE opportunity_id = $1::int`,
 			fmt.Sprintf(`UPDATE opportunity_attribute SET value = 'Ost %d' WHERE opportunity_id = $1::int`, n),
 		},
@@ -296,7 +301,7 @@ func (p *people) newRow() {
 // deleteRow deletes a row with what hangs on it, as the application would; tasks at times softly.
 func (p *people) deleteRow(entity string) {
 	key := p.key(entity)
-	if key == "" {
+	if key == "" || entity == "contact" && p.w.one(`SELECT (`+immortal+`)::text FROM contact WHERE id = $1::int`, key) != "false" {
 		return
 	}
 	var columns []string
@@ -413,7 +418,8 @@ func (p *people) editPageOtherwise(entity string) {
 			{"Priority": map[string]any{"number": n % 5}},
 		},
 	}[entity]
-	if other := p.page("contact"); entity != "contact" && other != "" {
+	other := p.w.one(`SELECT page FROM tandem.link JOIN contact ON id::text = key WHERE entity = 'contact' AND page IS NOT NULL AND ` + immortal + ` ORDER BY random() LIMIT 1`)
+	if entity != "contact" && !strings.HasPrefix(other, "error") {
 		edits = append(edits, map[string]any{"Contact": map[string]any{"relation": []any{map[string]any{"id": other}}}})
 	}
 	p.w.front.mu.Lock()
@@ -453,9 +459,10 @@ func (w *world) source(entity string) string {
 	return source
 }
 
-func (p *people) trashPage(entity string) {
-	page := p.page(entity)
-	if page == "" || p.dice.IntN(2) == 0 {
+// trashPage puts a task's page in the trash: nothing refers to tasks.
+func (p *people) trashPage() {
+	page := p.page("task")
+	if page == "" {
 		return
 	}
 	p.w.front.mu.Lock()
@@ -468,6 +475,7 @@ func (p *people) trashPage(entity string) {
 		p.truth.replaced(wordsOf(raw), nil, "put in the trash with page "+page)
 	}
 	p.edited.trashed++
+	p.trashed = append(p.trashed, page)
 }
 
 // overShoulder looks right before Tandem writes a page: a word that it is about to overwrite, and that was written after the newest read

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ const (
 	token = "ntn_e2e"
 
 	// leaseOf is how long what a killed process held is left alone: much longer than a request to the emulator takes.
-	leaseOf = 4 * time.Second
+	leaseOf = 3 * time.Second
 	// indexLag is how long the emulator's queries do not show a write, and what Tandem is told of it.
 	indexLag = 2 * time.Second
 )
@@ -45,6 +46,8 @@ type world struct {
 	dir    string
 	files  map[string]string // connector → its file
 	log    *buffer
+
+	processes []*process
 }
 
 // options say what is special about a world. Overrides replace keys of connector files: "key" in all that have it, "connector/key" in
@@ -83,6 +86,10 @@ func newWorld(t testing.TB, o options) *world {
 		if t.Failed() {
 			t.Log("the end of the log:\n" + w.log.tail(60))
 			w.explainWork()
+			w.t.Log(w.list(`SELECT to_jsonb(l)::text FROM tandem.leader l`))
+			if os.Getenv("TANDEM_LOG") != "" {
+				w.dump()
+			}
 		}
 	})
 	return w
@@ -191,10 +198,15 @@ func (w *world) run(names ...string) *process {
 		names = connectors
 	}
 	args := []string{"run", "--listen", "127.0.0.1:0"}
+	if os.Getenv("TANDEM_LOG") != "" {
+		args = append(args, "--log-level", "debug")
+	}
 	for _, name := range names {
 		args = append(args, w.files[name])
 	}
-	return launch(w.t, w.log, args...)
+	p := launch(w.t, w.log, args...)
+	w.processes = append(w.processes, p)
+	return p
 }
 
 // ask runs another command on the files of all connectors.
@@ -238,15 +250,24 @@ func (w *world) eventually(what string, within time.Duration, check func() strin
 	}
 }
 
-// waiting names the work that is neither done nor parked.
+// waiting names the work that is neither done nor parked. What refers to a page that a person put in the trash waits for that person:
+// it is tried again now and then.
 func (w *world) waiting() string {
-	return w.one(`SELECT coalesce(string_agg(line, ', '), '') FROM (
-		SELECT entity || ' to ' || side || ': ' || count(*) || ' (' || min(why) || ')' AS line FROM tandem.work WHERE parked = '' GROUP BY entity, side) AS lines`)
+	return w.one(`WITH refers AS (
+		SELECT 'opportunity' AS entity, id::text AS key, 'contact' AS target, contact_id::text AS to_key FROM opportunity
+		UNION SELECT 'opportunity', opportunity_id::text, 'contact', contact_id::text FROM opportunity_contact
+		UNION SELECT 'task', id::text, 'contact', contact_id::text FROM task
+		UNION SELECT 'task', id::text, 'opportunity', opportunity_id::text FROM task)
+	SELECT coalesce(string_agg(line, ', '), '') FROM (
+		SELECT w.entity || ' to ' || side || ': ' || count(*) || ' (' || min(why) || ')' AS line FROM tandem.work w JOIN tandem.link l ON l.id = w.link
+		WHERE parked = '' AND NOT (attempts > 0 AND EXISTS (SELECT FROM refers r JOIN tandem.link t ON t.entity = r.target AND t.key = r.to_key
+			WHERE r.entity = w.entity AND r.key = l.key AND t.state = 'page_trashed'))
+		GROUP BY w.entity, side) AS lines`)
 }
 
 // explainWork logs what is left to do, and what Tandem says of the first of it.
 func (w *world) explainWork() {
-	rows, err := w.db.Query(context.Background(), `SELECT to_jsonb(w)::text, w.entity, coalesce(l.key, l.page) FROM tandem.work w JOIN tandem.link l ON l.id = w.link ORDER BY parked, first_seen LIMIT 5`)
+	rows, err := w.db.Query(context.Background(), `SELECT to_jsonb(w)::text || ' held by ' || l.holder || ' until ' || coalesce(l.lease_until::text, '-'), w.entity, coalesce(l.key, l.page) FROM tandem.work w JOIN tandem.link l ON l.id = w.link ORDER BY parked, first_seen LIMIT 5`)
 	if err != nil {
 		return // there is no ledger
 	}
@@ -259,6 +280,19 @@ func (w *world) explainWork() {
 		w.t.Logf("left: %s", work)
 		_, out, errs := answer(w.t, "explain", entity, key, "--config", w.files["notion-sink"])
 		w.t.Logf("%s%s", out, errs)
+	}
+}
+
+// dump has every process that still runs say where its goroutines are, as SIGQUIT does, and writes the whole log to $TANDEM_LOG.
+func (w *world) dump() {
+	for _, p := range w.processes {
+		if !p.ended() {
+			_ = p.cmd.Process.Signal(syscall.SIGQUIT) // it may have ended
+			<-p.done
+		}
+	}
+	if err := os.WriteFile(os.Getenv("TANDEM_LOG")+"-"+w.id, []byte(w.log.String()), 0o600); err != nil {
+		w.t.Error(err)
 	}
 }
 
