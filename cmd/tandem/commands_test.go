@@ -225,6 +225,12 @@ func TestPeopleAskWhatIsGoingOn(t *testing.T) {
 		}
 		return out
 	}
+	w.eventually("the poller's first look at what was made is over", 90*time.Second, func() string {
+		if out := asks(exitOK, "status"); strings.Contains(out, " live ") {
+			return out
+		}
+		return ""
+	})
 	golden(t, "status", asks(exitOK, "status"))
 	golden(t, "explain-parked", asks(exitOK, "explain", "contact", "2"))
 	golden(t, "explain-equal", asks(exitOK, "explain", "contact", w.page("contact", "Zoë Müller").ID))
