@@ -163,7 +163,7 @@ func (s *Server) makeBase() (string, error) {
 // choose tries each identity on what will be needed of it: to run the binary from the data folder.
 func (s *Server) choose(ctx context.Context) (identity, error) {
 	var problems []error
-	for _, id := range identities() {
+	for _, id := range identities(ctx) {
 		if err := id.own(s.base, 0o755); err != nil {
 			problems = append(problems, err)
 			continue
