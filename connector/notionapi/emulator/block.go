@@ -143,7 +143,7 @@ func (c *call) appendChildren() (*object, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	if e := failed("body", checkBlocks("body.children", b.get("children"), 0)); e != nil {
+	if e := failed("body", checkAllBlocks("body.children", b.get("children"))); e != nil {
 		return nil, e
 	}
 	id, e := c.pathBlock()

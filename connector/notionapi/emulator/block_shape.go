@@ -37,6 +37,31 @@ var childless = map[string]bool{
 // nestMax is how many levels of children one request may carry.
 const nestMax = 2
 
+// elementsMax is how many blocks one request may hold at all levels (reference/request-limits).
+const elementsMax = 1000
+
+// checkAllBlocks checks the blocks of a request and counts them.
+func checkAllBlocks(path string, v any) []string {
+	if bad := checkBlocks(path, v, 0); bad != nil {
+		return bad
+	}
+	if n := countBlocks(v); n > elementsMax {
+		return one(fmt.Sprintf("%s should hold at most `%d` block elements, instead held `%d`.", path, elementsMax, n))
+	}
+	return nil
+}
+
+func countBlocks(v any) int {
+	items, _ := v.([]any)
+	n := len(items)
+	for _, it := range items {
+		o, _ := it.(*object)
+		in, _ := o.get(blockType(o)).(*object)
+		n += countBlocks(in.get("children"))
+	}
+	return n
+}
+
 func blockType(o *object) string {
 	if o == nil {
 		return ""
@@ -91,6 +116,13 @@ func checkBlockBody(path, t string, v any, depth int) []string {
 			return one(should(path+"."+k, "defined", undefined{}))
 		}
 	}
+	if kinds := blockKinds(t); kinds != nil && !hasOne(o, kinds) {
+		var lines []string
+		for _, k := range kinds {
+			lines = append(lines, should(path+"."+k, "defined", undefined{}))
+		}
+		return lines
+	}
 	if bad := checkBlockFields(path, t, o); bad != nil || !o.has("children") {
 		return bad
 	}
@@ -103,6 +135,26 @@ func checkBlockBody(path, t string, v any, depth int) []string {
 	return checkBlocks(path+".children", o.get("children"), depth+1)
 }
 
+// blockKinds are the keys of which a new block must have one.
+func blockKinds(t string) []string {
+	switch t {
+	case "image", "video", "pdf", "audio", "file":
+		return []string{"external", "file_upload"}
+	case "link_to_page":
+		return []string{"page_id", "database_id", "comment_id"}
+	}
+	return nil
+}
+
+func hasOne(o *object, keys []string) bool {
+	for _, k := range keys {
+		if o.has(k) {
+			return true
+		}
+	}
+	return false
+}
+
 // checkBlockFields checks what is there, for new blocks and updates alike.
 func checkBlockFields(path, t string, o *object) []string {
 	keys := blockKeys[t]
@@ -113,38 +165,52 @@ func checkBlockFields(path, t string, o *object) []string {
 		return bad
 	}
 	for i, k := range o.keys {
-		at, v := path+"."+k, o.vals[i]
-		var bad []string
-		switch k {
-		case "rich_text", "caption":
-			bad = checkRich(at, v)
-		case "color":
-			bad = wantOneOf(at, v, textColors()...)
-		case "checked", "is_toggleable", "has_column_header", "has_row_header":
-			bad = wantBool(at, v)
-		case "url":
-			_, bad = wantString(at, v, 0, linkMax, false)
-		case "expression":
-			_, bad = wantString(at, v, 1, equationMax, false)
-		case "language":
-			_, bad = wantString(at, v, 1, 0, false)
-		case "icon":
-			bad = checkPicture(at, v, iconKinds)
-		case "page_id", "database_id", "comment_id":
-			_, bad = wantUUID(at, v)
-		case "cells":
-			bad = checkEach(at, v, checkRich)
-		case "external":
-			in, wrong := wantObject(at, v)
-			if bad = wrong; bad == nil {
-				_, bad = wantString(at+".url", in.get("url"), 1, linkMax, false)
-			}
-		}
-		if bad != nil {
+		if bad := checkBlockField(path+"."+k, k, o.vals[i]); bad != nil {
 			return bad
 		}
 	}
 	return nil
+}
+
+func checkBlockField(at, k string, v any) (bad []string) {
+	switch k {
+	case "rich_text", "caption":
+		return checkRich(at, v)
+	case "color":
+		return wantOneOf(at, v, textColors()...)
+	case "checked", "is_toggleable", "has_column_header", "has_row_header":
+		return wantBool(at, v)
+	case "url":
+		_, bad = wantString(at, v, 0, linkMax, false)
+	case "expression":
+		_, bad = wantString(at, v, 1, equationMax, false)
+	case "language":
+		_, bad = wantString(at, v, 1, 0, false)
+	case "name":
+		_, bad = wantString(at, v, 0, 0, false)
+	case "icon":
+		return checkPicture(at, v, iconKinds)
+	case "page_id", "database_id", "comment_id":
+		_, bad = wantUUID(at, v)
+	case "cells":
+		return checkEach(at, v, checkRich)
+	case "external", "file_upload":
+		return checkPictureKind(at, k, v)
+	case "table_width", "width_ratio":
+		if _, ok := v.(float64); !ok {
+			return one(should(at, "a number", v))
+		}
+	case "synced_from":
+		if v == nil {
+			return nil
+		}
+		o, wrong := wantObject(at, v)
+		if wrong != nil {
+			return wrong
+		}
+		_, bad = wantUUID(at+".block_id", o.get("block_id"))
+	}
+	return bad
 }
 
 // fillBlock stores the checked fields of a request, in the form that is answered.
@@ -169,12 +235,11 @@ func (c *call) fillBlock(b *block, in *object) {
 			c.dress(in, &icon, nil)
 			b.Body.set(k, icon)
 		case "file_upload":
-			o, _ := v.(*object)
-			name := ""
-			if u := c.s.data.Uploads[idOf(o)]; u != nil {
+			id, name := idOf(v), ""
+			if u := c.s.data.Uploads[id]; u != nil {
 				name = u.Filename
 			}
-			b.Body.set("type", "file").set("file", c.s.fileJSON(&file{Name: name, Upload: idOf(o)}, c.now).get("file"))
+			b.Body.set("type", "file").set("file", c.s.fileJSON(&file{Name: name, Upload: id}, c.now).get("file"))
 			if b.Type == "file" && !in.has("name") {
 				b.Body.set("name", name)
 			}

@@ -117,7 +117,7 @@ func checkDatabaseBody(b *object, ver version) []string {
 		return bad
 	}
 	if ver == v2022 {
-		return checkProperties("body.properties", b.get("properties"), false)
+		return checkProperties("body.properties", b.get("properties"), false, ver)
 	}
 	if !b.has("initial_data_source") {
 		return nil
@@ -132,16 +132,14 @@ func checkDatabaseBody(b *object, ver version) []string {
 	if !in.has("properties") {
 		return nil
 	}
-	return checkProperties("body.initial_data_source.properties", in.get("properties"), false)
+	return checkProperties("body.initial_data_source.properties", in.get("properties"), false, ver)
 }
 
 // checkTitles checks what databases and data sources have in common.
 func checkTitles(b *object) []string {
 	for _, k := range []string{"title", "description"} {
-		if b.has(k) {
-			if bad := checkRich("body."+k, b.get(k)); bad != nil {
-				return bad
-			}
+		if bad := optArray("body."+k, b.get(k), checkRich); bad != nil {
+			return bad
 		}
 	}
 	for _, k := range []string{"is_inline", "in_trash", "archived", "is_locked", "is_archived", "erase_content"} {
@@ -207,7 +205,7 @@ func checkDatabaseUpdate(b *object) []string {
 		}
 	}
 	if b.has("properties") {
-		if bad := checkProperties("body.properties", b.get("properties"), true); bad != nil {
+		if bad := checkProperties("body.properties", b.get("properties"), true, v2022); bad != nil {
 			return bad
 		}
 	}

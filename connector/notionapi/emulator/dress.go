@@ -7,6 +7,9 @@ var (
 	coverKinds = []string{"external", "file_upload", "file"}
 )
 
+// iconColors are those of Notion's own icons.
+var iconColors = []string{"gray", "lightgray", "brown", "yellow", "orange", "green", "blue", "purple", "pink", "red"}
+
 // checkDress checks icon and cover.
 func checkDress(b *object) []string {
 	if bad := checkPicture("body.icon", b.get("icon"), iconKinds); bad != nil {
@@ -51,7 +54,9 @@ func checkPictureKind(path, kind string, v any) []string {
 	case "external", "file":
 		_, bad = wantString(path+".url", o.get("url"), 1, linkMax, false)
 	case "icon":
-		_, bad = wantString(path+".name", o.get("name"), 1, 0, false)
+		if _, bad = wantString(path+".name", o.get("name"), 1, 0, false); bad == nil {
+			bad = optOneOf(path+".color", o.get("color"), iconColors...)
+		}
 	default:
 		_, bad = wantUUID(path+".id", o.get("id"))
 	}

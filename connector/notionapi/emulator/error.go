@@ -85,11 +85,7 @@ func errWrongKind(id, is, want string) *apiError {
 func (c *call) errManySources(db *database) *apiError {
 	ids := make([]string, 0, len(db.Sources))
 	ids = append(ids, db.Sources...)
-	message := "Databases with multiple data sources are not supported in this API version."
-	if c.ver >= v2025 {
-		message = "Databases with multiple data sources are not supported when a database_id parent is given; use data_source_id."
-	}
-	e := invalid("%s", message)
+	e := invalid("Databases with multiple data sources are not supported in this API version.")
 	e.data = obj("error_type", "multiple_data_sources_for_database", "database_id", db.ID,
 		"child_data_source_ids", ids, "minimum_api_version", "2025-09-03")
 	return e

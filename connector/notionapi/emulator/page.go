@@ -224,16 +224,12 @@ func (c *call) checkCreate(b *object) []string {
 	if bad := checkPageParent("body.parent", p, also...); bad != nil {
 		return bad
 	}
-	if b.has("properties") {
-		if bad := checkValues("body.properties", b.get("properties")); bad != nil {
-			return bad
-		}
+	if bad := checkOptValues("body.properties", b.get("properties")); bad != nil {
+		return bad
 	}
 	for _, k := range []string{"children", "content"} {
-		if b.has(k) {
-			if bad := checkBlocks("body."+k, b.get(k), 0); bad != nil {
-				return bad
-			}
+		if bad := optArray("body."+k, b.get(k), checkAllBlocks); bad != nil {
+			return bad
 		}
 	}
 	if b.has("markdown") {
@@ -282,10 +278,8 @@ func (c *call) updatePage() (*object, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	if b.has("properties") {
-		if e := failed("body", checkValues("body.properties", b.get("properties"))); e != nil {
-			return nil, e
-		}
+	if e := failed("body", checkOptValues("body.properties", b.get("properties"))); e != nil {
+		return nil, e
 	}
 	if e := failed("body", checkTitles(b)); e != nil {
 		return nil, e

@@ -106,7 +106,7 @@ func (p *Person) AddSource(databaseID, title string, schema any) (id string, err
 			if props, err = asObject(schema); err != nil {
 				return err
 			}
-			if e := failed("body", checkProperties("body.properties", props, false)); e != nil {
+			if e := failed("body", checkProperties("body.properties", props, false, v2025)); e != nil {
 				return e
 			}
 		}

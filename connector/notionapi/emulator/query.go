@@ -91,10 +91,10 @@ func checkQuery(b *object) (size int, start string, e *apiError) {
 		bad = optOneOf("body.result_type", b.get("result_type"), "page", "data_source")
 	}
 	if v := b.get("filter"); bad == nil && b.has("filter") {
-		_, bad = wantObject("body.filter", v)
+		_, bad = optObject("body.filter", v)
 	}
-	if bad == nil && b.has("sorts") {
-		bad = checkEach("body.sorts", b.get("sorts"), checkSort)
+	if bad == nil {
+		bad = optArray("body.sorts", b.get("sorts"), func(at string, v any) []string { return checkEach(at, v, checkSort) })
 	}
 	return size, start, failed("body", bad)
 }

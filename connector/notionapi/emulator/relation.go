@@ -48,14 +48,14 @@ func (c *call) renameSynced(target *source, p *property, in *object) *apiError {
 	return nil
 }
 
-// relationTarget reads data_source_id, or database_id where that is unambiguous.
+// relationTarget reads data_source_id, or database_id in 2022-06-28.
 func (c *call) relationTarget(in *object) (*source, *apiError) {
-	raw, ok := in.get("data_source_id").(string)
-	if ok && (c.ver >= v2025 || !in.has("database_id")) {
+	if c.ver >= v2025 {
+		raw, _ := in.get("data_source_id").(string)
 		id, _ := parseUUID(raw)
 		return c.findSource(id)
 	}
-	raw, _ = in.get("database_id").(string)
+	raw, _ := in.get("database_id").(string)
 	id, _ := parseUUID(raw)
 	db, e := c.findDatabase(id)
 	if e != nil {

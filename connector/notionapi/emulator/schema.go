@@ -190,7 +190,7 @@ func schemaType(o *object) string {
 }
 
 // checkProperty checks the shape of one property of a schema request.
-func checkProperty(path string, v any, update bool) []string {
+func checkProperty(path string, v any, update bool, ver version) []string {
 	o, bad := wantObject(path, v)
 	if bad != nil {
 		return bad
@@ -226,10 +226,10 @@ func checkProperty(path string, v any, update bool) []string {
 	if bad != nil {
 		return bad
 	}
-	return checkSettings(path+"."+t, t, in, update)
+	return checkSettings(path+"."+t, t, in, update, ver)
 }
 
-func checkSettings(path, t string, in *object, update bool) []string {
+func checkSettings(path, t string, in *object, update bool, ver version) []string {
 	switch t {
 	case "number":
 		if bad := allowed(path, in, "format"); bad != nil {
@@ -245,7 +245,7 @@ func checkSettings(path, t string, in *object, update bool) []string {
 		}
 		return checkOptions(path+".options", in.get("options"), update)
 	case "relation":
-		return checkRelation(path, in)
+		return checkRelation(path, in, ver)
 	case "rollup":
 		return optRollup(path, in)
 	case "formula":
@@ -257,7 +257,9 @@ func checkSettings(path, t string, in *object, update bool) []string {
 	return nil
 }
 
-func checkRelation(path string, in *object) []string {
+// checkRelation wants the key of the version: the database's id in 2022-06-28, the
+// data source's since. What was read holds both, and may be sent back.
+func checkRelation(path string, in *object, ver version) []string {
 	if bad := allowed(path, in, "database_id", "data_source_id", "type", "single_property", "dual_property"); bad != nil {
 		return bad
 	}
@@ -265,7 +267,7 @@ func checkRelation(path string, in *object) []string {
 		return bad
 	}
 	key := "data_source_id"
-	if !in.has(key) && in.has("database_id") {
+	if ver == v2022 {
 		key = "database_id"
 	}
 	if _, bad := wantUUID(path+"."+key, in.get(key)); bad != nil {
@@ -293,7 +295,7 @@ func optRollup(path string, in *object) []string {
 }
 
 // checkProperties checks the "properties" of a schema request.
-func checkProperties(path string, v any, update bool) []string {
+func checkProperties(path string, v any, update bool, ver version) []string {
 	o, bad := wantObject(path, v)
 	if bad != nil {
 		return bad
@@ -302,7 +304,7 @@ func checkProperties(path string, v any, update bool) []string {
 		if update && o.vals[i] == nil {
 			continue
 		}
-		if bad := checkProperty(path+"."+name, o.vals[i], update); bad != nil {
+		if bad := checkProperty(path+"."+name, o.vals[i], update, ver); bad != nil {
 			return bad
 		}
 	}

@@ -65,6 +65,26 @@ func wantObject(path string, v any) (*object, []string) {
 	}
 }
 
+// optObject is wantObject for a key that may be absent; it must be there to be read.
+func optObject(path string, v any) (*object, []string) {
+	if o, ok := v.(*object); ok {
+		return o, nil
+	}
+	return nil, one(should(path, "an object or `undefined`", v))
+}
+
+// optArray is wantArray for a key that may be absent.
+func optArray(path string, v any, check func(string, any) []string) []string {
+	switch v.(type) {
+	case undefined:
+		return nil
+	case []any:
+		return check(path, v)
+	default:
+		return one(should(path, "an array or `undefined`", v))
+	}
+}
+
 // wantArray checks an array of at most limit elements.
 func wantArray(path string, v any, limit int) ([]any, []string) {
 	switch v := v.(type) {

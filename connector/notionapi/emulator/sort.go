@@ -110,7 +110,11 @@ func (c *call) sortKey(it item, p *property) sortKey {
 		}
 		return sortKey{empty: true}
 	}
-	switch v := c.operand(it, p).(type) {
+	x := c.operand(it, p)
+	if r, ok := x.(rolled); ok {
+		x = rollupOperand(r.value)
+	}
+	switch v := x.(type) {
 	case string:
 		return sortKey{empty: v == "", text: v}
 	case *float64:

@@ -13,9 +13,6 @@ func (c *call) pathSource() (*source, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	if c.s.data.Databases[id] != nil && c.s.shared(id) {
-		return nil, errWrongKind(id, "database", "data_source")
-	}
 	return c.findSource(id)
 }
 
@@ -72,7 +69,7 @@ func (c *call) addSource(db *database, title []*text, props *object) (*source, *
 }
 
 func (c *call) createSource() (*object, *apiError) {
-	b, e := c.bodyKeys("parent", "properties", "title", "description", "icon")
+	b, e := c.bodyKeys("parent", "properties", "title", "icon")
 	if e != nil {
 		return nil, e
 	}
@@ -99,17 +96,10 @@ func (c *call) createSource() (*object, *apiError) {
 }
 
 func checkSourceBody(b *object) []string {
-	p, bad := wantObject("body.parent", b.get("parent"))
-	if bad != nil {
+	if bad := checkSourceParent(b.get("parent")); bad != nil {
 		return bad
 	}
-	if bad := allowed("body.parent", p, "type", "database_id"); bad != nil {
-		return bad
-	}
-	if _, bad := wantUUID("body.parent.database_id", p.get("database_id")); bad != nil {
-		return bad
-	}
-	if bad := checkProperties("body.properties", b.get("properties"), false); bad != nil {
+	if bad := checkProperties("body.properties", b.get("properties"), false, v2025); bad != nil {
 		return bad
 	}
 	return checkTitles(b)
@@ -124,7 +114,7 @@ func (c *call) getSource() (*object, *apiError) {
 }
 
 func (c *call) updateSource() (*object, *apiError) {
-	keys := []string{"title", "description", "icon", "properties", "in_trash", "parent"}
+	keys := []string{"title", "icon", "properties", "in_trash", "parent"}
 	if c.ver < v2026 {
 		keys = append(keys, "archived")
 	}
@@ -132,12 +122,7 @@ func (c *call) updateSource() (*object, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	if b.has("properties") {
-		if e := failed("body", checkProperties("body.properties", b.get("properties"), true)); e != nil {
-			return nil, e
-		}
-	}
-	if e := failed("body", checkTitles(b)); e != nil {
+	if e := failed("body", checkSourceUpdate(b)); e != nil {
 		return nil, e
 	}
 	src, e := c.pathSource()
@@ -147,13 +132,79 @@ func (c *call) updateSource() (*object, *apiError) {
 	if e := c.trashRule(src.ID, src.Trash, b); e != nil {
 		return nil, e
 	}
+	to, e := c.newHome(src, b)
+	if e != nil {
+		return nil, e
+	}
 	if props, ok := b.get("properties").(*object); ok {
 		if e := c.updateSchema(src, props); e != nil {
 			return nil, e
 		}
 	}
+	if to != nil {
+		c.moveSource(src, to)
+	}
 	c.retitleSource(src, b)
 	return c.s.sourceJSON(src, c.ver), nil
+}
+
+func checkSourceParent(v any) []string {
+	p, bad := wantObject("body.parent", v)
+	if bad != nil {
+		return bad
+	}
+	if bad := allowed("body.parent", p, "type", "database_id"); bad != nil {
+		return bad
+	}
+	_, bad = wantUUID("body.parent.database_id", p.get("database_id"))
+	return bad
+}
+
+func checkSourceUpdate(b *object) []string {
+	if b.has("parent") {
+		if bad := checkSourceParent(b.get("parent")); bad != nil {
+			return bad
+		}
+	}
+	if b.has("properties") {
+		if _, bad := optObject("body.properties", b.get("properties")); bad != nil {
+			return bad
+		}
+		if bad := checkProperties("body.properties", b.get("properties"), true, v2025); bad != nil {
+			return bad
+		}
+	}
+	return checkTitles(b)
+}
+
+// newHome is the database that a checked update moves src to; nil when it stays.
+func (c *call) newHome(src *source, b *object) (*database, *apiError) {
+	p, ok := b.get("parent").(*object)
+	if !ok {
+		return nil, nil
+	}
+	raw, _ := p.get("database_id").(string)
+	id, _ := parseUUID(raw)
+	db, e := c.findDatabase(id)
+	switch {
+	case e != nil:
+		return nil, e
+	case db.ID == src.DB:
+		return nil, nil
+	case c.s.trashed(id):
+		return nil, errTrashed()
+	case len(c.s.data.Databases[src.DB].Sources) == 1:
+		return nil, invalid("Cannot move the only data source of a database.")
+	}
+	return db, nil
+}
+
+func (c *call) moveSource(src *source, to *database) {
+	from := c.s.data.Databases[src.DB]
+	from.Sources = without(from.Sources, src.ID)
+	to.Sources = append(to.Sources, src.ID)
+	src.DB = to.ID
+	c.emit(change{kind: "data_source.moved", id: src.ID, parent: parent{Kind: "database", ID: to.ID}})
 }
 
 func (c *call) retitleSource(src *source, b *object) {

@@ -1,6 +1,14 @@
 package emulator
 
-import "time"
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strconv"
+	"time"
+)
 
 // uploadMax is the size of a single-part upload in a paid workspace.
 const uploadMax = 5 << 20
@@ -60,7 +68,7 @@ func (c *call) createUpload() (*object, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	if e := failed("body", optOneOf("body.mode", b.get("mode"), "single_part", "multi_part", "external_url")); e != nil {
+	if e := failed("body", checkUpload(b)); e != nil {
 		return nil, e
 	}
 	u := &upload{ID: newUUID(c.s.ids), Created: c.now, CreatedBy: c.actor, Status: "pending"}
@@ -78,6 +86,30 @@ func (c *call) createUpload() (*object, *apiError) {
 	c.made = u.ID
 	return c.uploadJSON(u), nil
 }
+
+func checkUpload(b *object) []string {
+	if bad := optOneOf("body.mode", b.get("mode"), "single_part", "multi_part", "external_url"); bad != nil {
+		return bad
+	}
+	need := map[any]string{"multi_part": "number_of_parts", "external_url": "external_url"}[b.get("mode")]
+	if need != "" && !b.has(need) {
+		return one(should("body."+need, "defined", undefined{}))
+	}
+	for _, k := range []string{"filename", "content_type", "external_url"} {
+		if b.has(k) {
+			if _, bad := wantString("body."+k, b.get(k), 1, 0, false); bad != nil {
+				return bad
+			}
+		}
+	}
+	if n, ok := b.get("number_of_parts").(float64); b.has("number_of_parts") && (!ok || n < 1 || n > partsMax) {
+		return one(should("body.number_of_parts", fmt.Sprintf("a number from 1 to %d", partsMax), b.get("number_of_parts")))
+	}
+	return nil
+}
+
+// partsMax is the largest number of parts of an upload.
+const partsMax = 1000
 
 func (c *call) pathUpload() (*upload, *apiError) {
 	id, e := c.pathID("file_upload_id")
@@ -107,7 +139,12 @@ func (c *call) sendUpload() (*object, *apiError) {
 	if u.Status != "pending" {
 		return nil, invalid("File upload %s has status %s and cannot be sent to.", u.ID, u.Status)
 	}
-	u.Size += len(c.req.Body)
+	if u.Parts > 0 && u.Sent == u.Parts {
+		return nil, invalid("File upload %s has all of its %d parts.", u.ID, u.Parts)
+	}
+	if e := c.readPart(u); e != nil {
+		return nil, e
+	}
 	if u.Parts == 0 {
 		u.Status = "uploaded"
 	} else {
@@ -115,6 +152,44 @@ func (c *call) sendUpload() (*object, *apiError) {
 	}
 	c.s.dirty = true
 	return c.uploadJSON(u), nil
+}
+
+// readPart takes what it needs of a multipart body: the file's size, and its
+// name and type where the upload has none.
+func (c *call) readPart(u *upload) *apiError {
+	missing := failed("body", one(should("body.file", "defined", undefined{})))
+	_, params, err := mime.ParseMediaType(c.req.ContentType)
+	if err != nil || params["boundary"] == "" {
+		return missing
+	}
+	form := multipart.NewReader(bytes.NewReader(c.req.Body), params["boundary"])
+	next, found := *u, false
+	for {
+		p, err := form.NextPart()
+		if err == io.EOF && found {
+			*u = next
+			return nil
+		}
+		if err != nil {
+			return missing
+		}
+		raw, _ := io.ReadAll(p)
+		switch p.FormName() {
+		case "file":
+			found = true
+			next.Size += len(raw)
+			if next.Filename == "" {
+				next.Filename = p.FileName()
+			}
+			if next.Type == "" {
+				next.Type = p.Header.Get("Content-Type")
+			}
+		case "part_number":
+			if n, err := strconv.Atoi(string(raw)); err != nil || n < 1 || n > max(u.Parts, 1) {
+				return failed("body", one(should("body.part_number", fmt.Sprintf("a number from 1 to %d", max(u.Parts, 1)), string(raw))))
+			}
+		}
+	}
 }
 
 func (c *call) completeUpload() (*object, *apiError) {

@@ -34,6 +34,17 @@ func valueType(o *object) string {
 	return ""
 }
 
+// checkOptValues is checkValues for "properties" that may be absent.
+func checkOptValues(path string, v any) []string {
+	if _, absent := v.(undefined); absent {
+		return nil
+	}
+	if _, bad := optObject(path, v); bad != nil {
+		return bad
+	}
+	return checkValues(path, v)
+}
+
 // checkValues checks the shape of "properties" of a page request.
 func checkValues(path string, v any) []string {
 	props, bad := wantObject(path, v)
@@ -119,13 +130,35 @@ func checkTyped(path, t string, v any) []string {
 		return checkDate(path, v)
 	case "place":
 		return checkPlace(path, v)
-	default: // verification
-		o, bad := wantObject(path, v)
-		if bad != nil {
-			return bad
-		}
-		return wantOneOf(path+".state", o.get("state"), "verified", "unverified")
+	default:
+		return checkVerification(path, v)
 	}
+}
+
+// checkVerification checks {state, date?}; its date needs a time.
+func checkVerification(path string, v any) []string {
+	o, bad := wantObject(path, v)
+	if bad != nil {
+		return bad
+	}
+	if bad := wantOneOf(path+".state", o.get("state"), "verified", "unverified"); bad != nil {
+		return bad
+	}
+	keys := []string{"state", "date", "verified_by"}
+	if o.get("state") == "unverified" {
+		keys = []string{"state"}
+	}
+	if bad := allowed(path, o, keys...); bad != nil || !o.has("date") || o.get("date") == nil {
+		return bad
+	}
+	if bad := checkDate(path+".date", o.get("date")); bad != nil {
+		return bad
+	}
+	start, _ := o.get("date").(*object).get("start").(string)
+	if _, day, _, _ := parseDate(start); day {
+		return one(should(path+".date.start", "a date with a time", start))
+	}
+	return nil
 }
 
 func checkTextOrNull(path string, v any, limit int) []string {
@@ -216,7 +249,15 @@ func checkPlace(path string, v any) []string {
 			return one(should(path+"."+k, expect, o.get(k)))
 		}
 	}
-	return allowed(path, o, "lat", "lon", "name", "address", "aws_place_id", "google_place_id")
+	texts := []string{"name", "address", "aws_place_id", "google_place_id"}
+	for _, k := range texts {
+		if v := o.get(k); o.has(k) && v != nil {
+			if _, bad := wantString(path+"."+k, v, 0, 0, true); bad != nil {
+				return bad
+			}
+		}
+	}
+	return allowed(path, o, append(texts, "lat", "lon")...)
 }
 
 // checkDate checks {start, end?, time_zone?}.

@@ -98,12 +98,34 @@ func (c *call) schemaChanged(src *source, p *property, action string) {
 func (c *call) tell() {
 	h := &c.s.hooks
 	for _, ch := range c.events {
-		if h.url == "" || !h.active || !c.s.shared(ch.parent.ID) {
-			continue
+		switch {
+		case h.url == "" || !h.active || !c.s.shared(c.s.subject(ch)):
+		case aggregated(ch.kind):
+			h.add(c.now, c.actor, ch)
+		default:
+			alone := outbox{}
+			alone.add(c.now, c.actor, ch)
+			if data, ok := c.s.eventData(alone.open[0], ch.kind); ok {
+				c.s.queueEvent(c.now, alone.open[0], ch.kind, data)
+			}
 		}
-		h.add(c.now, c.actor, ch)
 	}
 	c.events = nil
+}
+
+// aggregated tells whether changes of this kind wait for the window: comments
+// and locks are told one by one (reference/webhooks-events-delivery).
+func aggregated(kind string) bool {
+	return !strings.HasPrefix(kind, "comment.") && kind != "page.locked" && kind != "page.unlocked"
+}
+
+// subject is what must be shared for a change to be told: the object itself, or
+// what a comment stands on.
+func (s *State) subject(ch change) string {
+	if s.kindOf(ch.id) != "" {
+		return ch.id
+	}
+	return ch.parent.ID
 }
 
 func (h *outbox) add(now time.Time, author string, ch change) {
@@ -134,8 +156,7 @@ func (h *outbox) add(now time.Time, author string, ch change) {
 	}
 }
 
-// gatherOf finds the open window of an object. Comments are not aggregated,
-// but the one entry each makes is.
+// gatherOf finds the open window of an object.
 func (h *outbox) gatherOf(id string) *gather {
 	for _, g := range h.open {
 		if g.id == id {

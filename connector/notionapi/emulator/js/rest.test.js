@@ -79,8 +79,17 @@ test("file uploads are made, sent and listed", async () => {
   const up = await notion.fileUploads.create({ filename: "a.txt", content_type: "text/plain" })
   assert.equal(up.status, "pending")
   const sent = await notion.fileUploads.send({ file_upload_id: up.id, file: { data: new Blob(["hello"]), filename: "a.txt" } })
-  assert.equal(sent.status, "uploaded")
-  assert.equal((await notion.fileUploads.list({ status: "uploaded" })).results[0].id, up.id)
+  assert.deepEqual([sent.status, sent.content_length, sent.content_type, sent.filename], ["uploaded", 5, "text/plain", "a.txt"])
+  const parts = await notion.fileUploads.create({ mode: "multi_part", number_of_parts: 2, filename: "b.bin" })
+  for (const part of [1, 2]) {
+    const got = await notion.fileUploads.send({ file_upload_id: parts.id, file: { data: new Blob(["12345"]), filename: "b.bin" }, part_number: String(part) })
+    assert.deepEqual(got.number_of_parts, { total: 2, sent: part })
+  }
+  const done = await notion.fileUploads.complete({ file_upload_id: parts.id })
+  assert.deepEqual([done.status, done.content_length], ["uploaded", 10])
+  await refused(() => notion.fileUploads.create({ mode: "multi_part", filename: "c" }), 400, "validation_error",
+    "body failed validation: body.number_of_parts should be defined, instead was `undefined`.")
+  assert.ok((await notion.fileUploads.list({ status: "uploaded" })).results.some(u => u.id === up.id))
   const { ds } = await table("Files", { Name: { title: {} }, Docs: { files: {} } })
   const page = await row(ds, { ...named("x"), Docs: { files: [{ file_upload: { id: up.id }, name: "a.txt" }] } })
   assert.equal(page.properties.Docs.files[0].type, "file")
