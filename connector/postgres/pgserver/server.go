@@ -301,7 +301,7 @@ func (s *Server) await(ctx context.Context) error {
 		case <-s.exited:
 			return fmt.Errorf("start the server: it ended: %s", s.logTail())
 		case <-ctx.Done():
-			return fmt.Errorf("start the server: %w (%v): %s", context.Cause(ctx), err, s.logTail())
+			return fmt.Errorf("start the server: %w (%w): %s", context.Cause(ctx), err, s.logTail())
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

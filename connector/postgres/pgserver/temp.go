@@ -1,6 +1,7 @@
 package pgserver
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ func removeOrphans() {
 		if err != nil || pid == os.Getpid() {
 			continue
 		}
-		if owner, err := os.FindProcess(pid); err != nil || owner.Signal(syscall.Signal(0)) == os.ErrProcessDone {
+		if owner, err := os.FindProcess(pid); err != nil || errors.Is(owner.Signal(syscall.Signal(0)), os.ErrProcessDone) {
 			os.RemoveAll(dir)
 		}
 	}
