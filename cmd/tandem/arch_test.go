@@ -23,7 +23,7 @@ const (
 
 	// everyAreaExists makes an area of the tables that is not there a failure, so that the tables do not go stale. False only
 	// while the tree is being laid out.
-	everyAreaExists = false
+	everyAreaExists = true
 )
 
 // arrows: area -> areas that it may import. "connector/*" are connector's libraries, "connector" is the runtime.

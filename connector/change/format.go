@@ -10,7 +10,7 @@ import (
 
 // Format writes events as Debezium's JSON without schemas (schemas.enable=false). Names and values of its modes are
 // Debezium's options; the zero Format has Debezium's defaults. Where Debezium loses or damages a value the right one is
-// written; debezium.md lists each difference.
+// written; docs/debezium-differences.md lists each difference.
 type Format struct {
 	DecimalMode  string // decimal.handling.mode: precise (default), string, double
 	TimeMode     string // time.precision.mode: adaptive (default), adaptive_time_microseconds, connect, isostring, microseconds, nanoseconds

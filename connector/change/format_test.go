@@ -108,7 +108,7 @@ func precise(e *Event) time.Time {
 	return e.At
 }
 
-// Figures are from real Debezium output (debezium.md); a comment marks where ours is another, and why.
+// Figures are from real Debezium output (docs/debezium-differences.md); a comment marks where ours is another, and why.
 func TestValuesAsDebeziumRepresentsThem(t *testing.T) {
 	t.Parallel()
 	ts, _ := ParseTimestamp("2016-11-04 13:51:30.123456")
