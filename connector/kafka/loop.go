@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // HandlerError is a handler's failure: the batch comes again.
@@ -119,11 +121,21 @@ func (c *Consumer) failed(err error) {
 	if said == c.trouble.message {
 		return
 	}
+	if session := (*kgo.ErrGroupSession)(nil); errors.As(err, &session) && unreachable(err) {
+		c.log.Debug("the group cannot be joined while Kafka is away", "err", err) // reach says that it is, once; this comes with every try
+		return
+	}
 	if c.trouble.since.IsZero() {
 		c.trouble.since = time.Now()
 	}
 	c.trouble.handler, c.trouble.message = isHandler, said
 	c.log.Warn("consumer waits and tries again", "err", err)
+}
+
+// unreachable tells whether no broker answered at all.
+func unreachable(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, &dial)
 }
 
 func (c *Consumer) recovered() {

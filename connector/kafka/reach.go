@@ -81,6 +81,9 @@ func quiet(log *slog.Logger) kgo.Logger {
 	return kslog.New(slog.New(demoted{log.With("source", "kgo").Handler()}))
 }
 
+// groupRetry is what the client says whenever its group cannot be joined: kgo's consumer_group.go, manage.
+const groupRetry = "group manage loop errored"
+
 // demoted is a handler that hears warnings as debug lines, and errors as warnings.
 type demoted struct{ slog.Handler }
 
@@ -101,6 +104,12 @@ func (d demoted) Enabled(ctx context.Context, level slog.Level) bool {
 
 func (d demoted) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = demote(r.Level)
+	if r.Message == groupRetry {
+		r.Level = slog.LevelDebug // an error for each try; the consumer's own poll answers it, and the loop says it once
+		if !d.Handler.Enabled(ctx, r.Level) {
+			return nil
+		}
+	}
 	return d.Handler.Handle(ctx, r)
 }
 
