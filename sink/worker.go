@@ -162,7 +162,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) erro
 				return nil // the round is over for all; its error is another link's
 			}
 			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot}
-			return r.run(gctx)
+			return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome
 		})
 	}
 	return group.Wait()
