@@ -96,18 +96,6 @@ func (t *tracker) safe() progress {
 	return t.progress
 }
 
-// idle reports that no record waits for an acknowledgement.
-func (t *tracker) idle() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, f := range t.open {
-		if f.pending > 0 {
-			return false
-		}
-	}
-	return true
-}
-
 // err is the first record's failure.
 func (t *tracker) err() error {
 	t.mu.Lock()

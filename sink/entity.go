@@ -160,9 +160,8 @@ func (t *translation) rowValue(ctx context.Context, f mapping.Field, raw change.
 			return raw, bad, "", err
 		}
 	}
-	value, cerr := f.FromRow(raw)
-	if cerr != nil {
-		return value, cerr.Error(), "", nil
+	if value, bad = inWords(f.FromRow(raw)); bad != "" {
+		return value, bad, "", nil
 	}
 	if f.Relation != "" {
 		value, waits, err = t.linksOf(ctx, f, value, ledger.CRM)
@@ -226,27 +225,29 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 		value, waits, err = t.linksOf(ctx, f, raw, ledger.Notion)
 		return value, "", waits, err
 	}
-	value, cerr := f.Canon(raw)
-	if cerr != nil {
-		return value, cerr.Error(), "", nil
-	}
-	if f.Function == nil {
-		return value, "", "", nil
+	if value, bad = inWords(f.Canon(raw)); bad != "" || f.Function == nil {
+		return value, bad, "", nil
 	}
 	// What a person typed is brought into the function's own form: there and back.
-	there, cerr := f.ToRow(value)
-	if cerr != nil {
-		return value, cerr.Error(), "", nil
+	there, bad := inWords(f.ToRow(value))
+	if bad != "" {
+		return value, bad, "", nil
 	}
 	for _, toNotion := range []bool{false, true} {
 		if there, bad, err = t.call(ctx, f, toNotion, there); err != nil || bad != "" {
 			return value, bad, "", err
 		}
 	}
-	if value, cerr = f.FromRow(there); cerr != nil {
-		bad = cerr.Error()
-	}
+	value, bad = inWords(f.FromRow(there))
 	return value, bad, "", nil
+}
+
+// inWords takes a conversion's error for what it is to the sink: why one value cannot be used.
+func inWords(v change.Value, err error) (change.Value, string) {
+	if err != nil {
+		return v, err.Error()
+	}
+	return v, ""
 }
 
 func (t *translation) call(ctx context.Context, f mapping.Field, toNotion bool, v change.Value) (change.Value, string, error) {

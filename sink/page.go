@@ -21,6 +21,7 @@ func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, brake
 		return r.trashPage(ctx, d, brake)
 	case ledger.PageRestore:
 		return r.restorePage(ctx, d)
+	case ledger.PageUpdate:
 	}
 	return r.updatePage(ctx, d)
 }

@@ -100,7 +100,7 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	for _, group := range w.groups(items) {
 		// What one entity meets (its table, its database) does not stop the others.
 		err := w.runGroup(ctx, intake, group)
-		if context.Cause(ctx) == errRoundOver || intake.Err() != nil {
+		if errors.Is(context.Cause(ctx), errRoundOver) || intake.Err() != nil {
 			return len(items), w.giveBack(ctx, items)
 		}
 		if err != nil {
@@ -158,8 +158,10 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) erro
 			if intake.Err() != nil {
 				return context.Cause(intake)
 			}
-			if gctx.Err() != nil {
+			select {
+			case <-gctx.Done():
 				return nil // the round is over for all; its error is another link's
+			default:
 			}
 			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot}
 			return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome

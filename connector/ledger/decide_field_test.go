@@ -87,6 +87,7 @@ func (w world) input() ledger.Input {
 		base.CRMSeen, in.Notion.Until = noon.Add(-10*time.Minute), noon.Add(-20*time.Minute)
 	case notionLater:
 		base.NotionSeen, in.CRM.Until = noon.Add(-10*time.Minute), noon.Add(-20*time.Minute)
+	case overlap:
 	}
 	if w.otherRule {
 		base.Rule = "r0"

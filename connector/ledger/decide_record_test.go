@@ -90,8 +90,6 @@ func (r record) view(e end, edited bool) ledger.View {
 	return v
 }
 
-var bools = []bool{false, true}
-
 // whole yields links with both ends.
 func whole(yield func(record)) {
 	policies := []ledger.DeletePolicy{ledger.DeletePropagate, ledger.DeleteHold, ledger.DeleteKeep}

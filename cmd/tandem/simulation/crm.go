@@ -171,6 +171,7 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 		next = change.Image{}
 	case sink.RowDelete:
 		next = nil
+	case sink.RowUpdate:
 	}
 	for name, v := range write.Set {
 		f, ok := r.entity.Field(name)

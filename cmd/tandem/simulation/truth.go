@@ -123,9 +123,6 @@ func words(raw json.RawMessage) []string {
 	return out
 }
 
-// readLimit is how old a read may be on which a write is decided: a request with its retries.
-const readLimit = 5 * time.Minute
-
 // botWrites looks over Tandem's shoulder right before a page is written: what would be overwritten that this process has not read is
 // the window that no client of Notion can close.
 func (t *truth) botWrites(pageID string, body []byte, read map[string]string) {

@@ -232,7 +232,7 @@ func count(c *ledger.Count, r *book.Row) {
 		c.Half++
 	case ledger.Vanished:
 		c.Vanished++
-	case ledger.OutOfScope, ledger.Trashed, ledger.RowDeleted:
+	case ledger.OutOfScope, ledger.PageTrashed, ledger.Trashed, ledger.RowDeleted:
 	}
 	c.Holds += len(r.Holds)
 }
