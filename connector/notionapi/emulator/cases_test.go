@@ -2,9 +2,12 @@ package emulator
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestOptionalKeys are refused with "or undefined" where they are of another type.
@@ -180,5 +183,31 @@ func TestVerificationDate(t *testing.T) {
 	got = w.ok("PATCH", "/v1/pages/"+id, put(`{"state":"unverified"}`))
 	if v := got.at("properties", "V", "verification").(map[string]any); v["state"] != "unverified" || v["verified_by"] != nil {
 		t.Errorf("unverified reads %v", v)
+	}
+}
+
+// TestRestartKeepsAnswers reads a workspace with every kind of thing in it before and after a restart.
+func TestRestartKeepsAnswers(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "workspace.json")
+	open := func() *world { return newWorld(t, func(c *Config) { c.File, c.FileSync = file, true }) }
+	w := open()
+	src, page := everything(w)
+	w.ok("PATCH", "/v1/blocks/"+page+"/children", `{"children":[{"callout":{"rich_text":[{"mention":{"page":{"id":"`+page+`"}}}],"icon":{"emoji":"x"}}},
+		{"table":{"table_width":1,"children":[{"table_row":{"cells":[[{"text":{"content":"c"}}]]}}]}},{"image":{"external":{"url":"u"},"caption":[{"equation":{"expression":"e"}}]}}]}`)
+	w.ok("PATCH", "/v1/pages/"+page, `{"icon":{"icon":{"name":"n"}},"properties":{"Spot":{"place":{"lat":1,"lon":2}},"Text":{"rich_text":[{"mention":{"date":{"start":"2026-01-01","end":"2026-01-02"}}}]}}}`)
+	w.ok("POST", "/v1/comments", `{"parent":{"page_id":"`+page+`"},"rich_text":[{"text":{"content":"hello"}}]}`)
+	w.ok("POST", "/v1/file_uploads", `{"filename":"f"}`)
+	read := func() (out []string) {
+		for _, path := range []string{"pages/" + page, "blocks/" + page + "/children", "comments?block_id=" + page, "data_sources/" + src, "users", "file_uploads"} {
+			a := w.ok("GET", "/v1/"+path, "")
+			out = append(out, strings.ReplaceAll(a.raw, a.str("request_id"), "")) // each answer has its own
+		}
+		return out
+	}
+	before := read()
+	w = open()
+	if diff := cmp.Diff(before, read()); diff != "" {
+		t.Errorf("after the restart (-before +after):\n%s", diff)
 	}
 }

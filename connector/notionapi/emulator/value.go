@@ -45,7 +45,15 @@ func (d *date) json() any {
 	if d == nil {
 		return nil
 	}
-	return obj("start", d.Start, "end", d.End, "time_zone", d.Zone)
+	return obj("start", d.Start, "end", orNull(d.End), "time_zone", orNull(d.Zone))
+}
+
+// orNull is a string as a JSON value, the same before and after it was stored.
+func orNull(s *string) any {
+	if s == nil {
+		return nil
+	}
+	return *s
 }
 
 // bounds are the instants of a date; a day without time is midnight UTC. The

@@ -52,7 +52,9 @@ function strings(path) {
     case "discussion_id": return [comment.discussion_id]
     case "file_upload_id": return [upload]
     case "property": return path.length === 1 ? ["?"] : []
-    case "start": return ["2026-01-31", "2026-01-31T10:20", "2026-01-31T10:20:30", "2026-01-31T10:20:30.123Z", "2026-01-31T10:20:30+05:30"]
+    case "start":
+      if (path[0] === "verification") return ["2026-01-31T10:20:30.000Z"] // its dates need a time
+      return ["2026-01-31", "2026-01-31T10:20", "2026-01-31T10:20:30", "2026-01-31T10:20:30.123Z", "2026-01-31T10:20:30+05:30"]
     case "end": return [] // given with its start below
     case "time_zone": return []
     case "email": return ["a@b.test", "no at sign"]
