@@ -44,8 +44,6 @@ type Fault struct {
 	Delay      time.Duration `json:"delay,omitempty"` // nanoseconds in JSON
 	// After is set by the kind: the request takes effect first.
 	After bool `json:"-"`
-
-	done bool
 }
 
 // Validate fills in After and reports what is wrong.

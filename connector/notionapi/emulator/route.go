@@ -16,16 +16,16 @@ type route struct {
 
 // routes is every endpoint that is served, in the order of the fact sheet's
 // list. A path or method outside of it is an invalid_request_url, never a 404.
-var routes []route
+var routes = served()
 
-func init() {
+func served() []route {
 	all := func(method, path string, op func(*call) (*object, *apiError)) route {
 		return route{method, path, op, v2022, v2026}
 	}
 	since25 := func(method, path string, op func(*call) (*object, *apiError)) route {
 		return route{method, path, op, v2025, v2026}
 	}
-	routes = []route{
+	return []route{
 		all("POST", "pages", (*call).createPage),
 		all("GET", "pages/{page_id}", (*call).getPage),
 		all("PATCH", "pages/{page_id}", (*call).updatePage),

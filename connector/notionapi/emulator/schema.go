@@ -374,7 +374,7 @@ func (c *call) configure(src *source, p *property, in *object) *apiError {
 	case "rollup":
 		return c.rollUp(src, p, in)
 	}
-	if p.Type == "place" || !emptyTypes[p.Type] && p.Raw == nil && c.bot == false {
+	if p.Type == "place" || !emptyTypes[p.Type] && p.Raw == nil && !c.bot {
 		p.Raw = appendJSON(nil, in)
 	}
 	return nil

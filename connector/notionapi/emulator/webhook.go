@@ -50,7 +50,6 @@ type gather struct {
 	parent  parent
 	props   []string
 	body    bool
-	title   bool
 	schema  []schemaEdit
 	kinds   []string            // in order of first appearance
 	authors map[string][]string // by kind
