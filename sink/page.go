@@ -32,7 +32,7 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 		return err
 	}
 	waits = joined(waits, d.Waits)
-	if len(waits) > 0 && r.work.Attempts < createWaits {
+	if soon(waits) && r.work.Attempts < createWaits {
 		return r.commit(ctx, ledger.Commit{Finish: r.finish(ledger.Decision{Waits: waits})})
 	}
 	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, At: r.w.Now()}

@@ -282,11 +282,12 @@ func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
 	if f.Parked != "" || len(waits) == 0 {
 		return f
 	}
-	if r.work.Attempts >= waitsMax {
-		// Nobody knows when; a sweep, or the next change, looks again.
-		name := change.Sorted(waits)[0]
-		f.Parked = name + ": " + waits[name]
-		return f
+	for _, name := range change.Sorted(waits) {
+		// Nobody knows when: what it waits for wakes it, a sweep, or the next change.
+		if r.work.Attempts >= waitsMax || waitsForPerson(waits[name]) {
+			f.Parked = name + ": " + waits[name]
+			return f
+		}
 	}
 	f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
 	return f
@@ -323,6 +324,9 @@ func pauseAfter(first, most time.Duration, attempts int) time.Duration {
 func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
 	c.Release = true
 	r.tellParked(&c)
+	if err := r.wake(ctx, &c); err != nil {
+		return err
+	}
 	return r.step(ctx, c)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -85,6 +86,47 @@ func (t *translation) unremoved(ctx context.Context, f mapping.Field, set change
 	return change.SetValue(items...), waits, nil
 }
 
+// inTrash says of a relation's target that a person has to take its page out of the trash first. It is how work that waits for that is known
+// again when somebody does.
+func inTrash(link ledger.Link) string {
+	return fmt.Sprintf("the page of %s %s is in the trash", link.Entity, link.Key)
+}
+
+// waitsForPerson tells what only a person can end from what time will.
+func waitsForPerson(why string) bool { return strings.Contains(why, " is in the trash") }
+
+// soon reports that one of the waits will end by itself: worth a moment before a page is made without its relations.
+func soon(waits map[string]string) bool {
+	for _, why := range waits {
+		if !waitsForPerson(why) {
+			return true
+		}
+	}
+	return false
+}
+
+// wake lets work go on that waited for this link's page to come back from the trash.
+func (r *reconciliation) wake(ctx context.Context, c *ledger.Commit) error {
+	if c.State == nil || *c.State != ledger.Live || r.link().State != ledger.PageTrashed {
+		return nil
+	}
+	pending, err := r.w.Ledger.Pending(ctx, r.w.Sync, wakeMax)
+	if err != nil {
+		return fmt.Errorf("look for what waited for the page: %w", err)
+	}
+	for _, p := range pending {
+		for _, work := range p.Work {
+			if strings.Contains(work.Parked, inTrash(*r.link())) && p.Link.ID != r.link().ID {
+				c.Reasons = append(c.Reasons, ledger.Reason{Link: p.Link.ID, Sync: p.Link.Sync, Entity: p.Link.Entity, Side: work.Side, Lane: work.Lane, Rank: work.Rank, Why: "retry"})
+			}
+		}
+	}
+	return nil
+}
+
+// wakeMax bounds the look; a sweep finds the rest.
+const wakeMax = 10_000
+
 func endTexts(ends change.Value) []string {
 	switch ends.Kind() {
 	case change.Set, change.List:
@@ -127,7 +169,7 @@ func (t *translation) endsOf(ctx context.Context, set change.Value, side ledger.
 		case !ok || end == "":
 			return change.Value{}, fmt.Sprintf("link %d has no counterpart yet", id), nil
 		case side == ledger.Notion && (link.State == ledger.PageTrashed || link.State == ledger.Trashed):
-			return change.Value{}, fmt.Sprintf("the page of %s %s is in the trash: Notion would drop the reference", link.Entity, link.Key), nil
+			return change.Value{}, inTrash(link) + ": Notion would drop the reference", nil
 		}
 		out = append(out, change.TextValue(end))
 	}

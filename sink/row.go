@@ -33,6 +33,9 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake 
 			err = r.holds(ctx, &c, d)
 		}
 		r.tellParked(&c)
+		if err == nil {
+			err = r.wake(ctx, &c)
+		}
 		c.Link, c.Epoch, c.Now, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), true
 		return c, err
 	})

@@ -24,6 +24,7 @@ type Ledger interface {
 	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
 	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
 	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
+	Pending(ctx context.Context, sync string, max int) ([]ledger.Pending, error)
 }
 
 // Worker does the work of one side of one sync. Its fields are set before the first RunOnce and not changed after; one goroutine calls
