@@ -6,6 +6,7 @@ PKG      ?= ./...
 RUN      ?=
 ARGS     ?=
 FUZZTIME ?= 20s
+KILLS    ?= 100
 
 # Two packages at a time: each may start a PostgreSQL or a broker of its own, and that is what 2 cores and 4 GB carry.
 # Within a package most tests wait for a server, so more of them than cores run at once.
@@ -62,6 +63,11 @@ cover: ## Run the tests and write coverage.out and coverage.html, coverage count
 .PHONY: sim
 sim: build ## Run the whole system under seeds, with faults (ARGS="--seed 42" replays one, ARGS="--seeds 10000" takes longer)
 	@exec bin/tandem simulate $(ARGS)
+
+.PHONY: soak
+soak: ## Kill the built binary again and again for a long time, and compare both sides (KILLS=200; ARGS=-e2e.seed=… repeats people and moments)
+	@.ci/need go cc postgres java
+	$(GO) test -count=1 -timeout=4h -v -run TestKilledAtAnyMoment ./cmd/tandem/e2e -e2e.kills=$(KILLS) -e2e.gap=8s $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (20s each by default)
