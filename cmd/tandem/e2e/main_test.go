@@ -41,6 +41,7 @@ var built struct {
 func binary(t testing.TB, name string) string {
 	t.Helper()
 	built.once.Do(func() {
+		//nolint:usetesting // it outlives the test that asks for it first
 		if built.dir, built.err = os.MkdirTemp("", "tandem-e2e-"); built.err != nil {
 			return
 		}

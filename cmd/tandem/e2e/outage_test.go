@@ -64,8 +64,7 @@ func (w *world) edit(page string, properties map[string]any) {
 type outage struct {
 	name       string
 	away, back func()
-	crm        bool     // the CRM can be edited meanwhile
-	said       []string // words that each stand in one line of the log, at most once for each connector
+	crm        bool // the CRM can be edited meanwhile
 }
 
 // survive lets a system go away and come back: what people did meanwhile arrives, nothing is doubled, and the log does not fill.

@@ -209,7 +209,7 @@ func (w *world) run(names ...string) *process {
 	return p
 }
 
-// ask runs another command on the files of all connectors.
+// check runs `tandem check` on the files of all connectors.
 func (w *world) check(args ...string) (code int, stdout, stderr string) {
 	args = append([]string{"check"}, args...)
 	for _, name := range connectors {
