@@ -334,13 +334,26 @@ func TestSnapshotThatWasCutShortBeginsAgain(t *testing.T) {
 	}
 }
 
+// dropSlot drops the slot once its walsender has noticed that we are gone.
+func (w *world) dropSlot(t *testing.T) {
+	t.Helper()
+	w.exec(t, `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1 AND active`, w.config.Slot)
+	const drop = `SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active`
+	for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		if w.value(t, drop, w.config.Slot) == "1" {
+			return
+		}
+	}
+	t.Fatal("the slot is still in use")
+}
+
 // Going on over a hole would leave the topics wrong for ever, and nobody would know.
 func TestLostChangesStopTheConnector(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), counters)
 	s := w.start(t)
 	s.Stop()
-	w.exec(t, `SELECT pg_drop_replication_slot($1)`, w.config.Slot)
+	w.dropSlot(t)
 	w.exec(t, `UPDATE counter SET n = 1`)
 	err := w.source(t).Start(t.Context())
 	if lost := (*LostError)(nil); !errors.As(err, &lost) {

@@ -74,7 +74,21 @@ type Result struct {
 // cursor is the poller's position, kept in the ledger.
 type cursor struct {
 	Minute time.Time `json:"minute"`         // newest last_edited_time seen
+	Whole  time.Time `json:"whole,omitzero"` // when the newest poll that saw everything began, on our clock
 	Swept  time.Time `json:"swept,omitzero"` // when the last whole sweep began
+}
+
+// clockMargin is how far Notion's clock may be behind ours. A whole poll has seen what was edited before it began, less the index lag and
+// this: without that the minute of a large import would be paged through at every poll until somebody edits something later.
+const clockMargin = 10 * time.Minute
+
+// from is where a poll begins: the newest minute seen, or later where a whole poll has shown that nothing new lies before.
+func (c cursor) from(lag time.Duration) time.Time {
+	from := c.Minute
+	if whole := c.Whole.Add(-clockMargin); whole.After(from) {
+		from = whole
+	}
+	return from.Add(-overlap - lag)
 }
 
 // step is one leadership over the cursor.
@@ -164,7 +178,7 @@ const overlap = time.Minute
 func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 	p.polled = p.Now()
 	result := Result{Led: true}
-	from := st.cursor.Minute.Add(-overlap - p.IndexLag)
+	from := st.cursor.from(p.IndexLag)
 	query := notionapi.Query{
 		Filter: notionapi.EditedOnOrAfter(from),
 		Sorts:  []notionapi.Sort{{Timestamp: "last_edited_time"}},
@@ -198,7 +212,8 @@ func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 			}
 			query.Cursor, query.Filter = "", notionapi.EditedOnOrAfter(from)
 		default:
-			return result, nil
+			st.cursor.Whole = p.polled
+			return result, p.save(ctx, st)
 		}
 	}
 }
