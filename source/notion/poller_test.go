@@ -228,6 +228,32 @@ func TestMoreThanAPageOfEdits(t *testing.T) {
 }
 
 // A query ends at 10,000 rows (fewer here): the poll goes on from the newest of them; a minute that alone has more asks for a sweep.
+// The minute of a large import is not paged through for ever: once a whole poll has seen it, an idle poll is one request again. An edit of one
+// of its pages is found all the same.
+func TestAnIdlePollAfterAnImportAsksOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	var pages []string
+	for i := range 250 {
+		pages = append(pages, w.person(fmt.Sprint("imported ", i)))
+	}
+	p := w.poller("a")
+	w.swept(p)
+	w.once(p)
+	w.clock.advance(30 * time.Minute)
+	w.once(p) // whole, and so long after the import that nothing of it can be new
+	w.spent()
+	w.clock.advance(5 * time.Minute)
+	if result, spent := w.once(p), w.spent(); result.Seen != 0 || len(spent) != 1 {
+		t.Errorf("an idle poll looked at %d pages with %v", result.Seen, spent)
+	}
+	w.email(pages[7], "seven@example.com")
+	w.clock.advance(5 * time.Minute)
+	if result := w.once(p); result.Emitted != 1 {
+		t.Errorf("an edit of an imported page: %+v", result)
+	}
+}
+
 func TestAQueryThatEndsTooEarly(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t, func(c *emulator.Config) { c.QueryMax = 100 })
