@@ -46,7 +46,7 @@ type process struct {
 // goroutine: see child.Start.
 func launch(ctx context.Context, cfg Config, t *tail) (*process, error) {
 	// go-plugin leaves its folder behind when a start fails, so it gets one inside of ours. The mode is 0700.
-	sockets, err := os.MkdirTemp("", "tandem-plugin-")
+	sockets, err := os.MkdirTemp("", "tp") // short: go-plugin adds 40 bytes, and a socket's whole path may have 107
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the plugin's socket: %w", err)
 	}
