@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
 )
@@ -51,6 +50,7 @@ type sweepState struct {
 	Running  bool      `json:"running"`
 	Entity   int       `json:"entity"` // index of the entity that is being swept
 	After    string    `json:"after"`  // the last key that was looked at
+	Links    bool      `json:"links"`  // the entity's rows are done: its links are walked, for a row that is gone has only a link
 }
 
 // SweepRequest is what somebody asked for. It has a place of its own in the ledger: who asks need not be who sweeps.
@@ -123,24 +123,23 @@ func (s *RowSweep) RunOnce(ctx context.Context) (int, error) {
 	return n, s.save(ctx, fence, state)
 }
 
-// step looks at the next stretch of keys: those of rows and those of links, for a row that is gone has only a link.
+// step looks at the next keys: those of rows, then those of links. The two are walked one after the other, each in its own order: rows come as
+// their key's type sorts, links as their keys' texts do, and merging them would go round for ever.
 func (s *RowSweep) step(ctx context.Context, state *sweepState) (int, error) {
 	if state.Entity >= len(s.Entities) {
 		state.Running, state.Finished = false, s.Now()
 		return 0, nil
 	}
 	e := s.Entities[state.Entity]
-	rows, err := s.Rows[e.Name].Keys(ctx, state.After, sweepPage)
+	keys, err := s.keys(ctx, e.Name, state)
 	if err != nil {
 		return 0, err
 	}
-	links, err := s.Ledger.Keys(ctx, s.Sync, e.Name, state.After, sweepPage)
-	if err != nil {
-		return 0, err
-	}
-	keys := stretch(rows, links)
 	if len(keys) == 0 {
-		state.Entity, state.After = state.Entity+1, ""
+		if state.Links {
+			state.Entity++
+		}
+		state.Links, state.After = !state.Links, ""
 		return 0, nil
 	}
 	reasons := make([]ledger.Reason, len(keys))
@@ -154,25 +153,11 @@ func (s *RowSweep) step(ctx context.Context, state *sweepState) (int, error) {
 	return len(keys), nil
 }
 
-// stretch merges two lists of keys up to where both are known: a list that is full may go on behind its last key.
-func stretch(rows, links []string) []string {
-	set := map[string]bool{}
-	for _, list := range [][]string{rows, links} {
-		for _, key := range list {
-			set[key] = true
-		}
+func (s *RowSweep) keys(ctx context.Context, entity string, state *sweepState) ([]string, error) {
+	if state.Links {
+		return s.Ledger.Keys(ctx, s.Sync, entity, state.After, sweepPage)
 	}
-	keys := change.Sorted(set)
-	for _, list := range [][]string{rows, links} {
-		if len(list) < sweepPage {
-			continue
-		}
-		last := list[len(list)-1]
-		for len(keys) > 0 && keys[len(keys)-1] > last {
-			keys = keys[:len(keys)-1]
-		}
-	}
-	return keys
+	return s.Rows[entity].Keys(ctx, state.After, sweepPage)
 }
 
 func (s *RowSweep) load(ctx context.Context) (sweepState, error) {
