@@ -49,9 +49,11 @@ func Run(ctx context.Context, c Config) (err error) {
 	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
 		return fmt.Errorf("resolve the demo's folder: %w", err)
 	}
-	if err := openFolder(ctx, c.Dir); err != nil {
+	release, err := openFolder(ctx, c.Dir)
+	if err != nil {
 		return err
 	}
+	defer release()
 	file, err := os.OpenFile(filepath.Join(c.Dir, logFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("open the demo's log: %w", err)

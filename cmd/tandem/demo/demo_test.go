@@ -322,3 +322,32 @@ func TestOtherPackagesAreRefused(t *testing.T) {
 		t.Error("a link outside was made")
 	}
 }
+
+// Two demos of one user that started in the same second each emptied the folder of the other: the first one's log and its broker's files were gone.
+func TestADemosFolderIsItsOwnFromTheFirstMoment(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	release, err := openFolder(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, logFile)
+	if err := os.WriteFile(log, []byte("begins"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openFolder(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "a demo is running already in "+dir) {
+		t.Errorf("a second start: got %v", err)
+	}
+	if _, err := os.Stat(log); err != nil {
+		t.Errorf("the second start took the first one's log: %v", err)
+	}
+	release()
+	again, err := openFolder(t.Context(), dir)
+	if err != nil {
+		t.Fatalf("a start after the first has ended: %v", err)
+	}
+	again()
+	if _, err := os.Stat(log); err == nil {
+		t.Error("the log of the demo before is still there")
+	}
+}

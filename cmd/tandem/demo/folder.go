@@ -41,18 +41,44 @@ type State struct {
 	Mappings []string  `json:"mappings"` // files
 }
 
-// openFolder makes dir a new demo's: what an earlier one left there is removed, and nothing else is touched.
-func openFolder(ctx context.Context, dir string) error {
+// openFolder makes dir a new demo's: what an earlier one left there is removed, and nothing else is touched. It is the demo's until release:
+// two that start at the same moment must not remove each other's files.
+func openFolder(ctx context.Context, dir string) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the demo's folder: %w", err)
+		return nil, fmt.Errorf("make the demo's folder: %w: give another with --dir", err)
 	}
 	info, err := os.Lstat(dir)
 	if err != nil {
-		return fmt.Errorf("look at the demo's folder: %w", err)
+		return nil, fmt.Errorf("look at the demo's folder: %w", err)
 	}
 	if !info.IsDir() || !ours(info) {
-		return fmt.Errorf("%s is not a folder of yours: give another with --dir", dir)
+		return nil, fmt.Errorf("%s is not a folder of yours: give another with --dir", dir)
 	}
+	release, free, err := lockFolder(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock the demo's folder: %w", err)
+	}
+	if !free {
+		state, _ := readState(dir) // one that has only just started has none yet
+		return nil, runsAlready(dir, state)
+	}
+	if err := emptyFolder(ctx, dir); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+func runsAlready(dir string, s State) error {
+	as := ""
+	if s.PID != 0 {
+		as = fmt.Sprintf(", as process %d", s.PID)
+	}
+	return fmt.Errorf("a demo is running already in %s%s: end it with Ctrl-C there, or give this one another folder with --dir", dir, as)
+}
+
+// emptyFolder removes what an earlier demo left.
+func emptyFolder(ctx context.Context, dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("look at the demo's folder: %w", err)
@@ -62,7 +88,7 @@ func openFolder(ctx context.Context, dir string) error {
 	case errors.Is(err, fs.ErrNotExist) && len(entries) > 0:
 		return fmt.Errorf("%s holds other files: give an empty folder with --dir", dir)
 	case err == nil && state.alive(ctx):
-		return fmt.Errorf("a demo is running already, as process %d in %s: end it with Ctrl-C there, or give this one another folder with --dir", state.PID, dir)
+		return runsAlready(dir, state)
 	}
 	for _, name := range owned {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
