@@ -143,7 +143,11 @@ func (c *call) appendChildren() (*object, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	if e := failed("body", checkAllBlocks("body.children", b.get("children"))); e != nil {
+	bad := checkAllBlocks("body.children", b.get("children"))
+	if bad == nil {
+		bad = checkPlaceOf(b)
+	}
+	if e := failed("body", bad); e != nil {
 		return nil, e
 	}
 	id, e := c.pathBlock()
@@ -165,6 +169,9 @@ func (c *call) appendChildren() (*object, *apiError) {
 	if par.Kind == "database" {
 		return nil, invalid("Cannot append blocks to a database.")
 	}
+	if blk := c.s.data.Blocks[id]; blk != nil && childless[blk.Type] {
+		return nil, invalid("Block does not support children.")
+	}
 	before := append([]string(nil), c.children(id)...)
 	ids := c.addBlocks(par, items)
 	if at < len(before) {
@@ -181,6 +188,30 @@ func (c *call) appendChildren() (*object, *apiError) {
 		out = append(out, c.blockJSON(kid))
 	}
 	return list(out, nil, "block"), nil
+}
+
+// checkPlaceOf checks where new blocks go: after, or position since 2026-03-11.
+func checkPlaceOf(b *object) (bad []string) {
+	if b.has("after") {
+		_, bad = wantUUID("body.after", b.get("after"))
+		return bad
+	}
+	if !b.has("position") {
+		return nil
+	}
+	p, bad := optObject("body.position", b.get("position"))
+	if bad != nil {
+		return bad
+	}
+	if bad := wantOneOf("body.position.type", p.get("type"), "after_block", "start", "end"); bad != nil || p.get("type") != "after_block" {
+		return bad
+	}
+	in, bad := wantObject("body.position.after_block", p.get("after_block"))
+	if bad != nil {
+		return bad
+	}
+	_, bad = wantUUID("body.position.after_block.id", in.get("id"))
+	return bad
 }
 
 // insertAt is the index among the children of id at which new blocks go.
@@ -226,14 +257,8 @@ func (c *call) updateBlock() (*object, *apiError) {
 		return nil, e
 	}
 	t := blockType(b)
-	if t != "" {
-		in, bad := wantObject("body."+t, b.get(t))
-		if bad == nil {
-			bad = checkBlockFields("body."+t, t, in)
-		}
-		if e := failed("body", bad); e != nil {
-			return nil, e
-		}
+	if e := failed("body", checkBlockUpdate(b, t)); e != nil {
+		return nil, e
 	}
 	id, e := c.pathBlock()
 	if e != nil {
@@ -257,6 +282,24 @@ func (c *call) updateBlock() (*object, *apiError) {
 	}
 	c.touchBlock(blk)
 	return c.blockJSON(id), nil
+}
+
+// checkBlockUpdate checks the keys of an update, and the fields under the block's type t; "" is none.
+func checkBlockUpdate(b *object, t string) []string {
+	if t == "" {
+		return allowed("body", b, "type", "in_trash", "archived")
+	}
+	if bad := allowed("body", b, "type", "object", "in_trash", "archived", t); bad != nil {
+		return bad
+	}
+	if bad := optOneOf("body.type", b.get("type"), t); bad != nil {
+		return bad
+	}
+	in, bad := wantObject("body."+t, b.get(t))
+	if bad != nil {
+		return bad
+	}
+	return checkBlockFields("body."+t, t, in)
 }
 
 func orFalse(b *object, k string) any {

@@ -61,6 +61,7 @@ type call struct {
 	req    *Request
 	made   string   // id of what was created
 	blocks []string // ids of appended blocks
+	late   []func() // changes of rows that wait until the whole schema request holds
 	events []change // told to webhooks once the request succeeded
 }
 

@@ -66,12 +66,33 @@ func checkComment(b *object) []string {
 	} else if _, bad := wantUUID("body.discussion_id", b.get("discussion_id")); bad != nil {
 		return bad
 	}
-	if a, ok := b.get("attachments").([]any); ok {
-		if _, bad := wantArray("body.attachments", a, 3); bad != nil {
-			return bad
-		}
+	bad := optArray("body.attachments", b.get("attachments"), func(at string, v any) []string {
+		_, bad := wantArray(at, v, 3)
+		return bad
+	})
+	if bad == nil && b.has("display_name") {
+		bad = checkDisplayName("body.display_name", b.get("display_name"))
+	}
+	if bad != nil {
+		return bad
 	}
 	return checkCommentText(b)
+}
+
+func checkDisplayName(path string, v any) []string {
+	o, bad := optObject(path, v)
+	if bad != nil {
+		return bad
+	}
+	if bad := wantOneOf(path+".type", o.get("type"), "integration", "user", "custom"); bad != nil || o.get("type") != "custom" {
+		return bad
+	}
+	in, bad := wantObject(path+".custom", o.get("custom"))
+	if bad != nil {
+		return bad
+	}
+	_, bad = wantString(path+".custom.name", in.get("name"), 1, 0, false)
+	return bad
 }
 
 func checkCommentText(b *object) []string {

@@ -302,6 +302,9 @@ func (c *call) formulaCondition(path string, o *object) (test, []string) {
 	names := []string{"string", "checkbox", "number", "date"}
 	for _, k := range names {
 		if o.has(k) {
+			if bad := allowed(path, o, k); bad != nil {
+				return nil, bad
+			}
 			in, bad := wantObject(path+"."+k, o.get(k))
 			if bad != nil {
 				return nil, bad

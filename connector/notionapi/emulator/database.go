@@ -179,16 +179,16 @@ func (c *call) updateDatabase() (*object, *apiError) {
 	if e := c.trashRule(id, db.Trash, b); e != nil {
 		return nil, e
 	}
-	if p, ok := b.get("parent").(*object); ok {
-		if e := c.moveDatabase(db, p); e != nil {
-			return nil, e
-		}
+	to, e := c.newParent(db, b)
+	if e != nil {
+		return nil, e
 	}
 	if props, ok := b.get("properties").(*object); ok {
 		if e := c.updateSchema(c.s.data.Sources[db.Sources[0]], props); e != nil {
 			return nil, e
 		}
 	}
+	c.moveDatabase(db, to)
 	c.retitle(db, b)
 	c.s.dirty = true
 	return c.s.databaseJSON(db, c.ver), nil
@@ -212,16 +212,27 @@ func checkDatabaseUpdate(b *object) []string {
 	return checkTitles(b)
 }
 
-func (c *call) moveDatabase(db *database, p *object) *apiError {
+// newParent is where a checked update moves db to: where it is, unless it says so.
+func (c *call) newParent(db *database, b *object) (parent, *apiError) {
+	p, ok := b.get("parent").(*object)
+	if !ok {
+		return db.Parent, nil
+	}
 	to, e := c.pageParent(p)
-	if e != nil {
-		return e
+	if e == nil && c.s.inside(to.ID, db.ID) {
+		e = invalid("Cannot move a database into itself or one of its descendants.")
+	}
+	return to, e
+}
+
+func (c *call) moveDatabase(db *database, to parent) {
+	if db.Parent == to {
+		return
 	}
 	c.s.disown(db.Parent, db.ID)
 	c.s.adopt(to, db.ID)
 	db.Parent = to
 	c.emit(change{kind: "database.moved", id: db.ID, parent: to})
-	return nil
 }
 
 // retitle applies the plain fields of a database update. With one data source

@@ -50,7 +50,11 @@ func (c *call) filter(src *source, path string, f *object, depth int) (predicate
 		}
 		return nil, failed("body", lines)
 	}
-	if bad := allowed(path, f, "property", "type", kind); bad != nil {
+	bad := allowed(path, f, "property", "type", kind)
+	if bad == nil {
+		bad = optOneOf(path+".type", f.get("type"), kind)
+	}
+	if bad != nil {
 		return nil, failed("body", bad)
 	}
 	name, bad := wantString(path+".property", f.get("property"), 1, 0, false)
@@ -116,7 +120,11 @@ func (c *call) timestampFilter(path string, f *object) (predicate, *apiError) {
 	if bad := wantOneOf(path+".timestamp", f.get("timestamp"), "created_time", "last_edited_time"); bad != nil {
 		return nil, failed("body", bad)
 	}
-	if bad := allowed(path, f, "timestamp", "type", which); bad != nil {
+	bad := allowed(path, f, "timestamp", "type", which)
+	if bad == nil {
+		bad = optOneOf(path+".type", f.get("type"), which)
+	}
+	if bad != nil {
 		return nil, failed("body", bad)
 	}
 	cond, bad := wantObject(path+"."+which, f.get(which))

@@ -27,13 +27,19 @@ func (c *call) movePage() (*object, *apiError) {
 	if e != nil {
 		return nil, e
 	}
-	for up := to.ID; up != ""; up = c.s.parentOf(up).ID {
-		if up == pg.ID {
-			return nil, invalid("Cannot move a page into itself or one of its descendants.")
-		}
+	if c.s.inside(to.ID, pg.ID) {
+		return nil, invalid("Cannot move a page into itself or one of its descendants.")
 	}
 	c.move(pg, to)
 	return c.answerPage(pg), nil
+}
+
+// inside tells whether id is of, or hangs below of: what moves there is lost to everyone.
+func (s *State) inside(id, of string) bool {
+	for id != "" && id != of {
+		id = s.parentOf(id).ID
+	}
+	return id == of
 }
 
 func (s *State) parentOf(id string) parent {
@@ -79,9 +85,10 @@ func (c *call) move(pg *page, to parent) {
 	}
 	c.s.disown(old.Parent, pg.ID)
 	next := c.s.edit(pg, c.now, c.actor, false, func(r *rev) { r.Parent, r.Props = to, props })
-	if dest == nil || !contains(dest.Rows, pg.ID) {
-		c.s.adopt(to, pg.ID)
+	if dest != nil {
+		dest.Rows = without(dest.Rows, pg.ID) // it may have lived here before
 	}
+	c.s.adopt(to, pg.ID)
 	if dest != nil {
 		for _, p := range dest.Props {
 			c.syncRelation(pg, p, nil, props[p.ID])

@@ -136,6 +136,11 @@ func checkOptions(path string, v any, update bool) []string {
 		if bad := optOneOf(at+".color", o.get("color"), colors...); bad != nil {
 			return bad
 		}
+		if d := o.get("description"); o.has("description") && d != nil {
+			if _, bad := wantString(at+".description", d, 0, 0, true); bad != nil {
+				return bad
+			}
+		}
 	}
 	return nil
 }

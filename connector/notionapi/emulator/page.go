@@ -87,6 +87,9 @@ func checkPageParent(path string, p *object, also ...string) []string {
 		if !p.has(k) {
 			continue
 		}
+		if bad := oneParent(path, p, k); bad != nil {
+			return bad
+		}
 		if k == "workspace" {
 			return wantBool(path+".workspace", p.get(k))
 		}
@@ -98,6 +101,22 @@ func checkPageParent(path string, p *object, also ...string) []string {
 		lines = append(lines, should(path+"."+k, "defined", undefined{}))
 	}
 	return lines
+}
+
+// oneParent refuses a parent of two kinds. What was read of a row names both
+// its data source and its database, and may be sent back.
+func oneParent(path string, p *object, key string) []string {
+	keys, types := []string{"type", key}, []string{key}
+	if key == "database_id" && p.has("data_source_id") {
+		keys, types = append(keys, "data_source_id"), append(types, "data_source_id")
+	}
+	if bad := allowed(path, p, keys...); bad != nil {
+		return bad
+	}
+	if p.has("data_source_id") {
+		types = []string{"data_source_id"}
+	}
+	return optOneOf(path+".type", p.get("type"), types...)
 }
 
 // pageParent resolves a checked parent of a page or database.
@@ -236,6 +255,16 @@ func (c *call) checkCreate(b *object) []string {
 		if _, bad := wantString("body.markdown", b.get("markdown"), 0, 0, false); bad != nil {
 			return bad
 		}
+	}
+	for _, k := range []string{"position", "template"} {
+		if b.has(k) {
+			if _, bad := optObject("body."+k, b.get(k)); bad != nil {
+				return bad
+			}
+		}
+	}
+	if bad := optBool("body", b, "allow_async"); bad != nil {
+		return bad
 	}
 	return checkDress(b)
 }

@@ -74,6 +74,7 @@ func (p *Person) RetypeProperty(sourceID, name, kind string) error {
 		}
 		e := c.convert(src, prop, kind, obj())
 		if e == nil {
+			c.convertRows()
 			c.schemaChanged(src, prop, "updated")
 		}
 		return fix(e)

@@ -134,7 +134,11 @@ func checkRichItem(path string, v any) []string {
 	if bad := optOneOf(path+".type", o.get("type"), "text", "mention", "equation"); bad != nil {
 		return bad
 	}
-	if a, ok := o.get("annotations").(*object); ok {
+	if o.has("annotations") {
+		a, bad := optObject(path+".annotations", o.get("annotations"))
+		if bad != nil {
+			return bad
+		}
 		if bad := checkMarks(path+".annotations", a); bad != nil {
 			return bad
 		}

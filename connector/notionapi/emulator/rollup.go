@@ -215,6 +215,9 @@ func (c *call) rollupCondition(path string, o *object) (test, []string) {
 		if !o.has(k) {
 			continue
 		}
+		if bad := allowed(path, o, k); bad != nil {
+			return nil, bad
+		}
 		in, bad := wantObject(path+"."+k, o.get(k))
 		if bad != nil {
 			return nil, bad
@@ -241,6 +244,9 @@ func (c *call) rollupCondition(path string, o *object) (test, []string) {
 	}
 	for _, k := range []string{"number", "date"} {
 		if o.has(k) {
+			if bad := allowed(path, o, k); bad != nil {
+				return nil, bad
+			}
 			in, bad := wantObject(path+"."+k, o.get(k))
 			if bad != nil {
 				return nil, bad

@@ -195,13 +195,12 @@ func checkProperty(path string, v any, update bool, ver version) []string {
 	if bad != nil {
 		return bad
 	}
+	if bad := checkPropertyText(path, o); bad != nil {
+		return bad
+	}
 	t := schemaType(o)
 	if t == "" {
-		if update && o.has("name") {
-			_, bad := wantString(path+".name", o.get("name"), 1, 0, false)
-			return bad
-		}
-		if update && o.has("description") {
+		if update && (o.has("name") || o.has("description")) {
 			return nil
 		}
 		var lines []string
@@ -218,8 +217,7 @@ func checkProperty(path string, v any, update bool, ver version) []string {
 	if bad := allowed(path, o, keys...); bad != nil {
 		return bad
 	}
-	if d, ok := o.get("description").(string); ok && (d == "" || utf16Len(d) > 280) {
-		_, bad := wantString(path+".description", d, 1, 280, false)
+	if bad := optOneOf(path+".type", o.get("type"), t); bad != nil {
 		return bad
 	}
 	in, bad := wantObject(path+"."+t, o.get(t))
@@ -228,6 +226,23 @@ func checkProperty(path string, v any, update bool, ver version) []string {
 	}
 	return checkSettings(path+"."+t, t, in, update, ver)
 }
+
+// checkPropertyText checks a property's name and description, both of which may be left out.
+func checkPropertyText(path string, o *object) []string {
+	if o.has("name") {
+		if _, bad := wantString(path+".name", o.get("name"), 1, 0, false); bad != nil {
+			return bad
+		}
+	}
+	if !o.has("description") || o.get("description") == nil {
+		return nil
+	}
+	_, bad := wantString(path+".description", o.get("description"), 1, descriptionMax, true)
+	return bad
+}
+
+// descriptionMax bounds a property's description (reference/update-a-data-source).
+const descriptionMax = 280
 
 func checkSettings(path, t string, in *object, update bool, ver version) []string {
 	switch t {
@@ -250,11 +265,20 @@ func checkSettings(path, t string, in *object, update bool, ver version) []strin
 		return optRollup(path, in)
 	case "formula":
 		if e := in.get("expression"); in.has("expression") {
-			_, bad := wantString(path+".expression", e, 0, 0, false)
-			return bad
+			if _, bad := wantString(path+".expression", e, 0, 0, false); bad != nil {
+				return bad
+			}
 		}
+		return allowed(path, in, "expression")
+	case "unique_id":
+		if pre := in.get("prefix"); in.has("prefix") && pre != nil {
+			if _, bad := wantString(path+".prefix", pre, 0, 0, true); bad != nil {
+				return bad
+			}
+		}
+		return allowed(path, in, "prefix")
 	}
-	return nil
+	return allowed(path, in)
 }
 
 // checkRelation wants the key of the version: the database's id in 2022-06-28, the

@@ -5,6 +5,7 @@ package emulator
 // refused request changes nothing.
 func (c *call) updateSchema(src *source, props *object) *apiError {
 	undo := c.snapshotSchemas()
+	c.late = nil
 	for i, key := range props.keys {
 		if e := c.updateProperty(src, key, props.vals[i]); e != nil {
 			undo()
@@ -15,7 +16,16 @@ func (c *call) updateSchema(src *source, props *object) *apiError {
 		undo()
 		return invalid("The schema of this data source is too large: it would exceed %d KB. The largest property is %s.", schemaMax>>10, name)
 	}
+	c.convertRows()
 	return nil
+}
+
+// convertRows carries out the conversions of rows that the schema request asked for.
+func (c *call) convertRows() {
+	for _, convert := range c.late {
+		convert()
+	}
+	c.late = nil
 }
 
 // schemaMax is the recommended size of a schema; a larger update is blocked
@@ -148,7 +158,7 @@ func (c *call) convert(src *source, p *property, t string, in *object) *apiError
 	if e := c.configure(src, p, in); e != nil {
 		return e
 	}
-	c.convertValues(src, &old, p)
+	c.late = append(c.late, func() { c.convertValues(src, &old, p) })
 	return nil
 }
 

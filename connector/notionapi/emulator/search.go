@@ -64,6 +64,9 @@ func (c *call) checkSearch(b *object) (size int, start string, e *apiError) {
 	if bad != nil {
 		return 0, "", failed("body", bad)
 	}
+	if e := failed("body", allowed("body.sort", s, "property", "timestamp", "direction")); e != nil {
+		return 0, "", e
+	}
 	if s.get("property") == "relevance" {
 		return size, start, nil
 	}

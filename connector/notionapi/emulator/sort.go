@@ -16,6 +16,9 @@ func checkSort(path string, v any) []string {
 	}
 	switch {
 	case o.has("property"):
+		if bad := allowed(path, o, "property", "direction"); bad != nil {
+			return bad
+		}
 		if _, bad := wantString(path+".property", o.get("property"), 1, 0, false); bad != nil {
 			return bad
 		}

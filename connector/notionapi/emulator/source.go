@@ -193,6 +193,8 @@ func (c *call) newHome(src *source, b *object) (*database, *apiError) {
 		return nil, nil
 	case c.s.trashed(id):
 		return nil, errTrashed()
+	case c.s.inside(db.ID, src.ID):
+		return nil, invalid("Cannot move a data source into itself or one of its descendants.")
 	case len(c.s.data.Databases[src.DB].Sources) == 1:
 		return nil, invalid("Cannot move the only data source of a database.")
 	}

@@ -191,6 +191,9 @@ func checkChoice(path string, v any) []string {
 	if bad := allowed(path, o, "id", "name", "color", "description"); bad != nil {
 		return bad
 	}
+	if bad := optOneOf(path+".color", o.get("color"), colors...); bad != nil {
+		return bad
+	}
 	_, badID := wantString(path+".id", o.get("id"), 1, 0, false)
 	_, badName := wantString(path+".name", o.get("name"), 1, optionNameMax, false)
 	switch {
