@@ -92,7 +92,7 @@ func (c Config) client(r role, options func(settings) []kgo.Opt) (*kgo.Client, s
 }
 
 // producerOptions are what a producer adds. A transactional id makes it one whose predecessor is fenced.
-func producerOptions(transactionalID string) func(settings) []kgo.Opt {
+func producerOptions(transactionalID string, topics *topicStates) func(settings) []kgo.Opt {
 	return func(s settings) []kgo.Opt {
 		opts := []kgo.Opt{
 			// With idempotence, which is on unless it is switched off (and then kgo keeps the five requests in flight that the
@@ -100,7 +100,7 @@ func producerOptions(transactionalID string) func(settings) []kgo.Opt {
 			kgo.RequiredAcks(kgo.AllISRAcks()),
 			kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), // murmur2 of the key, as every Java producer: one key, one partition
 			kgo.ProducerBatchCompression(s.compression, kgo.NoCompression()),
-			kgo.ProducerBatchMaxBytes(s.recordBytesMax),
+			kgo.ProducerBatchMaxBytesFn(func(topic string) int32 { return topics.batchMax(topic, s.recordBytesMax) }),
 			kgo.ProducerLinger(s.linger),
 			kgo.MaxBufferedBytes(int(s.bufferBytes) + int(s.recordBytesMax)), // behind our own budget, which a context can leave
 			kgo.MaxBufferedRecords(bufferRecordsMax),

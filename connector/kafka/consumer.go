@@ -250,6 +250,8 @@ func (c *Consumer) sort(ctx context.Context, fetches kgo.Fetches) (batch []Recor
 			c.noteGap(Gap{Topic: topic, Partition: partition, Wanted: lost.ConsumedTo, Resumed: lost.ResetTo, Reason: GapTruncated})
 		case errors.Is(e, kerr.OffsetOutOfRange):
 			c.noteGap(Gap{Topic: topic, Partition: partition, Wanted: c.position(topic, partition), Resumed: -1, Reason: GapOutOfRange})
+		case errors.Is(e, kerr.UnknownTopicID):
+			c.noteGap(Gap{Topic: topic, Partition: partition, Wanted: c.position(topic, partition), Reason: GapRecreated})
 		case err == nil && topic == "":
 			err = wrap("poll", "", e)
 		case err == nil:

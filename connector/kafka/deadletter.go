@@ -65,6 +65,10 @@ type ErrorPolicy struct {
 	Tolerance Tolerance // empty: none. errors.tolerance
 	// DeadLetters is the topic that rejects go to; created when the first one comes. errors.deadletterqueue.topic.*
 	DeadLetters TopicSpec
+
+	WithoutHeaders bool // dead letters do not say where they come from. errors.deadletterqueue.context.headers.enable, the other way round
+	WithoutLog     bool // nothing is logged of a record that was set aside; it is counted. errors.log.enable, the other way round
+	LogRecords     bool // … else the log line holds its key and value: customer data. errors.log.include.messages
 }
 
 func (p ErrorPolicy) validate(consumed func(topic string) bool) error {
@@ -109,11 +113,25 @@ func (c *Consumer) setAside(ctx context.Context, batch []Record, rejects Rejects
 		return err
 	}
 	for _, r := range rejects {
-		c.log.WarnContext(ctx, "record set aside", "record", r.Record.At(), "stage", string(r.Stage), "err", r.Err,
-			"dead_letters", c.options.Errors.DeadLetters.Name)
+		c.sayAside(ctx, r)
 		c.config.observe(DeadLettered{Topic: r.Record.Topic, Stage: r.Stage})
 	}
 	return nil
+}
+
+// loggedBytesMax bounds the key and the value of a record in a log line; a record may have megabytes.
+const loggedBytesMax = 4 << 10
+
+func (c *Consumer) sayAside(ctx context.Context, r Reject) {
+	policy := c.options.Errors
+	if policy.WithoutLog {
+		return
+	}
+	say := []any{"record", r.Record.At(), "stage", string(r.Stage), "err", r.Err, "dead_letters", policy.DeadLetters.Name}
+	if policy.LogRecords {
+		say = append(say, "key", string(r.Record.Key[:min(len(r.Record.Key), loggedBytesMax)]), "value", string(r.Record.Value[:min(len(r.Record.Value), loggedBytesMax)]))
+	}
+	c.log.WarnContext(ctx, "record set aside", say...)
 }
 
 // stopBefore commits what precedes the first reject of each partition, so that whoever mends it starts there.
@@ -238,6 +256,9 @@ func (d *deadLetters) letter(r Reject) Record {
 	}
 	out := Record{Topic: d.options.Errors.DeadLetters.Name, Key: r.Record.Key, Value: r.Record.Value, Time: r.Record.Time}
 	out.Headers = append(out.Headers, r.Record.Headers...)
+	if d.options.Errors.WithoutHeaders {
+		return out
+	}
 	for _, h := range []struct {
 		name  string
 		value string

@@ -1,9 +1,11 @@
 package kafka_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +93,58 @@ func TestWhatCannotBeUsedIsSetAsideWithConnectsHeaders(t *testing.T) {
 			t.Errorf("the record without a key got one: %q", letters[1].Key)
 		}
 	})
+}
+
+// errors.deadletterqueue.context.headers.enable and errors.log.* were taken and did nothing.
+func TestWhatIsSaidOfADeadLetterIsForThePolicyToSay(t *testing.T) {
+	t.Parallel()
+	_, bootstrap := kafkatest.OwnKfake(t)
+	for _, tc := range []struct {
+		policy  kafka.ErrorPolicy
+		headers int
+		log     string
+	}{
+		{kafka.ErrorPolicy{LogRecords: true}, 10, `value="{\"secret"`},
+		{kafka.ErrorPolicy{WithoutHeaders: true, WithoutLog: true}, 0, ""},
+	} {
+		topic, group := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
+		send(t, producer(t, kafkatest.Config(t, bootstrap)), topic, "k", `{"secret`)
+		o := tolerant(t, bootstrap, group, topic)
+		tc.policy.Tolerance, tc.policy.DeadLetters = o.Errors.Tolerance, o.Errors.DeadLetters
+		o.Errors = tc.policy
+		var log bytes.Buffer
+		config := kafkatest.Config(t, bootstrap)
+		config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		stepAll(t, consumer(t, config, o, &diary{do: picky}), 1)
+		letters := readAll(t, bootstrap, o.Errors.DeadLetters.Name, 1)
+		if len(letters) != 1 || len(letters[0].Headers) != tc.headers {
+			t.Errorf("%+v: dead letters %v, want one with %d headers", tc.policy, letters, tc.headers)
+		}
+		if said := log.String(); tc.log == "" && strings.Contains(said, "set aside") || !strings.Contains(said, tc.log) {
+			t.Errorf("%+v: logged %s", tc.policy, said)
+		}
+	}
+}
+
+// errors.retry.timeout is somebody's wish that the connector fails: the runtime must not start it again because the cause would be worth it.
+func TestAConsumerThatGaveUpIsNotWorthARetry(t *testing.T) {
+	t.Parallel()
+	_, bootstrap := kafkatest.OwnKfake(t)
+	topic, group := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
+	send(t, producer(t, kafkatest.Config(t, bootstrap)), topic, "k", "1")
+	o := options(t, group, topic)
+	o.RetryFor = time.Nanosecond
+	c := consumer(t, kafkatest.Config(t, bootstrap), o, &diary{do: func([]kafka.Record) error { return errors.New("the database is away") }})
+	start(t, c)
+	select {
+	case <-c.Done():
+	case <-kafkatest.Context(t).Done():
+		t.Fatal("the consumer goes on")
+	}
+	var why interface{ Retryable() bool }
+	if err := c.Err(); !errors.As(err, &why) || why.Retryable() || !strings.Contains(err.Error(), "errors.retry.timeout") || !strings.Contains(err.Error(), "the database is away") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestWithoutToleranceTheConsumerStopsBeforeTheRecord(t *testing.T) {

@@ -25,6 +25,7 @@ type GapReason string
 const (
 	GapOutOfRange GapReason = "offset out of range"                                    // expired by retention, or the topic was made anew
 	GapTruncated  GapReason = "the log was cut back"                                   // an unclean leader election: what was read may have been replaced
+	GapRecreated  GapReason = "the topic was deleted, and perhaps made anew"           // what was not read of the old one is gone
 	GapForgotten  GapReason = "no committed offset, and the topic's beginning is gone" // a late first start, or Kafka forgot the group
 )
 
@@ -114,8 +115,8 @@ func (c *Consumer) reportGaps(ctx context.Context, batch []Record) error {
 		c.rewind(batch)
 		return err
 	}
-	if len(reset) > 0 {
-		c.leave()
+	if len(reset) > 0 || slices.ContainsFunc(gaps, func(g Gap) bool { return g.Reason == GapRecreated }) {
+		c.leave() // the library never looks again at a topic's identity; and Kafka has forgotten a deleted topic's offsets
 	}
 	return nil
 }

@@ -1,7 +1,9 @@
 package kafka_test
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -200,4 +202,50 @@ func committedEnds(t *testing.T, bootstrap []string, topic string) int64 {
 	}
 	end, _ := ends.Lookup(topic, 0)
 	return end.Offset
+}
+
+// Somebody deletes a topic and makes it anew: the library would ask for the old one until the process ends.
+func TestATopicThatIsMadeAnewIsWrittenAndReadAgain(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		topic, config := kafkatest.Topic(t, bootstrap, 1), kafkatest.Config(t, bootstrap)
+		p, d := producer(t, config), &diary{}
+		send(t, p, topic, "k", sequence(0, 50)...)
+		gaps := make(chan kafka.Gap, 10)
+		c, err := kafka.NewConsumer(config, kafka.ConsumerConfig{Group: kafkatest.Name(t), Topics: []string{topic},
+			OnGap: func(_ context.Context, g kafka.Gap) error { gaps <- g; return nil }}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer c.Stop()
+		d.await(t, func() bool { return len(d.records()) == 50 })
+		recreate(t, bootstrap, topic)
+		ctx := kafkatest.Context(t)
+		for err := errors.New("not yet tried"); err != nil; {
+			if err = p.SendBatch(ctx, []kafka.Record{{Topic: topic, Key: []byte("k"), Value: []byte("new")}}); err != nil && !kafka.Retryable(err) {
+				t.Fatalf("write to the new topic: %v", err)
+			}
+		}
+		d.await(t, func() bool { return d.last() == 0 && slices.Contains(d.values(), "new") })
+		if g := <-gaps; g.Reason != kafka.GapRecreated || g.Topic != topic {
+			t.Errorf("got gap %v", g)
+		}
+	})
+}
+
+func recreate(t *testing.T, bootstrap []string, topic string) {
+	t.Helper()
+	admin := admin(t, bootstrap)
+	if answers, err := admin.DeleteTopics(t.Context(), topic); err != nil || answers.Error() != nil {
+		t.Fatalf("delete the topic: %v, %v", err, answers.Error())
+	}
+	for ctx := kafkatest.Context(t); ctx.Err() == nil; { // Kafka deletes in its own time
+		if answers, err := admin.CreateTopics(ctx, 1, 1, nil, topic); err == nil && answers.Error() == nil {
+			return
+		}
+	}
+	t.Fatal("the topic was not made anew in time")
 }

@@ -37,6 +37,19 @@ func (e *StoppedError) Error() string { return e.Err.Error() }
 // Unwrap gives the reason.
 func (e *StoppedError) Unwrap() error { return e.Err }
 
+// GaveUpError ends a consumer that tried for as long as it was told to (errors.retry.timeout). As Kafka Connect's task it has failed then, however
+// much its reason would be worth another try: that it was tried again was somebody's wish, and so was that it ends.
+type GaveUpError struct{ Err error }
+
+// Error says after how long, and why.
+func (e *GaveUpError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the reason.
+func (e *GaveUpError) Unwrap() error { return e.Err }
+
+// Retryable is false.
+func (e *GaveUpError) Retryable() bool { return false }
+
 // trouble is what a consumer has said about a failure that lasts.
 type trouble struct {
 	since   time.Time // zero: all is well
@@ -70,7 +83,7 @@ func (c *Consumer) loop(ctx context.Context, ready func()) error {
 			c.failed(err)
 			wait := pauses.NextBackOff()
 			if wait == backoff.Stop {
-				return &StoppedError{Err: fmt.Errorf("gave up after %s (errors.retry.timeout): %w", c.options.RetryFor, err)}
+				return &GaveUpError{Err: fmt.Errorf("gave up after %s (errors.retry.timeout): %w", c.options.RetryFor, err)}
 			}
 			sleep(ctx, wait)
 		case handled > 0 || !c.trouble.handler:

@@ -34,6 +34,7 @@ type Producer struct {
 	failed   atomic.Pointer[error] // the first failure of the open transaction
 	tx       sync.Mutex            // held by a transaction
 	txID     string
+	topics   *topicStates
 }
 
 // OpenProducer builds the client. Nothing is sent, and no broker asked, until the first record.
@@ -49,11 +50,12 @@ func OpenTransactional(config Config, id string) (*Producer, error) {
 }
 
 func openProducer(config Config, txID string) (*Producer, error) {
-	client, s, err := config.client(producerRole, producerOptions(txID))
+	topics := &topicStates{}
+	client, s, err := config.client(producerRole, producerOptions(txID, topics))
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{config: config, settings: s, client: client, txID: txID, budget: semaphore.NewWeighted(s.bufferBytes)}, nil
+	return &Producer{config: config, settings: s, client: client, txID: txID, budget: semaphore.NewWeighted(s.bufferBytes), topics: topics}, nil
 }
 
 // Send queues one record and returns; it blocks while the buffer is full (Kafka slow or away), so that a reader upstream
@@ -74,8 +76,14 @@ func (p *Producer) Send(ctx context.Context, r Record, done func(error)) {
 		p.finish(r, 0, done, &Error{Op: "send", Topic: r.Topic, Err: fmt.Errorf("wait for room in the buffer: %w", err), kind: retryable})
 		return
 	}
+	if err := p.renew(ctx, r.Topic); err != nil {
+		p.finish(r, charge, done, err)
+		return
+	}
+	p.topics.sending.RLock()
+	defer p.topics.sending.RUnlock()
 	p.client.Produce(context.WithoutCancel(ctx), r.wire(), func(_ *kgo.Record, err error) {
-		p.finish(r, charge, done, wrap("send", r.Topic, err))
+		p.finish(r, charge, done, p.judge(r, err))
 	})
 }
 

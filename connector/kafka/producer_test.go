@@ -49,6 +49,32 @@ func TestTooLargeIsATypedErrorAndNothingOfTheBatchIsSent(t *testing.T) {
 	})
 }
 
+// A topic may take less than a batch of ours: each record fits, and none of them may be stuck for ever.
+func TestBatchesShrinkToWhatTheTopicTakes(t *testing.T) {
+	t.Parallel()
+	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
+		narrow := kafkatest.Create(t, bootstrap, kafka.TopicSpec{Name: kafkatest.Name(t), Partitions: 1, Configs: map[string]string{"max.message.bytes": "20000"}})
+		config := kafkatest.Config(t, bootstrap)
+		config.ProducerOverrides = map[string]string{"compression.type": "none", "linger.ms": "50"}
+		p := producer(t, config)
+		var records []kafka.Record
+		for i := range 300 {
+			records = append(records, kafka.Record{Topic: narrow, Key: []byte("k"), Value: fmt.Appendf(nil, "%d %s", i, strings.Repeat("x", 3000))})
+		}
+		err := p.SendBatch(kafkatest.Context(t), records)
+		if !kafka.Retryable(err) || kafka.TooLarge(err) {
+			t.Fatalf("batches beyond the topic's limit: got %v, want an error that is worth another try", err)
+		}
+		if err := p.SendBatch(kafkatest.Context(t), records); err != nil {
+			t.Errorf("the next try: %v", err)
+		}
+		err = p.SendBatch(kafkatest.Context(t), []kafka.Record{{Topic: narrow, Value: make([]byte, 30_000)}})
+		if !kafka.TooLarge(err) || kafka.Retryable(err) {
+			t.Errorf("a record beyond the topic's limit: got %v, want too large, definite", err)
+		}
+	})
+}
+
 func TestATopicThatDoesNotExistIsSaidSo(t *testing.T) {
 	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {

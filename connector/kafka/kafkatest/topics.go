@@ -13,7 +13,7 @@ import (
 )
 
 // Patience is how long a test waits for something that a broker does in its own time.
-const Patience = 60 * time.Second
+const Patience = 3 * time.Minute
 
 // Context ends after Patience, and when the test does.
 func Context(t testing.TB) context.Context {

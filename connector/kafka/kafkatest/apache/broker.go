@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	readyMax = 60 * time.Second // a start takes 2 s on an idle machine, much longer when tests compete for 2 cores
+	readyMax = 3 * time.Minute // a start takes 2 s on an idle machine, much longer when tests compete for 2 cores
 	stopMax  = 15 * time.Second // then SIGKILL
 	pause    = 50 * time.Millisecond
 )

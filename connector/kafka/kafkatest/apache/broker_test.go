@@ -31,7 +31,7 @@ func need(t *testing.T) {
 	}
 }
 
-// reachable asks a broker for anything.
+// reachable asks a broker for anything. One that is gone refuses at once.
 func reachable(t *testing.T, address string) bool {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(address), kgo.RequestRetries(0))
@@ -39,7 +39,7 @@ func reachable(t *testing.T, address string) bool {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	return client.Ping(ctx) == nil
 }
@@ -110,7 +110,7 @@ func TestABrokerDiesWithItsParent(t *testing.T) {
 		t.Fatalf("the command printed %q, and no broker is there", line)
 	}
 	_ = cmd.Process.Kill()
-	for deadline := time.Now().Add(10 * time.Second); reachable(t, found[1]); {
+	for deadline := time.Now().Add(time.Minute); reachable(t, found[1]); {
 		if time.Now().After(deadline) {
 			t.Fatal("the broker outlives its parent")
 		}
