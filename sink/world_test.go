@@ -249,7 +249,7 @@ func (o *office) poll(entity, page string) {
 	if seen.Hash == emitted[page].Hash {
 		return // nothing that was not told
 	}
-	if err := o.store.SetEmitted(o.t.Context(), "acme", entity, map[string]string{page: seen.Hash}); err != nil {
+	if err := o.store.SetEmitted(o.t.Context(), "acme", entity, map[string]ledger.Emission{page: {Hash: seen.Hash}}); err != nil {
 		o.t.Fatal(err)
 	}
 	o.add(ledger.Reason{Entity: entity, Side: ledger.CRM, Page: page, Why: "poll", Seen: &seen})

@@ -166,7 +166,14 @@ type Emitted struct {
 	Hash    string
 	Seq     int64
 	WroteAt time.Time
-	ReadAt  time.Time
+	ReadAt  time.Time // when the newest page GET began, a sink's or the poller's own
+	Writing time.Time // a write to the page was announced, and the lease of who carries it out lasts until then; zero if no such write is open
+}
+
+// Emission is what the poller published of a page.
+type Emission struct {
+	Hash  string
+	GotAt time.Time // when the page GET began that gave it; zero for a row of a query
 }
 
 // Fence proves that its holder still leads; it grows with each new leader.

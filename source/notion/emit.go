@@ -20,47 +20,83 @@ type read struct {
 	seq   int64
 	via   change.Via
 	hints map[string]time.Time
+	got   bool // by GET
 }
 
-// emit publishes those rows of a query whose content differs from what was emitted last. found is told of every page; nil is nobody.
-func (p *Poller) emit(ctx context.Context, st step, pages []notionapi.Page, via change.Via, found func(id string)) (int, error) {
+// emission is what was done with the rows of a query.
+type emission struct {
+	emitted int
+	left    int       // for the next poll
+	oldest  time.Time // when the least recently edited of those was edited; zero if none was left
+}
+
+func (e *emission) leave(page notionapi.Page) {
+	e.left++
+	if e.oldest.IsZero() || page.Edited.Before(e.oldest) {
+		e.oldest = page.Edited
+	}
+}
+
+// emit publishes those rows of a query whose content differs from what was emitted last.
+func (p *Poller) emit(ctx context.Context, st step, pages []notionapi.Page, via change.Via) (emission, error) {
 	ids := make([]string, len(pages))
 	for i, page := range pages {
 		ids[i] = page.ID
-		if found != nil {
-			found(page.ID)
-		}
 	}
 	known, err := p.Ledger.Emitted(ctx, p.Entity.Sync, p.Entity.Name, ids)
 	if err != nil {
-		return 0, fmt.Errorf("look up what was emitted: %w", err)
+		return emission{}, fmt.Errorf("look up what was emitted: %w", err)
 	}
+	var done emission
 	var batch []read
 	for _, page := range pages {
+		if via == change.ViaPoll && p.leaves(st, page, known[page.ID]) {
+			done.leave(page)
+			continue
+		}
 		r, ok, err := p.row(ctx, st, page, known[page.ID], via)
 		if unreadable(err) {
 			err = p.handOver(ctx, []string{page.ID})
 		}
 		if err != nil {
-			return 0, err
+			return done, err
 		}
 		if ok {
 			batch = append(batch, r)
 		}
 	}
-	return p.publish(ctx, st, batch)
+	done.emitted, err = p.publish(ctx, st, batch)
+	return done, err
+}
+
+// leaves says that a row is the next poll's: a write of our own to the page is under way, or was while the query was answered. A sweep leaves
+// nothing, for the next one is a day away.
+func (p *Poller) leaves(st step, page notionapi.Page, known ledger.Emitted) bool {
+	hash, now := notionapi.ContentHash(page, st.schema.IDs()), p.Now()
+	return hash != known.Hash && unsettled(page, known, now) && p.memory.mayLeave(form{page.ID, hash, page.Edited}, now)
 }
 
 // row looks at one row of a query. The index that answers queries may lag: if we wrote or read the page since it could have shown that,
-// the page itself is asked.
+// the page itself is asked, once for what a row shows. A row that is cut says nothing of what it leaves out: its page is asked each time.
 func (p *Poller) row(ctx context.Context, st step, page notionapi.Page, known ledger.Emitted, via change.Via) (read, bool, error) {
 	hash := notionapi.ContentHash(page, st.schema.IDs())
 	if hash == known.Hash {
 		return read{}, false, nil
 	}
-	since := page.ReadFrom.Add(-p.IndexLag)
-	if known.WroteAt.After(since) || known.ReadAt.After(since) || cut(page, st.schema.IDs()) {
+	if cut(page, st.schema.IDs()) {
 		return p.get(ctx, st, page.ID, known, via)
+	}
+	shown := form{page.ID, hash, page.Edited}
+	if p.memory.isOld(shown, p.Now(), p.IndexLag) {
+		return read{}, false, nil
+	}
+	since := page.ReadFrom.Add(-p.IndexLag)
+	if known.WroteAt.After(since) || known.ReadAt.After(since) {
+		r, ok, err := p.get(ctx, st, page.ID, known, via)
+		if err == nil && r.got && r.hash != hash {
+			p.memory.provedOld(shown, r.page.ReadFrom)
+		}
+		return r, ok, err
 	}
 	return read{page: page, hash: hash, seq: known.Seq, via: via}, true, nil
 }
@@ -111,13 +147,8 @@ func (p *Poller) get(ctx context.Context, st step, id string, known ledger.Emitt
 		return read{}, false, fmt.Errorf("read the rest of page %s: %w", id, err)
 	}
 	hash := notionapi.ContentHash(page, st.schema.IDs())
-	if hash == known.Hash {
-		return read{}, false, nil
-	}
-	if known.Entity != p.Entity.Name && page.Parent.DataSourceID != st.schema.DataSource {
-		return read{}, false, nil // not one of ours
-	}
-	return read{page: page, hash: hash, seq: known.Seq, via: via}, true, nil
+	ours := known.Entity == p.Entity.Name || page.Parent.DataSourceID == st.schema.DataSource
+	return read{page: page, hash: hash, seq: known.Seq, via: via, got: true}, ours && hash != known.Hash, nil
 }
 
 // publish puts the reads into Kafka, and remembers them as emitted once they are acknowledged.
@@ -125,18 +156,22 @@ func (p *Poller) publish(ctx context.Context, st step, batch []read) (int, error
 	if len(batch) == 0 {
 		return 0, nil
 	}
-	records, hashes := make([]kafka.Record, len(batch)), make(map[string]string, len(batch))
+	records, emitted := make([]kafka.Record, len(batch)), make(map[string]ledger.Emission, len(batch))
 	for i, r := range batch {
 		record, err := p.record(st, r)
 		if err != nil {
 			return 0, err
 		}
-		records[i], hashes[r.page.ID] = record, r.hash
+		e := ledger.Emission{Hash: r.hash}
+		if r.got {
+			e.GotAt = r.page.ReadFrom
+		}
+		records[i], emitted[r.page.ID] = record, e
 	}
 	if err := p.Publisher.SendBatch(ctx, records); err != nil {
 		return 0, fmt.Errorf("publish the changes of %s: %w", p.Entity.Name, err)
 	}
-	if err := p.Ledger.SetEmitted(ctx, p.Entity.Sync, p.Entity.Name, hashes); err != nil {
+	if err := p.Ledger.SetEmitted(ctx, p.Entity.Sync, p.Entity.Name, emitted); err != nil {
 		return 0, fmt.Errorf("remember what was emitted: %w", err)
 	}
 	if p.Observe != nil {

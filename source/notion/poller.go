@@ -28,7 +28,7 @@ type Pages interface {
 type Ledger interface {
 	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
 	Emitted(ctx context.Context, sync, entity string, pages []string) (map[string]ledger.Emitted, error)
-	SetEmitted(ctx context.Context, sync, entity string, hashes map[string]string) error
+	SetEmitted(ctx context.Context, sync, entity string, emitted map[string]ledger.Emission) error
 	Pages(ctx context.Context, sync, entity, after string, max int) ([]string, error)
 	Add(ctx context.Context, now time.Time, reasons []ledger.Reason) error
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
@@ -61,6 +61,7 @@ type Poller struct {
 
 	sweep  *sweep
 	polled time.Time // when the newest poll began
+	memory memory
 }
 
 // Result is what one step did.
@@ -68,6 +69,7 @@ type Result struct {
 	Led      bool // false: another process polls this entity
 	Seen     int  // pages looked at
 	Emitted  int
+	Left     int  // rows left for the next poll, because of a write that is under way
 	Sweeping bool // a sweep has more to do
 }
 
@@ -177,7 +179,9 @@ const overlap = time.Minute
 // poll asks for what was edited since the newest minute seen, with overlap.
 func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 	p.polled = p.Now()
+	p.memory.forget(p.polled, p.IndexLag)
 	result := Result{Led: true}
+	var held time.Time // the minute of the oldest row that was left: the cursor waits there, for the next poll to show it again
 	from := st.cursor.from(p.IndexLag)
 	query := notionapi.Query{
 		Filter: notionapi.EditedOnOrAfter(from),
@@ -192,12 +196,15 @@ func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 		case err != nil:
 			return result, fmt.Errorf("query the pages of %s: %w", p.Entity.Name, err)
 		}
-		emitted, err := p.emit(ctx, st, list.Pages, change.ViaPoll, nil)
+		done, err := p.emit(ctx, st, list.Pages, change.ViaPoll)
 		if err != nil {
 			return result, err
 		}
-		result.Seen, result.Emitted = result.Seen+len(list.Pages), result.Emitted+emitted
-		if p.advance(&st.cursor, list.Pages) {
+		result.Seen, result.Emitted, result.Left = result.Seen+len(list.Pages), result.Emitted+done.emitted, result.Left+done.left
+		if held.IsZero() {
+			held = done.oldest
+		}
+		if p.advance(&st.cursor, list.Pages, held) {
 			if err := p.save(ctx, st); err != nil {
 				return result, err
 			}
@@ -212,7 +219,9 @@ func (p *Poller) poll(ctx context.Context, st step) (Result, error) {
 			}
 			query.Cursor, query.Filter = "", notionapi.EditedOnOrAfter(from)
 		default:
-			st.cursor.Whole = p.polled
+			if result.Left == 0 {
+				st.cursor.Whole = p.polled
+			}
 			return result, p.save(ctx, st)
 		}
 	}
@@ -233,11 +242,11 @@ func (p *Poller) goOn(ctx context.Context, from time.Time, pages []notionapi.Pag
 	return from.Add(time.Minute), RequestSweep(ctx, p.Ledger, p.Entity.Sync, p.Entity.Name, p.Holder, p.Now(), why)
 }
 
-// advance moves the cursor to the newest minute among pages that are in Kafka; it never goes back.
-func (p *Poller) advance(c *cursor, pages []notionapi.Page) bool {
+// advance moves the cursor to the newest minute among pages that are in Kafka, and not past one that is held; it never goes back.
+func (p *Poller) advance(c *cursor, pages []notionapi.Page, held time.Time) bool {
 	moved := false
 	for _, page := range pages {
-		if page.Edited.After(c.Minute) {
+		if page.Edited.After(c.Minute) && (held.IsZero() || !page.Edited.After(held)) {
 			c.Minute, moved = page.Edited, true
 		}
 	}

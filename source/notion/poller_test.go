@@ -116,7 +116,7 @@ func TestARowOlderThanOurWriteIsNoNews(t *testing.T) {
 		t.Fatal(err)
 	}
 	hash := hashOf(now, w.schema)
-	if err := w.store.SetEmitted(t.Context(), "acme", "contact", map[string]string{page: hash}); err != nil {
+	if err := w.store.SetEmitted(t.Context(), "acme", "contact", map[string]ledger.Emission{page: {Hash: hash}}); err != nil {
 		t.Fatal(err)
 	}
 	w.wrote(page)

@@ -74,11 +74,15 @@ func (p *Poller) runSweep(ctx context.Context, st step) (Result, error) {
 		return Result{Led: true}, fmt.Errorf("sweep the pages of %s: %w", p.Entity.Name, err)
 	}
 	result := Result{Led: true, Seen: len(pages), Sweeping: !done}
-	found := p.sweep.found
-	if result.Emitted, err = p.emit(ctx, st, pages, change.ViaSweep, func(id string) { found[id] = true }); err != nil {
+	for _, page := range pages {
+		p.sweep.found[page.ID] = true
+	}
+	walked, err := p.emit(ctx, st, pages, change.ViaSweep)
+	if err != nil {
 		p.endSweep()
 		return result, err
 	}
+	result.Emitted = walked.emitted
 	if !done {
 		return result, nil
 	}

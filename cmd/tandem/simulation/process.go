@@ -133,11 +133,11 @@ func (s store) Add(ctx context.Context, now time.Time, reasons []ledger.Reason) 
 	return s.Store.Add(ctx, now, reasons)
 }
 
-func (s store) SetEmitted(ctx context.Context, sync, entity string, hashes map[string]string) error {
+func (s store) SetEmitted(ctx context.Context, sync, entity string, emitted map[string]ledger.Emission) error {
 	if err := s.p.alive(); err != nil {
 		return err
 	}
-	return s.Store.SetEmitted(ctx, sync, entity, hashes)
+	return s.Store.SetEmitted(ctx, sync, entity, emitted)
 }
 
 func (s store) SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error {

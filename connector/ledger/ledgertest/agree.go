@@ -119,9 +119,13 @@ func (p *pair) addBoth(t *rapid.T) {
 }
 
 func (p *pair) emitBoth(t *rapid.T) {
-	hashes := map[string]string{pick(t, "page", worldPages...): pick(t, "hash", "h1", "h2")}
+	e := ledger.Emission{Hash: pick(t, "hash", "h1", "h2")}
+	if rapid.Bool().Draw(t, "by get") {
+		e.GotAt = p.now
+	}
+	emitted := map[string]ledger.Emission{pick(t, "page", worldPages...): e}
 	entity := pick(t, "entity", worldEntities...)
-	p.same("emit", p.a.SetEmitted(p.ctx, "acme", entity, hashes), p.b.SetEmitted(p.ctx, "acme", entity, hashes))
+	p.same("emit", p.a.SetEmitted(p.ctx, "acme", entity, emitted), p.b.SetEmitted(p.ctx, "acme", entity, emitted))
 }
 
 func (p *pair) takeBoth(t *rapid.T) {

@@ -166,7 +166,7 @@ var commitStories = []story{
 		r.Seen = s.read(0, "Ann")
 		s.add(r)
 		half := s.page("p7")
-		s.ok(s.SetEmitted(ctx(s), "acme", "contact", map[string]string{"p7": "h"}))
+		s.ok(s.SetEmitted(ctx(s), "acme", "contact", map[string]ledger.Emission{"p7": {Hash: "h"}}))
 		c := s.done(it, ledger.Notion)
 		c.Page = ptr("p7")
 		s.is(s.Commit(ctx(s), c), ledger.ErrTaken)

@@ -12,7 +12,7 @@ import (
 var pollerStories = []story{
 	{"the poller remembers what it emitted, and pages without a link get a half one", func(s *stage) {
 		l := s.live("7", "p7")
-		s.ok(s.SetEmitted(ctx(s), "acme", "contact", map[string]string{"p7": "h7", "p8": "h8"}))
+		s.ok(s.SetEmitted(ctx(s), "acme", "contact", map[string]ledger.Emission{"p7": {Hash: "h7"}, "p8": {Hash: "h8"}}))
 		s.ok(s.SetEmitted(ctx(s), "acme", "contact", nil))
 		got, err := s.Emitted(ctx(s), "acme", "contact", []string{"p7", "p8", "p9"})
 		s.ok(err)
@@ -23,6 +23,35 @@ var pollerStories = []story{
 		s.ok(err)
 		s.equal("pages", pages, []string{"p8"})
 		s.equal("no work", len(s.tallies()), 0)
+	}},
+	{"the poller is told of a write under way, and of its own reads", func(s *stage) {
+		l := s.live("7", "p7")
+		told := func() ledger.Emitted {
+			got, err := s.Emitted(ctx(s), "acme", "contact", []string{"p7"})
+			s.ok(err)
+			return got["p7"]
+		}
+		s.equal("nothing under way", told().Writing, time.Time{})
+		s.add(row("7"))
+		it := s.one(ledger.Notion)
+		s.equal("a lease alone is no write", told().Writing, time.Time{})
+		c := s.step(it)
+		c.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, At: s.now}
+		s.commit(c)
+		s.equal("under way until the lease ends", told().Writing, s.now.Add(time.Minute))
+		c = s.step(it)
+		c.Release = true
+		s.commit(c)
+		s.equal("its outcome is unknown, and nobody is at it", told().Writing, time.Time{})
+
+		at := s.now.Add(1500 * time.Nanosecond)
+		s.ok(s.SetEmitted(ctx(s), "acme", "contact", map[string]ledger.Emission{"p7": {Hash: "h7", GotAt: at}}))
+		s.equal("its own read", []any{told().Hash, told().ReadAt}, []any{"h7", s.now.Add(time.Microsecond)})
+		s.ok(s.SetEmitted(ctx(s), "acme", "contact", map[string]ledger.Emission{"p7": {Hash: "h8"}}))
+		s.equal("a row of a query is none", []any{told().Hash, told().ReadAt}, []any{"h8", s.now.Add(time.Microsecond)})
+		links, err := s.ByID(ctx(s), []int64{l.ID})
+		s.ok(err)
+		s.equal("nor is it a sink's", links[l.ID].ReadAt, time.Time{})
 	}},
 	{"one leads, and an old leader's cursor is fenced", func(s *stage) {
 		lead := func(holder string) (ledger.Fence, bool) {

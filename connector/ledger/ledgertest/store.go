@@ -55,7 +55,7 @@ type Store interface {
 	// Emitted and SetEmitted are the poller's memory. Emitted answers for every page that was asked for; a page has one link in a sync,
 	// whatever its entity. SetEmitted makes half links for pages that have none.
 	Emitted(ctx context.Context, sync, entity string, pages []string) (map[string]ledger.Emitted, error)
-	SetEmitted(ctx context.Context, sync, entity string, hashes map[string]string) error
+	SetEmitted(ctx context.Context, sync, entity string, emitted map[string]ledger.Emission) error
 
 	// Lead takes or renews the lease of that name; ok is false while another holder has it. A holder's name is unique to one start of
 	// one process: two with one name would both lead.

@@ -74,8 +74,7 @@ func (s *Store) Emitted(_ context.Context, sync, _ string, pages []string) (map[
 	for _, page := range pages {
 		e := ledger.Emitted{Page: page}
 		if r := s.state.book.ByPage(sync, page); r != nil {
-			l := r.Link
-			e = ledger.Emitted{Page: page, Known: true, Entity: l.Entity, Hash: l.Emitted, Seq: l.Seq, WroteAt: l.WroteAt, ReadAt: l.ReadAt}
+			e = r.Emitted()
 		}
 		out[page] = e
 	}
@@ -83,11 +82,11 @@ func (s *Store) Emitted(_ context.Context, sync, _ string, pages []string) (map[
 }
 
 // SetEmitted stores what the poller emitted, and makes half links for pages that have none.
-func (s *Store) SetEmitted(_ context.Context, sync, entity string, hashes map[string]string) error {
+func (s *Store) SetEmitted(_ context.Context, sync, entity string, emitted map[string]ledger.Emission) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, page := range slices.Sorted(maps.Keys(hashes)) {
-		s.state.book.Emit(sync, entity, page, hashes[page])
+	for _, page := range slices.Sorted(maps.Keys(emitted)) {
+		s.state.book.Emit(sync, entity, page, emitted[page])
 	}
 	return nil
 }

@@ -89,9 +89,9 @@ func TestSameCallsSameAnswers(t *testing.T) {
 	t.Parallel()
 	tell := func() string {
 		s := memledger.New()
-		hashes := map[string]string{}
+		hashes := map[string]ledger.Emission{}
 		for i := range 50 {
-			hashes[fmt.Sprint("p", i)] = "h"
+			hashes[fmt.Sprint("p", i)] = ledger.Emission{Hash: "h"}
 		}
 		if err := s.SetEmitted(t.Context(), "acme", "contact", hashes); err != nil {
 			t.Fatal(err)

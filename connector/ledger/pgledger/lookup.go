@@ -78,7 +78,8 @@ func texts(ctx context.Context, s *Store, query string, sync, entity, after stri
 
 // Emitted tells the poller what it emitted last for each page, known or not.
 func (s *Store) Emitted(ctx context.Context, sync, _ string, pages []string) (map[string]ledger.Emitted, error) {
-	const find = `SELECT page, entity, emitted, seq, wrote_at, read_at FROM tandem.link WHERE sync = $1 AND page = ANY($2)`
+	const find = `SELECT page, entity, emitted, seq, wrote_at, greatest(read_at, got_at), CASE WHEN intent IS NOT NULL AND holder <> '' THEN lease_until END
+		FROM tandem.link WHERE sync = $1 AND page = ANY($2)`
 	out := make(map[string]ledger.Emitted, len(pages))
 	for _, page := range pages {
 		out[page] = ledger.Emitted{Page: page}
@@ -88,9 +89,9 @@ func (s *Store) Emitted(ctx context.Context, sync, _ string, pages []string) (ma
 		return nil, fmt.Errorf("read what was emitted: %w", err)
 	}
 	var e ledger.Emitted
-	var wroteAt, readAt *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&e.Page, &e.Entity, &e.Hash, &e.Seq, &wroteAt, &readAt}, func() error {
-		e.Known, e.WroteAt, e.ReadAt = true, timeOf(wroteAt), timeOf(readAt)
+	var wroteAt, readAt, writing *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&e.Page, &e.Entity, &e.Hash, &e.Seq, &wroteAt, &readAt, &writing}, func() error {
+		e.Known, e.WroteAt, e.ReadAt, e.Writing = true, timeOf(wroteAt), timeOf(readAt), timeOf(writing)
 		out[e.Page] = e
 		return nil
 	})
@@ -101,21 +102,21 @@ func (s *Store) Emitted(ctx context.Context, sync, _ string, pages []string) (ma
 }
 
 // SetEmitted stores what the poller emitted, and makes half links for pages that have none.
-func (s *Store) SetEmitted(ctx context.Context, sync, entity string, hashes map[string]string) error {
-	if len(hashes) == 0 {
+func (s *Store) SetEmitted(ctx context.Context, sync, entity string, emitted map[string]ledger.Emission) error {
+	if len(emitted) == 0 {
 		return nil
 	}
 	return s.change(ctx, "store what was emitted", func(tx pgx.Tx) error {
 		p := newPage(tx)
-		sorted := slices.Sorted(maps.Keys(hashes))
+		sorted := slices.Sorted(maps.Keys(emitted))
 		for _, page := range sorted {
 			p.pages.add(sync, entity, page)
 		}
-		if err := p.load(ctx, len(hashes)); err != nil {
+		if err := p.load(ctx, len(emitted)); err != nil {
 			return err
 		}
 		for _, page := range sorted {
-			p.book.Emit(sync, entity, page, hashes[page])
+			p.book.Emit(sync, entity, page, emitted[page])
 		}
 		return p.store(ctx, ledger.Commit{})
 	})

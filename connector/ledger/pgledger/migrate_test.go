@@ -33,7 +33,7 @@ func TestProcessesThatStartTogetherMigrateOnce(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, p, `SELECT count(*) FROM tandem.schema_version`); n != 1 {
+	if n := count(t, p, `SELECT count(*) FROM tandem.schema_version`); n != 2 {
 		t.Fatalf("%d versions", n)
 	}
 }

@@ -14,21 +14,22 @@ import (
 
 // linkColumns is what scanRow reads, before the base.
 const linkColumns = `l.id, l.sync, l.entity, coalesce(l.key, ''), coalesce(l.page, ''), l.external, l.state, l.seq, l.epoch,
-	l.seen, l.intent, l.wrote_at, l.read_at, l.emitted, l.holder, l.lease_until, l.work_version`
+	l.seen, l.intent, l.wrote_at, l.read_at, l.got_at, l.emitted, l.holder, l.lease_until, l.work_version`
 
 func scanRow(row pgx.CollectableRow) (*book.Row, error) {
 	var (
-		r                         book.Row
-		l                         = &r.Link
-		seen, intent, base        []byte
-		wroteAt, readAt, leasedTo *time.Time
+		r                      book.Row
+		l                      = &r.Link
+		seen, intent, base     []byte
+		wroteAt, readAt, gotAt *time.Time
+		leasedTo               *time.Time
 	)
 	err := row.Scan(&l.ID, &l.Sync, &l.Entity, &l.Key, &l.Page, &l.External, &l.State, &l.Seq, &l.Epoch,
-		&seen, &intent, &wroteAt, &readAt, &l.Emitted, &r.Holder, &leasedTo, &r.Version, &base)
+		&seen, &intent, &wroteAt, &readAt, &gotAt, &l.Emitted, &r.Holder, &leasedTo, &r.Version, &base)
 	if err != nil {
 		return nil, err
 	}
-	l.WroteAt, l.ReadAt, r.Until = timeOf(wroteAt), timeOf(readAt), timeOf(leasedTo)
+	l.WroteAt, l.ReadAt, l.GotAt, r.Until = timeOf(wroteAt), timeOf(readAt), timeOf(gotAt), timeOf(leasedTo)
 	if err := json.Unmarshal(base, &l.Base); err != nil {
 		return nil, fmt.Errorf("read the base of link %d: %w", l.ID, err)
 	}

@@ -142,15 +142,15 @@ func (d *diff) queueLinks(batch *pgx.Batch) {
 	}
 	if len(d.changed.id) > 0 {
 		batch.Queue(`UPDATE tandem.link l SET key = n.key, page = n.page, external = n.external, state = n.state, seq = n.seq,
-			seen = n.seen::json, intent = n.intent::json, wrote_at = n.wrote_at, read_at = n.read_at, emitted = n.emitted,
-			holder = n.holder, lease_until = n.lease_until, work_version = n.work_version
+			seen = n.seen::json, intent = n.intent::json, wrote_at = n.wrote_at, read_at = n.read_at, got_at = n.got_at,
+			emitted = n.emitted, holder = n.holder, lease_until = n.lease_until, work_version = n.work_version
 			FROM `+linkUnnest+` WHERE l.id = n.id`, d.changed.args()...)
 	}
 	if len(d.made.id) > 0 {
 		batch.Queue(`INSERT INTO tandem.link (id, sync, entity, key, page, external, state, seq, seen, intent, wrote_at, read_at,
-			emitted, holder, lease_until, work_version)
+			got_at, emitted, holder, lease_until, work_version)
 			SELECT n.id, n.sync, n.entity, n.key, n.page, n.external, n.state, n.seq, n.seen::json, n.intent::json, n.wrote_at,
-			n.read_at, n.emitted, n.holder, n.lease_until, n.work_version FROM `+linkUnnest, d.made.args()...)
+			n.read_at, n.got_at, n.emitted, n.holder, n.lease_until, n.work_version FROM `+linkUnnest, d.made.args()...)
 	}
 }
 
@@ -255,14 +255,15 @@ type linkArrays struct {
 	seq             []int64
 	seen, intent    []*string
 	wroteAt, readAt []*time.Time
+	gotAt           []*time.Time
 	emitted, holder []string
 	leaseUntil      []*time.Time
 	version         []int64
 }
 
 const linkUnnest = `unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::text[],
-	$10::text[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], $15::timestamptz[], $16::bigint[])
-	AS n (id, sync, entity, key, page, external, state, seq, seen, intent, wrote_at, read_at, emitted, holder, lease_until, work_version)`
+	$10::text[], $11::timestamptz[], $12::timestamptz[], $13::timestamptz[], $14::text[], $15::text[], $16::timestamptz[], $17::bigint[])
+	AS n (id, sync, entity, key, page, external, state, seq, seen, intent, wrote_at, read_at, got_at, emitted, holder, lease_until, work_version)`
 
 func (a *linkArrays) add(r *book.Row) error {
 	l := r.Link
@@ -279,6 +280,7 @@ func (a *linkArrays) add(r *book.Row) error {
 	a.external, a.state, a.seq = append(a.external, l.External), append(a.state, string(l.State)), append(a.seq, l.Seq)
 	a.seen, a.intent = append(a.seen, seen), append(a.intent, intent)
 	a.wroteAt, a.readAt = append(a.wroteAt, orNull(l.WroteAt)), append(a.readAt, orNull(l.ReadAt))
+	a.gotAt = append(a.gotAt, orNull(l.GotAt))
 	a.emitted, a.holder = append(a.emitted, l.Emitted), append(a.holder, r.Holder)
 	a.leaseUntil, a.version = append(a.leaseUntil, orNull(r.Until)), append(a.version, r.Version)
 	return nil
@@ -286,7 +288,7 @@ func (a *linkArrays) add(r *book.Row) error {
 
 func (a *linkArrays) args() []any {
 	return []any{
-		a.id, a.sync, a.entity, a.key, a.page, a.external, a.state, a.seq, a.seen, a.intent, a.wroteAt, a.readAt, a.emitted, a.holder,
+		a.id, a.sync, a.entity, a.key, a.page, a.external, a.state, a.seq, a.seen, a.intent, a.wroteAt, a.readAt, a.gotAt, a.emitted, a.holder,
 		a.leaseUntil, a.version,
 	}
 }

@@ -269,6 +269,9 @@ func adopt(l *ledger.Link, o ledger.Link) {
 	if o.ReadAt.After(l.ReadAt) {
 		l.ReadAt = o.ReadAt
 	}
+	if o.GotAt.After(l.GotAt) {
+		l.GotAt = o.GotAt
+	}
 	if o.WroteAt.After(l.WroteAt) {
 		l.WroteAt = o.WroteAt
 	}

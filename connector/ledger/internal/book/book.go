@@ -151,13 +151,16 @@ func (b *Book) Lease(id int64, holder string, until time.Time) *Row {
 	return r
 }
 
-// Emit sets the content hash of a page and makes its half link if no link has the page.
-func (b *Book) Emit(sync, entity, page, hash string) {
+// Emit stores what was published of a page and makes its half link if no link has the page.
+func (b *Book) Emit(sync, entity, page string, e ledger.Emission) {
 	r := b.ByPage(sync, page)
 	if r == nil {
 		r = b.make(sync, entity, "", page)
 	}
 	r = r.clone()
-	r.Link.Emitted = hash
+	r.Link.Emitted = e.Hash
+	if at := Cut(e.GotAt); at.After(r.Link.GotAt) {
+		r.Link.GotAt = at
+	}
 	b.put(r)
 }

@@ -45,6 +45,19 @@ func (r *Row) Item(side ledger.Side) ledger.Item {
 	return it
 }
 
+// Emitted is the row as the poller must know it.
+func (r *Row) Emitted() ledger.Emitted {
+	l := r.Link
+	e := ledger.Emitted{Page: l.Page, Known: true, Entity: l.Entity, Hash: l.Emitted, Seq: l.Seq, WroteAt: l.WroteAt, ReadAt: l.ReadAt}
+	if l.GotAt.After(e.ReadAt) {
+		e.ReadAt = l.GotAt
+	}
+	if l.Intent != nil && r.Holder != "" {
+		e.Writing = r.Until
+	}
+	return e
+}
+
 func (r *Row) clone() *Row {
 	c := *r
 	c.Works = slices.Clone(r.Works)
