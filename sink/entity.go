@@ -267,7 +267,7 @@ func (t *translation) mapped(ctx context.Context, view *ledger.View, toNotion bo
 	if use == nil || !view.There || !toNotion {
 		return nil
 	}
-	image, err := t.functions.Mapper(ctx, *use, toNotion, view.Image)
+	image, err := t.callMapper(ctx, *use, toNotion, view.Image)
 	if err != nil {
 		return fmt.Errorf("call mapper %s: %w", use.Name, err)
 	}
@@ -287,11 +287,18 @@ func (t *translation) mapped(ctx context.Context, view *ledger.View, toNotion bo
 	return nil
 }
 
+func (t *translation) callMapper(ctx context.Context, use mapping.FunctionUse, toNotion bool, image change.Image) (change.Image, error) {
+	if t.functions == nil {
+		return nil, fmt.Errorf("mapper %s is not loaded", use.Name)
+	}
+	return t.functions.Mapper(ctx, use, toNotion, image)
+}
+
 // toRow gives the row's own values for field values. A relation whose target has no row yet is left out and named.
 func (t *translation) toRow(ctx context.Context, values change.Image) (raw change.Image, waits map[string]string, err error) {
 	raw, waits = change.Image{}, map[string]string{}
 	if use := t.entity.Mapping.Document.Mapper; use != nil {
-		if values, err = t.functions.Mapper(ctx, *use, false, values); err != nil {
+		if values, err = t.callMapper(ctx, *use, false, values); err != nil {
 			return nil, nil, fmt.Errorf("call mapper %s: %w", use.Name, err)
 		}
 	}
@@ -300,16 +307,11 @@ func (t *translation) toRow(ctx context.Context, values change.Image) (raw chang
 		if !ok {
 			continue
 		}
-		if f.Relation != "" {
-			ends, missing, err := t.endsOf(ctx, v, ledger.CRM)
-			if err != nil {
-				return nil, nil, err
-			}
-			if missing != "" {
-				waits[f.Name] = missing
-				continue
-			}
-			v = ends
+		if v, err = t.ends(ctx, f, v, ledger.CRM, waits); err != nil {
+			return nil, nil, err
+		}
+		if waits[f.Name] != "" {
+			continue
 		}
 		out, err := f.ToRow(v)
 		if err != nil {
@@ -330,6 +332,18 @@ func (t *translation) toRow(ctx context.Context, values change.Image) (raw chang
 	return raw, waits, nil
 }
 
+// ends turns a relation's links into what stands at their other ends on a side, or says in waits what it waits for. Other values stay.
+func (t *translation) ends(ctx context.Context, f mapping.Field, v change.Value, side ledger.Side, waits map[string]string) (change.Value, error) {
+	if f.Relation == "" {
+		return v, nil
+	}
+	ends, missing, err := t.endsOf(ctx, v, side)
+	if missing != "" {
+		waits[f.Name] = missing
+	}
+	return ends, err
+}
+
 // toPage gives what the page takes for field values: relations as sets of page ids.
 func (t *translation) toPage(ctx context.Context, values change.Image) (out change.Image, waits map[string]string, err error) {
 	out, waits = change.Image{}, map[string]string{}
@@ -338,18 +352,12 @@ func (t *translation) toPage(ctx context.Context, values change.Image) (out chan
 		if !ok {
 			continue
 		}
-		if f.Relation != "" {
-			ends, missing, err := t.endsOf(ctx, v, ledger.Notion)
-			if err != nil {
-				return nil, nil, err
-			}
-			if missing != "" {
-				waits[f.Name] = missing
-				continue
-			}
-			v = ends
+		if v, err = t.ends(ctx, f, v, ledger.Notion, waits); err != nil {
+			return nil, nil, err
 		}
-		out[f.Name] = v
+		if waits[f.Name] == "" {
+			out[f.Name] = v
+		}
 	}
 	return out, waits, nil
 }
@@ -366,15 +374,4 @@ func (e *DataError) Error() string {
 		return e.Reason
 	}
 	return e.Field + ": " + e.Reason
-}
-
-// fieldsNamed gives the custom fields for samples of their values.
-func (e *Entity) fieldsNamed(samples map[string]change.Value) []mapping.Field {
-	var fields []mapping.Field
-	for _, name := range change.Sorted(samples) {
-		if f, ok := e.Mapping.FieldFor(name, samples[name]); ok {
-			fields = append(fields, f)
-		}
-	}
-	return fields
 }

@@ -203,7 +203,7 @@ func (w *Worker) extend(ctx context.Context, entity *Entity, schema ledger.Schem
 	if len(missing) == 0 {
 		return schema, nil
 	}
-	extended, err := entity.Pages.Extend(ctx, schema, entity.fieldsNamed(missing))
+	extended, err := entity.Pages.Extend(ctx, schema, entity.Mapping.CustomFields(missing))
 	if err != nil {
 		return schema, fmt.Errorf("add properties for custom fields of %s: %w", entity.Mapping.Name, err)
 	}

@@ -103,11 +103,18 @@ func boundedInstant(v change.Value) (change.Value, error) {
 	return change.TimestampTZValue(floorDiv(v.Int(), microsPerMinute) * microsPerMinute), nil
 }
 
-// wallClock is the instant at which a clock in the zone shows this time. In the hour that a clock shows twice it is the first;
-// one that a clock skips is read with the offset from before.
+// wallClock is the instant at which a clock in the zone shows this time, as PostgreSQL's AT TIME ZONE finds it: in the hour that a clock
+// shows twice it is the second time, and a time that a clock skips is read with the offset from before. time.Date does either, by continent.
 func wallClock(micros int64, zone *time.Location) change.Value {
-	w := time.UnixMicro(micros).UTC()
-	return change.InstantValue(time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), w.Nanosecond(), zone))
+	const around = 24 * time.Hour // farther from the clock's change than any offset
+	utc := time.UnixMicro(micros).UTC()
+	_, before := utc.Add(-around).In(zone).Zone()
+	_, after := utc.Add(around).In(zone).Zone()
+	first, second := utc.Add(-time.Duration(before)*time.Second), utc.Add(-time.Duration(after)*time.Second)
+	if _, offset := second.In(zone).Zone(); offset == after {
+		return change.InstantValue(second)
+	}
+	return change.InstantValue(first)
 }
 
 // WallClock is the instant at which a clock in the zone shows a Timestamp; other values stay as they are.

@@ -100,18 +100,27 @@ func (n CustomName) fewValues() bool {
 	})
 }
 
-// customProperty names the property so that it does not collide with a mapped one.
+// customMark tells a custom field's property from one that has the name already.
+const customMark = " (custom)"
+
+// customProperty names the property so that it does not collide with a mapped one, and no two keys get the same: a key that looks like a marked
+// name is marked once more.
 func (e *Entity) customProperty(key string, said CustomRule) string {
-	name := said.Property
-	if name == "" {
-		name = key
+	if said.Property != "" {
+		return said.Property
 	}
-	taken := e.Document.property(name) != "" ||
+	for bare, marked := key, true; marked; bare, marked = strings.CutSuffix(bare, customMark) {
+		if e.takenProperty(bare) {
+			return key + customMark
+		}
+	}
+	return key
+}
+
+// takenProperty reports that a mapped field, the external id or another entity's relation has a property of this name, whatever its case.
+func (e *Entity) takenProperty(name string) bool {
+	return e.Document.property(name) != "" ||
 		slices.ContainsFunc(e.reverses, func(r Reverse) bool { return fold(r.Property) == fold(name) })
-	if taken {
-		return name + " (custom)"
-	}
-	return name
 }
 
 // CustomNameOf is the field name of a custom field's key, false where the mapping leaves it out.

@@ -173,7 +173,15 @@ func (d *Document) validateCustom(ds *Diagnostics) {
 			ds.errorf("custom.rows.key", "", "key and new_key go together")
 		}
 	}
+	properties := map[string]string{}
 	for _, name := range sortedKeys(c.Names) {
+		if property := c.Names[name].Property; property != "" {
+			at := join(join("custom.names", name), "property")
+			once(ds, properties, fold(property), at, "two custom fields have the property %q", property)
+			if owner := d.property(property); owner != "" {
+				ds.errorf(at, "", "the property %q is taken: %s", property, owner)
+			}
+		}
 		if !c.included(name) {
 			ds.warnf(join("custom.names", name), "", "include and exclude leave this name out")
 		}

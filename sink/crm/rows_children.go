@@ -59,7 +59,7 @@ func (w *writer) joinTargets(ctx context.Context, key string, f mapping.Field, v
 		if err != nil {
 			return refuse(f.Name, nil, "%v", err)
 		}
-		if err := w.insertChild(ctx, j.Table, slices.Concat(pairs(j.Source, source), pairs(j.Target, texts)), nil); err != nil {
+		if _, err := w.insertChild(ctx, j.Table, slices.Concat(pairs(j.Source, source), pairs(j.Target, texts)), nil); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (w *writer) joinLabels(ctx context.Context, key string, f mapping.Field, v 
 		if err != nil {
 			return err
 		}
-		if err := w.insertChild(ctx, l.Join.Table, slices.Concat(pairs(l.Join.Source, source), pairs(l.Join.Target, []string{id})), nil); err != nil {
+		if _, err := w.insertChild(ctx, l.Join.Table, slices.Concat(pairs(l.Join.Source, source), pairs(l.Join.Target, []string{id})), nil); err != nil {
 			return err
 		}
 	}
@@ -139,30 +139,30 @@ func (s *statement) conditions(where []columnValue) (string, error) {
 	return strings.Join(conds, " AND "), nil
 }
 
-// insertChild adds a row; one that is there already is as good. exprs are columns with expressions of their own.
-func (w *writer) insertChild(ctx context.Context, table string, values []columnValue, extra func(*statement) error) error {
+// insertChild adds a row, and reports whether it did: one may be there already. extra puts columns with expressions of their own.
+func (w *writer) insertChild(ctx context.Context, table string, values []columnValue, extra func(*statement) error) (made bool, err error) {
 	s, err := w.plan.on(table)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, cv := range values {
 		c, err := w.plan.catalog.Find(s.table, cv.column)
 		if err != nil {
-			return err
+			return false, err
 		}
 		s.set(cv.column, s.cast(cv.text, c))
 	}
 	if extra != nil {
 		if err := extra(s); err != nil {
-			return err
+			return false, err
 		}
 	}
 	sql, args, err := s.insert(nil)
 	if err != nil {
-		return err
+		return false, err
 	}
-	_, err = w.tx.Exec(ctx, sql, args...)
-	return err
+	tag, err := w.tx.Exec(ctx, sql, args...)
+	return tag.RowsAffected() > 0, err
 }
 
 func (w *writer) deleteLabelled(ctx context.Context, l *mapping.Lookup, source []string, label string) error {

@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,15 +110,10 @@ func (s *statement) selectColumn(c mapping.ColumnInfo, key string) (string, []an
 // attribute writes one custom field into its entity-attribute-value row.
 func (w *writer) attribute(ctx context.Context, key, name string, v change.Value) error {
 	rules := w.plan.entity.Document.Custom.Rows
-	source, err := mapping.SplitKey(key, len(rules.Entity))
+	s, where, err := w.attributeRow(key, name)
 	if err != nil {
 		return err
 	}
-	s, err := w.plan.on(rules.Table)
-	if err != nil {
-		return err
-	}
-	where := append(pairs(rules.Entity, source), columnValue{rules.Name, &name})
 	conds, err := s.conditions(where)
 	if err != nil {
 		return err
@@ -153,6 +149,47 @@ func (w *writer) attribute(ctx context.Context, key, name string, v change.Value
 	return err
 }
 
+// errMoved is met when another session made the row of a custom field since we looked: the transaction begins again, and sees it.
+var errMoved = errors.New("another session made the custom field's row meanwhile")
+
+// lockAttributes locks the rows of the custom fields that will be written, before they are read again: a session that holds one and does not
+// touch the root row would else change it between our look and our write.
+func (w *writer) lockAttributes(ctx context.Context, key string, set change.Image) error {
+	custom := w.plan.entity.Document.Custom
+	if custom == nil || custom.Rows == nil {
+		return nil
+	}
+	for _, field := range set.Fields() {
+		name, ok := strings.CutPrefix(field, mapping.CustomPrefix)
+		if !ok {
+			continue
+		}
+		s, where, err := w.attributeRow(key, name)
+		if err != nil {
+			return err
+		}
+		conds, err := s.conditions(where)
+		if err != nil {
+			return err
+		}
+		if _, err := w.tx.Exec(ctx, "SELECT true FROM "+s.sql+" WHERE "+conds+" FOR UPDATE", s.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributeRow begins a statement on the row of one custom field, with the columns that tell it from others.
+func (w *writer) attributeRow(key, name string) (*statement, []columnValue, error) {
+	rules := w.plan.entity.Document.Custom.Rows
+	source, err := mapping.SplitKey(key, len(rules.Entity))
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := w.plan.on(rules.Table)
+	return s, append(pairs(rules.Entity, source), columnValue{rules.Name, &name}), err
+}
+
 func (w *writer) oldAttribute(ctx context.Context, s *statement, conds string, value mapping.ColumnInfo) (change.Value, bool, error) {
 	sql := fmt.Sprintf("SELECT pg_catalog.to_json(%s)::pg_catalog.text FROM %s WHERE %s FOR UPDATE", mapping.Quote(value.Name), s.sql, conds)
 	rows, err := w.tx.Query(ctx, sql, s.args...)
@@ -185,7 +222,7 @@ func encodeAttribute(c mapping.ColumnInfo, v, old change.Value, p *plan) (*strin
 
 // insertAttribute adds the row. Its type is the one that other rows of this name have; where there are none, our own word for it.
 func (w *writer) insertAttribute(ctx context.Context, rules *mapping.Attributes, values []columnValue, v change.Value) error {
-	return w.insertChild(ctx, rules.Table, values, func(s *statement) error {
+	made, err := w.insertChild(ctx, rules.Table, values, func(s *statement) error {
 		if rules.Key != "" {
 			c, err := w.plan.catalog.Find(s.table, rules.Key)
 			if err != nil {
@@ -211,6 +248,10 @@ func (w *writer) insertAttribute(ctx context.Context, rules *mapping.Attributes,
 			mapping.Quote(rules.Type), s.sql, mapping.Quote(rules.Name), s.exprs[rules.Name], s.cast(&word, c)))
 		return nil
 	})
+	if err == nil && !made {
+		return errMoved
+	}
+	return err
 }
 
 func attributeWord(v change.Value) string {

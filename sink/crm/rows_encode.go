@@ -73,6 +73,9 @@ func checkWhole(c mapping.ColumnInfo, v change.Value) error {
 	}
 	bits := map[string]int{"int2": 16, "int4": 32, "int8": 64}[c.Builtin()]
 	if _, err := strconv.ParseInt(text, 10, bits); errors.Is(err, strconv.ErrRange) {
+		if len(text) > 40 {
+			text = text[:40] + "…"
+		}
 		return fmt.Errorf("%s is beyond what the CRM's column holds (%s)", text, c.Shown)
 	}
 	return nil

@@ -92,7 +92,7 @@ func staleCatalog(err error) bool {
 // conflicts reports an error that ends when the transaction is run again (PostgreSQL manual, 13.5).
 func conflicts(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+	return errors.Is(err, errMoved) || errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
 // outdated reports a data error that is our own finding and no answer of the database: the catalog may have changed since it was read.

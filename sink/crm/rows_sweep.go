@@ -117,7 +117,7 @@ func (p *plan) customNames(ctx context.Context, tx pgx.Tx) ([]mapping.CustomName
 	sql := fmt.Sprintf(`SELECT name, type, value, n, rows, different FROM (
   SELECT name, type, value, n, sum(n) OVER w AS rows, count(*) OVER w AS different,
     row_number() OVER (PARTITION BY name ORDER BY n DESC, value) AS place
-  FROM (SELECT name, type, value, count(*) AS n FROM (%s) AS pairs (name, type, value) WHERE value IS NOT NULL GROUP BY 1, 2, 3) AS counted
+  FROM (SELECT name, type, value, count(*) AS n FROM (%s) AS pairs (name, type, value) WHERE name IS NOT NULL AND value IS NOT NULL GROUP BY 1, 2, 3) AS counted
   WINDOW w AS (PARTITION BY name)) AS ranked
 WHERE place <= %d ORDER BY name, place LIMIT %d`, pairs, customSamplesMax, customNamesMax*customSamplesMax)
 	rows, err := tx.Query(ctx, sql)

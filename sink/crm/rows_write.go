@@ -106,7 +106,7 @@ func (w *writer) do(ctx context.Context, req sink.RowWrite) (sink.RowResult, err
 		}
 		return w.result(ctx, key, req.Op)
 	}
-	found, err := w.lock(ctx, key, req.Op)
+	found, err := w.lock(ctx, req)
 	if err != nil {
 		return sink.RowResult{}, err
 	}
@@ -124,11 +124,11 @@ func (w *writer) do(ctx context.Context, req sink.RowWrite) (sink.RowResult, err
 	return w.result(ctx, key, req.Op)
 }
 
-// lock takes the root row and reads its image again, in a statement of its own: it sees what committed while we waited. Children are not
-// locked: a change of theirs that comes in between raises its own event.
-func (w *writer) lock(ctx context.Context, key string, op sink.RowOp) (bool, error) {
+// lock takes the root row and reads its image again, in a statement of its own: it sees what committed while we waited. Rows of custom
+// fields that are to be written are locked too; other children are not: a change of theirs that comes in between raises its own event.
+func (w *writer) lock(ctx context.Context, req sink.RowWrite) (bool, error) {
 	strength := "NO KEY UPDATE"
-	if op == sink.RowDelete && w.plan.entity.Document.CRM.SoftDelete == "" {
+	if req.Op == sink.RowDelete && w.plan.entity.Document.CRM.SoftDelete == "" {
 		strength = "UPDATE" // a delete needs it in the end; taking it at once cannot deadlock with itself
 	}
 	match, err := w.plan.entity.KeyMatch(w.plan.catalog)
@@ -136,14 +136,17 @@ func (w *writer) lock(ctx context.Context, key string, op sink.RowOp) (bool, err
 		return false, err
 	}
 	sql := "SELECT true FROM " + w.plan.root + " WHERE " + match + " FOR " + strength
-	rows, err := w.tx.Query(ctx, sql, w.plan.entity.KeyParams(w.plan.catalog, []string{key})...)
+	rows, err := w.tx.Query(ctx, sql, w.plan.entity.KeyParams(w.plan.catalog, []string{req.Key})...)
 	if err != nil {
 		return false, err
 	}
 	if rows.Close(); rows.Err() != nil {
 		return false, rows.Err()
 	}
-	row, found, err := w.plan.one(ctx, w.tx, key)
+	if err := w.lockAttributes(ctx, req.Key, req.Set); err != nil {
+		return false, err
+	}
+	row, found, err := w.plan.one(ctx, w.tx, req.Key)
 	w.now = row
 	return found, err
 }

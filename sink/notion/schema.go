@@ -260,21 +260,67 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 		spec := s.spec(f)
 		delete(known.Parked, f.Name)
 		parked := func(reason string) { known.Parked[f.Name] = reason }
-		bind := func(id string) { known.Properties[f.Name], known.Types[f.Name] = id, string(f.Type) }
-		if !s.match(e, spec, known.Properties[f.Name], bind, parked) {
+		bind := func(id string) {
+			if owner := ownerOf(known, id); owner != "" && owner != f.Name {
+				parked(fmt.Sprintf("its property %q belongs to the field %s already", f.Property, owner))
+				return
+			}
+			known.Properties[f.Name], known.Types[f.Name] = id, string(f.Type)
+		}
+		switch {
+		case s.match(e, spec, known.Properties[f.Name], bind, parked):
+		case slices.ContainsFunc(add, func(other notionapi.PropertySpec) bool { return other.Name == spec.Name }):
+			parked(fmt.Sprintf("another field has the property %q already", spec.Name))
+		default:
 			add = append(add, spec)
 		}
 	}
 	if len(add) > 0 {
-		live, err := s.Client.UpdateDataSource(ctx, known.DataSource, notionapi.SchemaChange{Add: add})
-		if err != nil {
-			return classify(err)
+		if err := s.add(ctx, e, &known, add, fields); err != nil {
+			return err
 		}
-		s.live[e.Name] = live
-		s.Log.InfoContext(ctx, "properties added", "entity", e.Name, "count", len(add))
 		s.bindAdded(&known, e, fields)
 	}
 	return s.save(ctx, e, known)
+}
+
+// ownerOf names the field that has a property, "" if none has.
+func ownerOf(known ledger.Schema, id string) string {
+	for field, have := range known.Properties {
+		if have == id {
+			return field
+		}
+	}
+	return ""
+}
+
+// add adds properties, all at once. If Notion refuses them they are added one by one, so that a custom field with a name that cannot be a
+// property's hurts only itself. What the mapping names must be had: there the refusal is an error.
+func (s *Schema) add(ctx context.Context, e *mapping.Entity, known *ledger.Schema, add []notionapi.PropertySpec, fields []mapping.Field) error {
+	live, err := s.Client.UpdateDataSource(ctx, known.DataSource, notionapi.SchemaChange{Add: add})
+	if err == nil {
+		s.live[e.Name] = live
+		s.Log.InfoContext(ctx, "properties added", "entity", e.Name, "count", len(add))
+		return nil
+	}
+	if !notionapi.IsValidation(err) {
+		return classify(err)
+	}
+	for _, spec := range add {
+		live, err := s.Client.UpdateDataSource(ctx, known.DataSource, notionapi.SchemaChange{Add: []notionapi.PropertySpec{spec}})
+		if err == nil {
+			s.live[e.Name] = live
+			continue
+		}
+		i := slices.IndexFunc(fields, func(f mapping.Field) bool { return f.Custom && f.Property == spec.Name })
+		if i < 0 || !notionapi.IsValidation(err) {
+			return classify(err)
+		}
+		refused := classify(err)
+		known.Parked[fields[i].Name] = "Notion refuses its property: " + refused.Error()
+		s.Log.WarnContext(ctx, "a custom field gets no property", "entity", e.Name, "field", fields[i].Name, "reason", refused.Error())
+	}
+	return nil
 }
 
 // external finds the property that ties pages to rows, or says that it has to be added: it comes back when somebody deletes it. Nothing can be
