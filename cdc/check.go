@@ -130,12 +130,16 @@ func (t *table) problems(problems *config.Problems) {
 	if t.hidden {
 		problems.Errorf(path, "row security hides rows of it from the connector's role: run ALTER ROLE … BYPASSRLS, or add a policy that shows all")
 	}
+	for _, partition := range t.blind {
+		problems.Errorf(path, "its partition %s has nothing that identifies old rows, and PostgreSQL would refuse updates and deletes once it is published "+
+			"(partitions do not inherit the setting): run ALTER TABLE %s REPLICA IDENTITY FULL, or add a primary key to the table", partition, partition)
+	}
 	switch {
-	case t.identity == identityNothing, t.identity == identityDefault && len(t.indexed) == 0:
+	case t.identity != identityFull && len(t.indexed) == 0:
 		problems.Errorf(path, "it has no primary key that identifies old rows, and PostgreSQL would refuse updates and deletes once it is published: "+
 			"add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL", t.quoted())
-	case t.identity == identityIndex && slices.ContainsFunc(t.key, func(k string) bool { return !slices.Contains(t.indexed, k) }):
-		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only; ALTER TABLE %s REPLICA IDENTITY DEFAULT mends that", t.quoted())
+	case t.identity == identityIndex && slices.ContainsFunc(t.primary, func(k string) bool { return !slices.Contains(t.indexed, k) }):
+		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only, so its records have those as their key; ALTER TABLE %s REPLICA IDENTITY DEFAULT mends that", t.quoted())
 	case len(t.key) == 0:
 		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
 	}
@@ -242,10 +246,12 @@ func createPublication(name string, tables []tableName) string {
 	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)", name, quotedList(tables))
 }
 
+// quotedList says ONLY: without it, tables that inherit from these are published too, unasked for, and where they have no key of
+// their own (keys are not inherited) PostgreSQL refuses their updates from then on. Partitions belong to their table all the same.
 func quotedList(tables []tableName) string {
 	names := make([]string, len(tables))
 	for i, t := range tables {
-		names[i] = t.quoted()
+		names[i] = "ONLY " + t.quoted()
 	}
 	return strings.Join(names, ", ")
 }

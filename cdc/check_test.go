@@ -77,7 +77,7 @@ func TestCheckOfSlotAndPublication(t *testing.T) {
 		"it publishes only part of inserts, updates and deletes",
 		"publish_via_partition_root = true",
 		"warning: publication tandem: it holds the ledger's schema tandem",
-		`run ALTER PUBLICATION tandem ADD TABLE "public"."contact"`,
+		`run ALTER PUBLICATION tandem ADD TABLE ONLY "public"."contact"`,
 		"warning: table public.indexed: its replica identity is an index without the primary key",
 	)
 }

@@ -17,15 +17,15 @@ import (
 //
 // Not safe for concurrent use.
 type decoder struct {
-	source   change.Source          // what all events have in common: version, name, database
-	types    *postgres.Types        // replaced when a type is unknown
-	lenient  bool                   // types that are not known are text
-	keys     map[tableName][]string // primary keys in key order, from the catalog
-	includes func(tableName) bool   // tables that are wanted
-	tables   map[uint32]*relation   // as the stream described them
-	tx       transaction            // the open one
-	ended    transaction            // the one that was committed last
-	last     change.LSN             // commit of the transaction before
+	source   change.Source         // what all events have in common: version, name, database
+	types    *postgres.Types       // replaced when a type is unknown
+	lenient  bool                  // types that are not known are text
+	keys     map[uint32][][]string // record keys in key order as the catalog named them, newest first, by table
+	includes func(tableName) bool  // tables that are wanted
+	tables   map[uint32]*relation  // as the stream described them
+	tx       transaction           // the open one
+	ended    transaction           // the one that was committed last
+	last     change.LSN            // commit of the transaction before
 }
 
 type tableName struct{ schema, name string }
@@ -112,11 +112,14 @@ func parse(data []byte) (m pglogrepl.Message, err error) {
 
 func (d *decoder) describe(m *pglogrepl.RelationMessage) error {
 	name := tableName{m.Namespace, m.RelationName}
-	r, err := newRelation(m, d.types, d.keys[name], !d.lenient)
+	r, err := newRelation(m, d.types, d.keys[m.RelationID], !d.lenient)
 	if err != nil {
 		return fmt.Errorf("describe table %s: %w", name, err)
 	}
 	r.included = d.includes(name)
+	if before := d.tables[m.RelationID]; before != nil && len(r.key) == 0 {
+		r.inherit(before)
+	}
 	if d.tables == nil {
 		d.tables = map[uint32]*relation{}
 	}

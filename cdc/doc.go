@@ -35,5 +35,6 @@
 //
 // Rows are not read again for the sake of a large value that an update left alone: without REPLICA IDENTITY FULL it is the
 // placeholder. A table that is made after the start is captured after the next start. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
+// A captured table that is dropped and made anew is published again within six status intervals; what was written to it before that is not seen.
 // Schema changes have no records of their own. The key's column order is today's, its columns are the time's.
 package cdc

@@ -86,7 +86,7 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if len(ev.Key) > 0 {
 		r.Key = e.config.Format.AppendKey(make([]byte, 0, 32), ev.Key)
 	} else if ev.Op == change.Message {
-		r.Key = fmt.Appendf(nil, `{"prefix":%q}`, ev.Message.Prefix)
+		r.Key = e.config.Format.AppendKey(nil, change.Row{{Name: "prefix", Value: change.TextValue(ev.Message.Prefix)}})
 	}
 	if own := e.config.Format.Headers(ev); own != nil {
 		r.Headers = append(slices.Clip(slices.Clone(e.headers)), own...)

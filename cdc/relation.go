@@ -38,9 +38,9 @@ type UnknownTypeError struct{ OID uint32 }
 
 func (e *UnknownTypeError) Error() string { return fmt.Sprintf("type %d is not known yet", e.OID) }
 
-// newRelation resolves types and finds the key. primary is the catalog's key order; nil if there is none. A type that is not
+// newRelation resolves types and finds the key. said are the keys that the catalog named, newest first. A type that is not
 // known is an error if strict, else text: it has been dropped since.
-func newRelation(m *pglogrepl.RelationMessage, types *postgres.Types, primary []string, strict bool) (*relation, error) {
+func newRelation(m *pglogrepl.RelationMessage, types *postgres.Types, said [][]string, strict bool) (*relation, error) {
 	r := &relation{schema: m.Namespace, name: m.RelationName, identity: identity(m.ReplicaIdentity)}
 	if r.schema == "" {
 		r.schema = "pg_catalog" // pgoutput's short form, protocol-logicalrep-message-formats
@@ -55,20 +55,42 @@ func newRelation(m *pglogrepl.RelationMessage, types *postgres.Types, primary []
 			flagged = append(flagged, c.Name)
 		}
 	}
-	r.key = r.positions(keyOrder(r.identity, flagged, primary))
+	r.key = r.chooseKey(flagged, said)
 	return r, nil
 }
 
-// keyOrder chooses the key's columns. Those that the stream flags are the key at the time of the change, but in table order,
-// and under FULL they are all columns: there, and for the order, the catalog knows better.
-func keyOrder(id identity, flagged, primary []string) []string {
-	if id == identityFull {
-		return primary
+// chooseKey finds the key's columns. Those that the stream flags are the key at the time of the change, but in table order; under FULL
+// they are all columns, under NOTHING none: there, and for the order, the catalog knows better. What it said comes newest first: it
+// may be ahead of the stream.
+func (r *relation) chooseKey(flagged []string, said [][]string) []int {
+	unflagged := r.identity == identityFull || len(flagged) == 0
+	for _, key := range said {
+		if unflagged || sameColumns(key, flagged) {
+			if at := r.positions(key); at != nil {
+				return at
+			}
+		}
 	}
-	if len(flagged) == len(primary) && !slices.ContainsFunc(flagged, func(name string) bool { return !slices.Contains(primary, name) }) {
-		return primary
+	if unflagged {
+		return nil
 	}
-	return flagged
+	return r.positions(flagged)
+}
+
+func sameColumns(a, b []string) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(name string) bool { return !slices.Contains(b, name) })
+}
+
+// inherit takes the key of the table as it was described before, when the catalog is ahead of the stream and the stream flags no
+// columns: the same columns, or, in a table of as many columns, those that were renamed.
+func (r *relation) inherit(before *relation) {
+	names := make([]string, len(before.key))
+	for i, at := range before.key {
+		names[i] = before.columns[at].Name
+	}
+	if r.key = r.positions(names); r.key == nil && len(r.columns) == len(before.columns) {
+		r.key = before.key
+	}
 }
 
 func (r *relation) positions(names []string) []int {

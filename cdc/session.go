@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -124,6 +125,10 @@ func (s *session) connect(ctx context.Context) error {
 	if err := s.look(ctx); err != nil {
 		return err
 	}
+	// The lock is held for as long as the stream runs, without a word.
+	if _, err := s.control.Exec(ctx, "SET idle_session_timeout = 0"); err != nil {
+		return postgres.Explain(fmt.Errorf("prepare the connection: %w", err))
+	}
 	if err := takeLock(ctx, s.control, s.config.Slot); err != nil {
 		return err
 	}
@@ -213,13 +218,38 @@ func (s *session) makeSlot(ctx context.Context) error {
 		return nil
 	}
 	var err error
+	told := s.tellOfWaiting(ctx)
 	s.made, err = pglogrepl.CreateReplicationSlot(ctx, s.stream, s.config.Slot, "pgoutput",
 		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
+	told()
 	if err != nil {
 		return postgres.Explain(fmt.Errorf("create the replication slot: %w", err))
 	}
 	s.log.Info("created the replication slot", "slot", s.config.Slot, "lsn", s.made.ConsistentPoint)
 	return nil
+}
+
+// slotPatience is how long the creation of a slot may take before it is said what it waits for.
+const slotPatience = 3 * time.Second
+
+// tellOfWaiting says which sessions the creation of the slot waits for: PostgreSQL lets every transaction end that was open before, and one
+// that somebody forgot would hold us up for ever without a word. The control connection is its own until the returned function was called.
+func (s *session) tellOfWaiting(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(slotPatience):
+		}
+		var pids []int32
+		_ = s.control.QueryRow(context.WithoutCancel(ctx), "SELECT pg_blocking_pids($1)", s.stream.PID()).Scan(&pids) // without them the line still helps
+		s.log.Warn("waiting to make the replication slot: transactions that are open must end first; "+
+			"one that nobody needs any more is ended with SELECT pg_terminate_backend(pid)", "pids", pids)
+		s.ready() // waiting is what it is ready for
+	})
+	return func() { cancel(); watch.Wait() }
 }
 
 // start is where the stream begins when no offset says it.
@@ -296,6 +326,13 @@ func (s *session) save(ctx context.Context, o offset) error {
 	}
 	s.stored = &o
 	return nil
+}
+
+// lacksTopic reports that a topic is not there: it was deleted, or a table is new. Waiting does not help; whoever starts the
+// connector again makes its topics first.
+func lacksTopic(err error) bool {
+	var asked interface{ TopicMissing() bool }
+	return errors.As(err, &asked) && asked.TopicMissing()
 }
 
 // retryable reports that a new session may do better: the failure goes away by itself, or it is Kafka's, whose client has

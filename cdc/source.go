@@ -87,7 +87,7 @@ func (s *Source) loop(ctx context.Context, ready func()) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if !retryable(err) {
+		if !retryable(err) || lacksTopic(err) {
 			return err
 		}
 		pause := pauses.NextBackOff()

@@ -218,7 +218,7 @@ func TestSchemaChanges(t *testing.T) {
 	w.exec(t, `INSERT INTO contact (name) VALUES ('a')`)
 	w.exec(t, `CREATE TYPE mood AS ENUM ('ok'); ALTER TABLE contact ADD feels mood[], DROP phone; INSERT INTO contact (name, feels) VALUES ('m', '{ok}')`)
 	w.exec(t, `ALTER TABLE contact RENAME note TO remark; ALTER TABLE contact DROP CONSTRAINT contact_pkey, ADD PRIMARY KEY (name, id); INSERT INTO contact (name) VALUES ('b')`)
-	records := wantRecords(t, w, `c {"id":1}`, `c {"id":2}`, `c {"id":3,"name":"b"}`)
+	records := wantRecords(t, w, `c {"id":1}`, `c {"id":2}`, `c {"name":"b","id":3}`)
 	if got := string(records[1].Value); !strings.Contains(got, `"after":{"id":2,"name":"m","note":null,"feels":["ok"]}`) {
 		t.Errorf("got %s", got)
 	}

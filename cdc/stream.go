@@ -2,8 +2,10 @@ package cdc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -39,6 +41,7 @@ type reader struct {
 	reported change.LSN  // what PostgreSQL was told
 	nextTell time.Time   // when it is told again, whether or not there is news
 	heard    time.Time   // when it last said something
+	watch    watch
 }
 
 // follow streams until ctx ends (nil) or something fails.
@@ -88,12 +91,31 @@ func (r *reader) begin(ctx context.Context) error {
 	return nil
 }
 
-func (s *session) keys() map[tableName][]string {
-	keys := map[tableName][]string{}
+func (s *session) keys() map[uint32][][]string {
+	keys := map[uint32][][]string{}
 	for _, t := range s.facts.tables {
-		keys[t.tableName] = t.key
+		keys[t.oid] = [][]string{t.key}
 	}
 	return keys
+}
+
+// keysMax is how many of a table's former keys are remembered for a stream that is behind the catalog.
+const keysMax = 4
+
+// learnKey looks at the key of a table that the stream is about to describe: it is new to us, or was altered. A table that is gone
+// keeps its last.
+func (r *reader) learnKey(description []byte) error {
+	if len(description) < 5 {
+		return errTuple
+	}
+	oid := binary.BigEndian.Uint32(description[1:])
+	key, err := loadKey(r.life, r.control, oid)
+	said := r.decoder.keys[oid]
+	if err == nil && key != nil && (len(said) == 0 || !slices.Equal(said[0], key)) {
+		said = slices.Insert(said, 0, key)
+		r.decoder.keys[oid] = said[:min(len(said), keysMax)]
+	}
+	return err
 }
 
 // loop receives until ctx ends. Each tick it looks whether PostgreSQL should be told something.
@@ -111,6 +133,9 @@ func (r *reader) loop(ctx context.Context) error {
 		now := time.Now()
 		if silence := now.Sub(r.heard); silence > max(silenceFactor*r.config.StatusInterval, 30*time.Second) {
 			return &silentError{silence}
+		}
+		if err := r.lookAt(ctx); err != nil {
+			return err
 		}
 		if now.After(r.nextTell) || change.LSN(r.confirmed.Load()) > r.reported {
 			if err := r.tell(now.After(r.nextTell)); err != nil {
@@ -160,7 +185,8 @@ func (r *reader) receive(tick context.Context) error {
 // refused explains the one error that needs more than PostgreSQL's words.
 func (r *reader) refused(err *pgconn.PgError) error {
 	if err.Code == "42704" {
-		return fmt.Errorf("read the stream: %w: the publication was made after changes that the slot still has to send; drop the slot and reset the offset", err)
+		return fmt.Errorf("read the stream: %w: the publication was dropped, or made after changes that the slot still has to send, so those cannot be had any more; "+
+			"drop the slot (SELECT pg_drop_replication_slot('%s')) and start with snapshot.mode=when_needed, which reads the tables again", err, r.config.Slot)
 	}
 	return postgres.Explain(fmt.Errorf("read the stream: %w", err))
 }
@@ -204,6 +230,11 @@ func (r *reader) copyData(data []byte) error {
 
 // message decodes one message of pgoutput and writes what it says.
 func (r *reader) message(data []byte, at change.LSN) error {
+	if len(data) > 0 && data[0] == 'R' {
+		if err := r.learnKey(data); err != nil {
+			return err
+		}
+	}
 	step, err := r.decoder.decode(data, at)
 	if unknown := (*UnknownTypeError)(nil); errors.As(err, &unknown) {
 		if r.types, err = postgres.LoadTypes(r.life, r.control); err != nil {

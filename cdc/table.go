@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -20,8 +21,11 @@ type table struct {
 	partitioned bool
 	logged      bool // unlogged and temporary tables have no WAL
 	identity    identity
-	key         []string // primary key in key order, else the identity index's columns
+	primary     []string // primary key in key order
 	indexed     []string // the identity's columns where it is not the whole row
+	unique      []string // columns of the oldest unique index that serves as a key
+	key         []string // of its records: see recordKey
+	blind       []string // partitions whose old rows nothing identifies
 	readable    bool
 	owned       bool
 	hidden      bool            // row security applies to us
@@ -58,14 +62,39 @@ func (f filter) missing(tables []table) []string {
 	return out
 }
 
-// Partitions are left out: their root stands for them, and its publication publishes as the root.
-const tablesQuery = `
-SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'p', c.relreplident::text,
+// recordKey is what all records of a table have as their key, those of a snapshot and those of the stream: the primary key, else a
+// unique index, as Debezium has it. Under REPLICA IDENTITY USING INDEX it is that index, since deletes carry nothing else.
+func (t *table) recordKey() []string {
+	switch {
+	case t.identity == identityIndex && len(t.indexed) > 0 && !sameColumns(t.indexed, t.primary):
+		return t.indexed
+	case len(t.primary) > 0:
+		return t.primary
+	}
+	return t.unique
+}
+
+// identityColumns gives what recordKey needs of pg_class c: the columns of the primary key, of the identity's index, and of the oldest
+// unique index whose columns are never null, in index order. Included columns are no part of a key.
+const identityColumns = `c.relreplident::text,
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord) FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord),
-           pg_attribute a WHERE i.indrelid = c.oid AND i.indisprimary AND a.attrelid = c.oid AND a.attnum = k.attnum), '{}'),
+           pg_attribute a WHERE i.indrelid = c.oid AND i.indisprimary AND k.ord <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum), '{}'),
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord) FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord),
            pg_attribute a WHERE i.indrelid = c.oid AND CASE c.relreplident WHEN 'i' THEN i.indisreplident WHEN 'd' THEN i.indisprimary END
-           AND a.attrelid = c.oid AND a.attnum = k.attnum), '{}'),
+           AND k.ord <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum), '{}'),
+       coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord) FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord),
+           pg_attribute a WHERE k.ord <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum AND i.indexrelid = (
+               SELECT min(u.indexrelid) FROM pg_index u WHERE u.indrelid = c.oid AND u.indisunique AND u.indisvalid AND u.indimmediate AND u.indpred IS NULL
+               AND NOT EXISTS (SELECT FROM unnest(u.indkey::int2[]) WITH ORDINALITY e(attnum, ord) LEFT JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = e.attnum
+                   WHERE e.ord <= u.indnkeyatts AND (e.attnum = 0 OR NOT b.attnotnull)))), '{}')`
+
+// Partitions are left out: their root stands for them, and its publication publishes as the root. But an old row is identified as
+// the partition's own setting says, which is not inherited.
+const tablesQuery = `
+SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'p', ` + identityColumns + `,
+       coalesce((SELECT array_agg(l.oid::regclass::text ORDER BY l.relname) FROM pg_partition_tree(CASE c.relkind WHEN 'p' THEN c.oid END) p JOIN pg_class l ON l.oid = p.relid
+           WHERE p.isleaf AND l.relkind = 'r' AND l.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = l.oid
+           AND CASE l.relreplident WHEN 'i' THEN i.indisreplident WHEN 'd' THEN i.indisprimary END)), '{}'),
        NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
            AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')) AND has_schema_privilege(n.oid, 'USAGE'),
        pg_has_role(c.relowner, 'USAGE'), row_security_active(c.oid)
@@ -82,17 +111,16 @@ func loadTables(ctx context.Context, conn *pgx.Conn, f filter) ([]table, error) 
 	var tables []table
 	var t table
 	var replident string
-	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.partitioned, &t.logged, &replident, &t.key, &t.indexed, &t.readable, &t.owned, &t.hidden},
+	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.partitioned, &t.logged, &replident, &t.primary, &t.indexed, &t.unique, &t.blind, &t.readable, &t.owned, &t.hidden},
 		func() error {
 			if !f.includes(t.tableName) {
 				return nil
 			}
 			found := t
 			found.identity = identity(replident[0])
-			found.key, found.indexed = slices.Clone(t.key), slices.Clone(t.indexed)
-			if len(found.key) == 0 {
-				found.key = found.indexed
-			}
+			found.primary, found.indexed = slices.Clone(t.primary), slices.Clone(t.indexed)
+			found.unique, found.blind = slices.Clone(t.unique), slices.Clone(t.blind)
+			found.key = found.recordKey()
 			tables = append(tables, found)
 			return nil
 		})
@@ -100,6 +128,21 @@ func loadTables(ctx context.Context, conn *pgx.Conn, f filter) ([]table, error) 
 		return nil, postgres.Explain(fmt.Errorf("read the catalog's tables: %w", err))
 	}
 	return tables, nil
+}
+
+// loadKey gives the record key that a table has now; nil for one that is gone.
+func loadKey(ctx context.Context, conn *pgx.Conn, oid uint32) ([]string, error) {
+	var t table
+	var replident string
+	err := conn.QueryRow(ctx, "SELECT "+identityColumns+" FROM pg_class c WHERE c.oid = $1", oid).Scan(&replident, &t.primary, &t.indexed, &t.unique)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, postgres.Explain(fmt.Errorf("look at the key of a table: %w", err))
+	}
+	t.identity = identity(replident[0])
+	return t.recordKey(), nil
 }
 
 // Up to PostgreSQL 17 the stream has no generated columns, so a snapshot must not either.

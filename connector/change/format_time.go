@@ -138,7 +138,21 @@ func (f Format) appendInterval(dst []byte, text string) []byte {
 		return appendString(dst, i.iso())
 	}
 	days := float64(i.months)*(365.25/12) + float64(i.days)
-	return strconv.AppendInt(dst, int64(days*microsPerDay)+i.micros, 10)
+	return strconv.AppendInt(dst, saturate(days*microsPerDay, i.micros), 10)
+}
+
+// saturate adds and cuts to what 64 bits hold, as Java's (long) does: 178,000,000 years are more than that.
+func saturate(a float64, b int64) int64 {
+	const end = 1 << 63 // the first float64 that is too large
+	switch sum := a + float64(b); {
+	case sum >= end:
+		return math.MaxInt64
+	case sum < -end:
+		return math.MinInt64
+	case a >= end || a < -end: // b brings it back into reach, and is as coarse
+		return int64(sum)
+	}
+	return int64(a) + b
 }
 
 // parseInterval reads IntervalStyle=postgres: "1 year 2 mons -3 days +04:05:06.78".

@@ -188,6 +188,7 @@ func ConnectReplication(ctx context.Context, c Config) (*pgconn.PgConn, error) {
 	for _, name := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
 		parsed.RuntimeParams[name] = "0"
 	}
+	parsed.RuntimeParams["idle_session_timeout"] = "0" // PostgreSQL 14; who streams has looked at the version
 	parsed.RuntimeParams["replication"] = "database"
 	conn, err := pgconn.ConnectConfig(ctx, &parsed.Config)
 	if err != nil {

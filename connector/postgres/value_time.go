@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -8,6 +9,10 @@ import (
 )
 
 const microsPerDay = 86_400_000_000
+
+// daysEnd is the first day that 64 bits of microseconds since 1970 do not hold whole: 294247-01-10. PostgreSQL counts from 2000 and goes on to
+// 294276; those last years stay text.
+const daysEnd = math.MaxInt64 / microsPerDay
 
 // parseTimestamp reads "2016-11-04 11:51:30.123456", with "+00" after it for instants (our sessions are in UTC) and " BC" at
 // the end before year 1, as microseconds since 1970.
@@ -22,7 +27,7 @@ func parseTimestamp(text string) (int64, bool) {
 	}
 	days, okDate := civilDays(date, era)
 	micros, okClock := parseClock(strings.TrimSuffix(clock, "+00"))
-	return days*microsPerDay + micros, okDate && okClock
+	return days*microsPerDay + micros, okDate && okClock && days < daysEnd
 }
 
 // parseDate reads "2016-11-04", "0044-03-15 BC" or an infinity as days since 1970.

@@ -117,7 +117,7 @@ func exec(t testing.TB, dsn, sql string) {
 }
 
 func execErr(dsn, sql string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
@@ -135,7 +135,7 @@ func drop(t testing.TB, dsn, name string) {
 	t.Helper()
 	const free = `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '%[1]s' AND active_pid IS NOT NULL;
 		SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '%[1]s' AND active_pid IS NULL`
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		err := execErr(dsn, fmt.Sprintf(free, name))
 		if err == nil {
