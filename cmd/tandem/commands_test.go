@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandem-sync/tandem/connector/config"
+	"github.com/tandem-sync/tandem/connector/kafka"
 )
 
 func TestExitCodesAreThoseOfTheTable(t *testing.T) {
@@ -63,18 +66,22 @@ func TestCommandLinesThatMakeNoSense(t *testing.T) {
 		want string
 	}{
 		{[]string{"frobnicate"}, `there is no command "frobnicate"`},
-		{[]string{"run"}, "requires at least 1 arg"},
+		{[]string{"run"}, "tandem run takes FILE…, and got 0 arguments\nusage: tandem run FILE… [flags]\n"},
 		{[]string{"run", "--frob", "x.json"}, "unknown flag: --frob"},
 		{[]string{"run", "--log-format", "xml", "x.json"}, "log format must be text or json"},
 		{[]string{"run", "--log-level", "loud", "x.json"}, "log level must be"},
 		{[]string{"run", "no-such-file.json"}, "there is no such file"},
-		{[]string{"explain", "contact"}, "accepts 2 arg(s)"},
+		{[]string{"explain", "contact"}, "tandem explain takes ENTITY KEY --config FILE, and got one\nusage"},
 		{[]string{"explain", "contact", "1"}, "--config is missing"},
 		{[]string{"status", "--top", "-1", "--config", "x"}, "--top must not be negative"},
 		{[]string{"sync", "contact", "--config", "x"}, "name an ENTITY and a KEY"},
 		{[]string{"sync", "contact", "1", "--all"}, "--all goes with no KEY"},
 		{[]string{"simulate", "--seeds", "0"}, "--seeds must be at least 1"},
 		{[]string{"emulator", "--root-page-id", "x"}, "root page id"},
+		{[]string{"emulator", "--listen", "here"}, "--listen must be host:port"},
+		{[]string{"status", "sink.json"}, "tandem status takes --config FILE, and got one"},
+		{[]string{"version", "1", "2"}, "tandem version takes no arguments, and got 2 arguments"},
+		{[]string{"demo", "edit", "crm", "7", "phone"}, "tandem demo edit takes crm|notion KEY FIELD VALUE, and got 3 arguments"},
 	} {
 		code, stdout, stderr := command(t, c.args...)
 		if code != exitUsage || !strings.Contains(stderr, c.want) || stdout != "" {
@@ -152,6 +159,92 @@ func TestAllProblemsOfAllFilesAtOnce(t *testing.T) {
 	}
 }
 
+// A key beside config hid everything that was wrong within it; and contradictions between keys of the database, of Kafka and of the topics came out
+// one by one, at the start.
+func TestContradictionsComeWithTheRestAndShowNoSecret(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sink.json")
+	text := `{"name": "sink", "nam": 1, "config": {"connector.class": "sink.NotionSink", "mapping.files": "gone.json", "topics": "a,b", "topics.regex": "c.*",
+		"errors.tolerance": "all", "security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI", "sasl.password": "sesame1", "bootstrap.servers": "broker",
+		"database.dsn": "postgres://u:sesame2@h:notaport/crm", "database.hostname": "h", "database.sslmode": "sometimes", "notion.token": "sesame3",
+		"database": {"port": 5432}, "consumer.override.max.poll.records": "sesame4"}}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"run", "check"} {
+		code, stdout, stderr := command(t, name, file)
+		if code != exitUsage {
+			t.Errorf("%s: code %d", name, code)
+		}
+		for _, want := range []string{
+			"sink.json: nam: stands beside config", "sink.json: config.database: is an object", "gone.json: no such file",
+			"sink.json: topics.regex: cannot be given together with topics", "sink.json: errors.deadletterqueue.topic.name: missing: errors.tolerance is all",
+			`sink.json: bootstrap.servers: "broker" is not host:port`, `sink.json: sasl.mechanism: "GSSAPI" is not one of`, "sink.json: sasl.username: must not be empty",
+			"sink.json: database.dsn: holds host", "sink.json: database.sslmode:", "sink.json: consumer.override.max.poll.records:",
+		} {
+			if strings.Count(stdout+stderr, want) != 1 {
+				t.Errorf("%s: %q stands %d times in\n%s", name, want, strings.Count(stdout+stderr, want), stdout+stderr)
+			}
+		}
+		if strings.Contains(stdout+stderr, "sesame1") || strings.Contains(stdout+stderr, "sesame2") || strings.Contains(stdout+stderr, "sesame3") {
+			t.Errorf("%s shows a secret:\n%s", name, stdout+stderr)
+		}
+	}
+}
+
+// Keys of Kafka Connect that can do nothing here were taken without a word, and people relied on them.
+func TestKeysWithoutEffectAreSaid(t *testing.T) {
+	t.Parallel()
+	a := newApp(slog.New(slog.DiscardHandler))
+	base := config.Map{"name": "x", "bootstrap.servers": "k:9092", "errors.retry.delay.max.ms": "5", "errors.retry.timeout": "0", "tasks.max": "3",
+		"errors.log.include.messages": "true", "errors.deadletterqueue.topic.name": "dlq", "sasl.username": "me", "errors.log.enable": "true"}
+	for _, c := range []struct {
+		k    keys
+		more config.Map
+		want []string
+	}{
+		{&cdcKeys{}, nil, []string{"tasks.max", "errors.retry.timeout", "errors.retry.delay.max.ms", "errors.log.include.messages", "sasl.username"}},
+		{&pollKeys{}, config.Map{"alerts.topic": "mine"}, []string{"tasks.max", "errors.retry.timeout", "errors.retry.delay.max.ms", "errors.log.include.messages", "sasl.username", "alerts.topic"}},
+		{&crmSinkKeys{}, nil, []string{"sasl.username", "tasks.max", "errors.deadletterqueue.topic.name", "errors.log.include.messages"}},
+		{&notionSinkKeys{}, config.Map{"errors.tolerance": "all", "security.protocol": "SASL_PLAINTEXT", "ssl.ca.location": "ca.pem"}, []string{"ssl.ca.location", "tasks.max"}},
+	} {
+		m := maps.Clone(base)
+		maps.Copy(m, c.more)
+		a.decode(config.Document{Name: "x", Config: m}, c.k)
+		var got []string
+		for _, p := range ineffective(m, c.k) {
+			got = append(got, p.Path)
+			if p.Severity != config.SeverityWarning || !strings.HasPrefix(p.Summary, "has no effect here: ") {
+				t.Errorf("%T: %v", c.k, p)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%T: want (-), got (+):\n%s", c.k, diff)
+		}
+	}
+}
+
+// The keys of Kafka Connect that can do something here do it.
+func TestErrorKeysReachTheConsumer(t *testing.T) {
+	t.Parallel()
+	a := newApp(slog.New(slog.DiscardHandler))
+	consumer := func(m config.Map) kafka.ConsumerConfig {
+		k := &crmSinkKeys{}
+		a.decode(config.Document{Name: "x", Config: m}, k)
+		return k.consumer([]string{"t"})
+	}
+	got := consumer(config.Map{"errors.retry.timeout": "90000", "errors.retry.delay.max.ms": "500", "errors.log.enable": "false", "errors.log.include.messages": "true",
+		"errors.deadletterqueue.topic.replication.factor": "2", "errors.deadletterqueue.context.headers.enable": "false", "topic.creation.default.replication.factor": "3"})
+	if got.RetryFor != 90*time.Second || got.RetryMax != 500*time.Millisecond || !got.Errors.WithoutLog || !got.Errors.LogRecords || !got.Errors.WithoutHeaders ||
+		got.Errors.DeadLetters.ReplicationFactor != 2 {
+		t.Errorf("%+v", got)
+	}
+	got = consumer(config.Map{"topic.creation.default.replication.factor": "3"})
+	if got.RetryFor != 0 || got.RetryMax != time.Minute || got.Errors.WithoutLog || got.Errors.LogRecords || got.Errors.WithoutHeaders || got.Errors.DeadLetters.ReplicationFactor != 3 {
+		t.Errorf("the defaults: %+v", got)
+	}
+}
+
 func TestAbsentSystemsAreExitCode3(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"bootstrap.servers": "127.0.0.1:1", "notion.base.url": "http://127.0.0.1:1"})
@@ -204,13 +297,13 @@ func TestPeopleAskWhatIsGoingOn(t *testing.T) {
 	w := newWorld(t, nil)
 	w.contact(1, "Zoë Müller", "zoe@example.com", "06 12 34 56 78")
 	w.contact(2, "Phone Less", "p@example.com", "call me maybe")
-	code, out, stderr := w.tandem(append([]string{"check"}, w.files...)...)
+	code, out, stderr := w.tandem(append([]string{"check", "--timeout", "2m"}, w.files...)...)
 	if code != exitOK || !strings.Contains(out, `schema_filter: ~^(?!tandem\.)~`) || !strings.Contains(out, "the parent page is shared") {
 		t.Errorf("check: %d\n%s\n%s", code, out, stderr)
 	}
 	r := w.start()
 	w.waitShown("contact", "Zoë Müller", "Phone", "+33612345678")
-	w.eventually("only the bad phone waits", 90*time.Second, func() string {
+	w.eventually("only the bad phone waits", 4*time.Minute, func() string {
 		if n := w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked <> '') || ' ' || (SELECT count(delivered_at) FROM tandem.alert) FROM tandem.work`); n != "1 1 1" {
 			return n
 		}
@@ -225,7 +318,7 @@ func TestPeopleAskWhatIsGoingOn(t *testing.T) {
 		}
 		return out
 	}
-	w.eventually("the poller's first look at what was made is over", 90*time.Second, func() string {
+	w.eventually("the poller's first look at what was made is over", 4*time.Minute, func() string {
 		if out := asks(exitOK, "status"); strings.Contains(out, " live ") {
 			return out
 		}
@@ -234,8 +327,8 @@ func TestPeopleAskWhatIsGoingOn(t *testing.T) {
 	golden(t, "status", asks(exitOK, "status"))
 	golden(t, "explain-parked", asks(exitOK, "explain", "contact", "2"))
 	golden(t, "explain-equal", asks(exitOK, "explain", "contact", w.page("contact", "Zoë Müller").ID))
-	golden(t, "sync-done", asks(exitOK, "sync", "contact", "1", "--wait"))
-	golden(t, "sync-parked", asks(exitFailed, "sync", "contact", "2", "--wait"))
+	golden(t, "sync-done", asks(exitOK, "sync", "contact", "1", "--wait", "--timeout", "4m"))
+	golden(t, "sync-parked", asks(exitFailed, "sync", "contact", "2", "--wait", "--timeout", "4m"))
 	asks(exitFailed, "explain", "contact", "99")
 	asks(exitUsage, "explain", "company", "1")
 	w.exec(`UPDATE contact SET phone = '06 12 34 56 79' WHERE id = 2`)
@@ -291,7 +384,7 @@ func TestCheckSaysWhatTheCRMAndNotionLack(t *testing.T) {
 		CREATE TRIGGER touch BEFORE UPDATE ON contact FOR EACH ROW EXECUTE FUNCTION touch();
 		ALTER TABLE task ALTER COLUMN priority TYPE bigint`)
 	files := []string{w.files[0], w.files[1], w.files[3]}
-	code, out, stderr := w.tandem(append([]string{"check"}, files...)...)
+	code, out, stderr := w.tandem(append([]string{"check", "--timeout", "2m"}, files...)...)
 	if code != exitFailed {
 		t.Errorf("check: %d, want %d\n%s%s", code, exitFailed, out, stderr)
 	}
@@ -310,7 +403,7 @@ func TestCheckSaysWhatTheCRMAndNotionLack(t *testing.T) {
 		t.Errorf("check has written to Notion: %v", got)
 	}
 	// A refused token is the environment's fault.
-	code, out, _ = w.tandem("check", "--json", w.files[2])
+	code, out, _ = w.tandem("check", "--timeout", "2m", "--json", w.files[2])
 	var answer struct{ Findings []finding }
 	if err := json.Unmarshal([]byte(out), &answer); err != nil || code != exitEnvironment || !strings.Contains(out, "Notion refuses the token") {
 		t.Errorf("check of a wrong token: %d %v\n%s", code, err, out)

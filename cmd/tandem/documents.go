@@ -13,6 +13,7 @@ import (
 type document struct {
 	config.Document
 	file string
+	said []string // keys of which reading the file has complained
 }
 
 // readDocuments reads connector files. Paths in them are relative to the file that names them. All problems of all files come at once.
@@ -22,20 +23,21 @@ func readDocuments(files []string) ([]document, config.Problems) {
 	named := map[string]string{}
 	for _, file := range files {
 		doc, err := config.ReadFile(file)
-		if err != nil {
-			if found, ok := err.(config.Problems); ok { //nolint:errorlint // ReadFile's documented form
-				problems = append(problems, found...)
-			} else {
-				problems.Errorf(file, "%v", err)
-			}
+		found, _ := err.(config.Problems) //nolint:errorlint // ReadFile's documented form
+		problems = append(problems, found...)
+		if doc.Config == nil {
 			continue
 		}
-		if other, taken := named[doc.Name]; taken {
+		var said []string
+		for _, p := range found {
+			said = append(said, strings.TrimPrefix(strings.TrimPrefix(p.Path, file+": "), "config."))
+		}
+		if other, taken := named[doc.Name]; taken && doc.Name != "" {
 			problems.Errorf(file+": name", "is %q, as in %s: every connector has a name of its own", doc.Name, other)
-			continue
+		} else {
+			named[doc.Name] = file
 		}
-		named[doc.Name] = file
-		docs = append(docs, document{besideFile(doc, filepath.Dir(file)), file})
+		docs = append(docs, document{besideFile(doc, filepath.Dir(file)), file, said})
 	}
 	return docs, problems
 }
@@ -70,6 +72,9 @@ func (a *app) checkDocuments(docs []document) config.Problems {
 	for _, doc := range docs {
 		shared := splitList(doc.Config["mapping.files"])
 		for _, p := range registry.Check(doc.Document) {
+			if slices.Contains(doc.said, p.Path) {
+				continue
+			}
 			ofMapping := slices.ContainsFunc(append(shared, compiled), func(file string) bool { return p.Path == file || strings.HasPrefix(p.Path, file+":") })
 			if !ofMapping {
 				p = config.Problems{p}.In(doc.file)[0]

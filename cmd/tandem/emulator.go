@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/google/uuid"
@@ -56,6 +57,9 @@ func (o *emulatorOptions) run(ctx context.Context) error {
 	log, err := o.logger()
 	if err != nil {
 		return err
+	}
+	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
+		return usagef("--listen must be host:port, such as 127.0.0.1:8082")
 	}
 	if o.Token == "" {
 		o.Token = "ntn_" + rand.Text()

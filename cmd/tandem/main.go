@@ -112,9 +112,7 @@ func newRootCommand(out *output) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	g.addFlags(root)
 	root.AddCommand(commands(g)...)
-	for _, c := range append(root.Commands(), root) {
-		asUsage(c)
-	}
+	asUsage(root)
 	return root
 }
 
@@ -126,14 +124,24 @@ func commands(g *globalOptions) []*cobra.Command {
 	}
 }
 
-// asUsage makes a wrong number of arguments an error of usage.
+// asUsage makes a wrong number of arguments an error of usage, of this command's and of those below it.
 func asUsage(c *cobra.Command) {
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usageError{fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
+			err := check(c, args)
+			given := fmt.Sprintf("%d arguments", len(args))
+			if len(args) == 1 {
+				given = "one"
 			}
-			return nil
+			switch takes := strings.TrimSpace(strings.TrimPrefix(c.Use, c.Name())); {
+			case err == nil:
+				return nil
+			case c.HasParent() && takes == "":
+				err = fmt.Errorf("%s takes no arguments, and got %s", c.CommandPath(), given)
+			case c.HasParent():
+				err = fmt.Errorf("%s takes %s, and got %s", c.CommandPath(), takes, given)
+			}
+			return usageError{fmt.Errorf("%w\nusage: %s", err, c.UseLine())}
 		}
 	}
 	for _, sub := range c.Commands() {

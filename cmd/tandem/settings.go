@@ -161,7 +161,7 @@ func leaseKey(group string) config.Key {
 
 // Validate checks what spans several keys.
 func (k *pollKeys) Validate() error {
-	var problems config.Problems
+	problems := slices.Concat(byKey(k.Kafka.config(k.Name).Validate()), byKey(k.Database.Validate()))
 	if k.Interval.Min > k.Interval.Max {
 		problems.Errorf("poll.interval.min.ms", "is more than poll.interval.max.ms")
 	}
@@ -208,15 +208,13 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	millis(&k.Skew, "clock.skew.ms", "1000", "How far the clocks of the CRM, Notion and this process may disagree.")
 }
 
-// Validate checks what Kafka's own settings are asked to be.
+// Validate checks what spans several keys.
 func (k *sinkKeys) Validate() error {
-	c := kafka.Config{BootstrapServers: []string{"any:9092"}, ConsumerOverrides: k.Topics.ConsumerOverrides, ProducerOverrides: k.Topics.DeadLetterProducerKeys}
-	var problems config.Problems
-	var all interface{ Unwrap() []error }
-	if errors.As(c.Validate(), &all) {
-		for _, err := range all.Unwrap() {
-			problems.Errorf("overrides", "%v", err)
-		}
+	c := k.Kafka.config(k.Name)
+	c.ConsumerOverrides, c.ProducerOverrides = k.Topics.ConsumerOverrides, k.Topics.DeadLetterProducerKeys
+	problems := slices.Concat(byKey(c.Validate()), byKey(k.Database.Validate()), byKey(k.Topics.Validate()))
+	if k.Tolerance == config.TolerateAll && k.Topics.DeadLetterTopic == "" {
+		problems.Errorf("errors.deadletterqueue.topic.name", "missing: errors.tolerance is all, and no record is dropped")
 	}
 	return problems.Err()
 }
@@ -262,6 +260,11 @@ func (k *cdcKeys) Define(s *config.Set) {
 		Doc: "The mapping documents of the sync. Where table.include.list is not given, their tables are captured."})
 	s.String(&k.OffsetTopic, config.Key{Name: "offset.storage.topic", Default: kafka.OffsetsDefault().Name, Importance: config.Low, Group: "Kafka",
 		Doc: "The compacted topic that keeps the position."})
+}
+
+// Validate checks what spans several keys.
+func (k *cdcKeys) Validate() error {
+	return slices.Concat(byKey(k.Kafka.config(k.Name).Validate()), byKey(k.Config.Validate())).Err()
 }
 
 // derive fills in table.include.list from the mappings.

@@ -74,6 +74,7 @@ func (a *app) decode(doc config.Document, k config.Definable) config.Problems {
 type keys interface {
 	config.Definable
 	files() (sync string, mappings []string, plugins string) // what it names beside itself
+	useless() []useless                                      // what it has for the sake of Kafka Connect only
 }
 
 // class makes a class of a kind of keys: what can be known without asking anybody is checked by decoding them, and by reading the
@@ -84,6 +85,7 @@ func class[K keys](a *app, name string, kind connector.Kind, empty func() K, bui
 		Check: func(doc config.Document) config.Problems {
 			k := empty()
 			problems := a.decode(doc, k)
+			problems = append(problems, ineffective(doc.Config, k)...)
 			return append(problems, checkFiles(k)...)
 		},
 		New: func(doc config.Document) (lifecycle.Watched, error) {
@@ -182,11 +184,15 @@ func (a *app) worker(side ledger.Side, k *sinkKeys, entities map[string]*sink.En
 func (k *sinkKeys) consumer(topics []string) kafka.ConsumerConfig {
 	c := kafka.ConsumerConfig{
 		Name: k.Name, Class: k.Class, Group: "connect-" + k.Name, Topics: topics,
-		RetryMax: k.RetryDelayMax,
+		RetryMax: k.RetryDelayMax, RetryFor: retryFor(k.RetryTimeout),
 		Errors: kafka.ErrorPolicy{
-			Tolerance:   kafka.Tolerance(k.Tolerance),
-			DeadLetters: kafka.TopicSpec{Name: k.Topics.DeadLetterTopic, ReplicationFactor: k.Kafka.replication(), Cleanup: kafka.CleanupDelete},
+			Tolerance:      kafka.Tolerance(k.Tolerance),
+			DeadLetters:    kafka.TopicSpec{Name: k.Topics.DeadLetterTopic, ReplicationFactor: k.Kafka.replication(), Cleanup: kafka.CleanupDelete},
+			WithoutHeaders: !k.Topics.DeadLetterWithHeaders, WithoutLog: !k.LogErrors, LogRecords: k.LogErrorRecord,
 		},
+	}
+	if k.Topics.DeadLetterReplication > 0 {
+		c.Errors.DeadLetters.ReplicationFactor = int16(k.Topics.DeadLetterReplication)
 	}
 	switch {
 	case len(k.Topics.Topics) > 0:
@@ -195,6 +201,17 @@ func (k *sinkKeys) consumer(topics []string) kafka.ConsumerConfig {
 		c.Topics, c.Pattern = nil, k.Topics.TopicsRegex
 	}
 	return c
+}
+
+// retryFor turns errors.retry.timeout into the consumer's terms, in which 0 is for ever.
+func retryFor(timeout time.Duration) time.Duration {
+	switch {
+	case timeout < 0:
+		return 0
+	case timeout == 0:
+		return time.Nanosecond // one try, and no other
+	}
+	return timeout
 }
 
 // relay publishes alerts, on a topic that is made if it is missing.

@@ -40,7 +40,8 @@ func (c *Common) Define(s *Set) {
 	s.Class(&c.Class, Key{Name: "connector.class", Required: true, Importance: High, Group: "Common",
 		Doc: "The connector's class, such as cdc.PostgresSource."})
 	s.Int(&c.TasksMax, Key{Name: "tasks.max", Default: "1", Importance: High, Group: "Common",
-		Doc: "How many tasks may share the work in this process. Sources run one.", Validate: Between(1, 64)})
+		Doc: "How many tasks may share the work, as in Kafka Connect. Every connector here is one task that does many things at a time, so more than 1 " +
+			"has no effect: start the file in another process to share its work.", Validate: Between(1, 64)})
 	s.String(&c.Sync, Key{Name: "sync", Default: "tandem", Importance: High, Group: "Common",
 		Doc:      "The name that ties mappings and connectors together. Two syncs in one database share nothing.",
 		Validate: Matches(syncName, "must be 1 to 63 letters, digits, dots, dashes or underscores, and begin with a letter or digit")})
@@ -50,14 +51,15 @@ func (c *Common) Define(s *Set) {
 func (c *Common) defineErrors(s *Set) {
 	Enum(s, &c.Tolerance, Key{Name: "errors.tolerance", Default: string(TolerateNone), Importance: Medium, Group: "Errors",
 		Doc: "What becomes of a record that cannot be handled: none stops the connector, all sets it aside."}, TolerateNone, TolerateAll)
-	s.Duration(&c.RetryTimeout, Key{Name: "errors.retry.timeout", Default: "0", Importance: Medium, Group: "Errors",
-		Doc: "How long a failed operation is tried again, in milliseconds. -1 is for ever.", Validate: AtLeast(-1)})
+	s.Duration(&c.RetryTimeout, Key{Name: "errors.retry.timeout", Default: "-1", Importance: Medium, Group: "Errors",
+		Doc: "How long a sink tries again what failed before its connector fails, in milliseconds; 0 is not at all. -1 is for ever, and the default " +
+			"other than in Kafka Connect: a system that is away comes back. Sources try for ever.", Validate: AtLeast(-1)})
 	s.Duration(&c.RetryDelayMax, Key{Name: "errors.retry.delay.max.ms", Default: "60000", Importance: Medium, Group: "Errors",
-		Doc: "The longest pause between two tries, in milliseconds.", Validate: AtLeast(1)})
-	s.Bool(&c.LogErrors, Key{Name: "errors.log.enable", Default: "false", Importance: Medium, Group: "Errors",
-		Doc: "Whether each record that could not be handled is logged, with its topic, partition and offset."})
+		Doc: "The longest pause between two tries of a sink, in milliseconds.", Validate: AtLeast(1)})
+	s.Bool(&c.LogErrors, Key{Name: "errors.log.enable", Default: "true", Importance: Medium, Group: "Errors",
+		Doc: "Whether each record that a sink sets aside is logged, with its topic, partition and offset. Other than in Kafka Connect the default is true."})
 	s.Bool(&c.LogErrorRecord, Key{Name: "errors.log.include.messages", Default: "false", Importance: Medium, Group: "Errors",
-		Doc: "Whether that log line holds the record itself. It is customer data."})
+		Doc: "Whether that log line holds the record's key and value, 4 KiB of each at most. They are customer data."})
 }
 
 // Sink are the keys that sinks have besides, named as in Kafka Connect.
@@ -65,7 +67,7 @@ type Sink struct {
 	Topics                 []string
 	TopicsRegex            string
 	DeadLetterTopic        string // "" where there is none
-	DeadLetterReplication  int
+	DeadLetterReplication  int    // -1: as for the other topics
 	DeadLetterWithHeaders  bool
 	ConsumerOverrides      map[string]string
 	DeadLetterProducerKeys map[string]string // named producer.override.… there
@@ -80,24 +82,30 @@ func (c *Sink) Define(s *Set) {
 	s.String(&c.DeadLetterTopic, Key{Name: "errors.deadletterqueue.topic.name", Importance: Medium, Group: "Errors",
 		Doc:      "Where records go that cannot be read. Empty: nowhere, and they stop the connector.",
 		Validate: Matches(`[A-Za-z0-9._-]{1,249}`, "must be a topic's name: up to 249 letters, digits, dots, dashes and underscores")})
-	s.Int(&c.DeadLetterReplication, Key{Name: "errors.deadletterqueue.topic.replication.factor", Default: "3", Importance: Medium, Group: "Errors",
-		Doc: "How many brokers keep the dead-letter topic, where it must be created.", Validate: Between(1, 32)})
-	s.Bool(&c.DeadLetterWithHeaders, Key{Name: "errors.deadletterqueue.context.headers.enable", Default: "false", Importance: Medium, Group: "Errors",
-		Doc: "Whether headers (__connect.errors.…) say where a record came from and why it is there."})
+	s.Int(&c.DeadLetterReplication, Key{Name: "errors.deadletterqueue.topic.replication.factor", Default: "-1", Importance: Medium, Group: "Errors",
+		Doc:      "How many brokers keep the dead-letter topic, where it must be created; -1 is as many as topic.creation.default.replication.factor says.",
+		Validate: replicas})
+	s.Bool(&c.DeadLetterWithHeaders, Key{Name: "errors.deadletterqueue.context.headers.enable", Default: "true", Importance: Medium, Group: "Errors",
+		Doc: "Whether headers (__connect.errors.…) say where a record came from and why it is there. Other than in Kafka Connect the default is true."})
 	s.Prefix(&c.ConsumerOverrides, Key{Name: "consumer.override.", Importance: Low, Group: "Overrides", Doc: "Settings of this connector's consumer."})
 	s.Prefix(&c.DeadLetterProducerKeys, Key{Name: "producer.override.", Importance: Low, Group: "Overrides", Doc: "Settings of the producer of dead letters."})
 }
 
-// Validate checks what spans several keys. A struct that embeds Sink calls it from its own Validate.
+// replicas is a number of brokers, or -1.
+func replicas(value string) error {
+	if value == "-1" {
+		return nil
+	}
+	return Between(1, 32)(value)
+}
+
+// Validate checks what spans several keys. A struct that holds a Sink calls it from its own Validate. Whether topics may be left out is for that to say.
 func (c *Sink) Validate() error {
 	var problems Problems
-	switch {
-	case len(c.Topics) == 0 && c.TopicsRegex == "":
-		problems.Errorf("topics", "missing: name the topics here, or a pattern in topics.regex")
-	case len(c.Topics) > 0 && c.TopicsRegex != "":
+	if len(c.Topics) > 0 && c.TopicsRegex != "" {
 		problems.Errorf("topics.regex", "cannot be given together with topics")
 	}
-	if slices.Contains(c.Topics, c.DeadLetterTopic) {
+	if c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic) {
 		problems.Errorf("errors.deadletterqueue.topic.name", "is one of topics: dead letters would be read again for ever")
 	}
 	return problems.Err()

@@ -77,7 +77,7 @@ func TestDecodeFillsTheStruct(t *testing.T) {
 		t.Fatal(problems)
 	}
 	want := pump{
-		Common: config.Common{Name: "p", Class: "cdc.Pump", TasksMax: 1, Sync: "tandem", Tolerance: config.TolerateNone, RetryDelayMax: time.Minute},
+		Common: config.Common{Name: "p", Class: "cdc.Pump", TasksMax: 1, Sync: "tandem", Tolerance: config.TolerateNone, RetryTimeout: -time.Millisecond, RetryDelayMax: time.Minute, LogErrors: true},
 		Slot:   "tandem", Password: config.NewSecret(hunter), Batch: 10, Rows: 9223372036854775807, Share: 0.5, Interval: 1500 * time.Millisecond,
 		Tables: []string{"public.a", "public.b"}, Mode: "write", Producer: map[string]string{"linger.ms": "5"},
 	}
@@ -220,7 +220,8 @@ func TestSinkKeys(t *testing.T) {
 	}{
 		"topics":      {map[string]string{"topics": "a,b"}, "no problem"},
 		"regex":       {map[string]string{"topics.regex": `crm\.public\..*`}, "no problem"},
-		"none":        {nil, "topics: missing: name the topics here, or a pattern in topics.regex"},
+		"none":        {nil, "no problem"}, // they follow from the mappings
+		"no replicas": {map[string]string{"errors.deadletterqueue.topic.replication.factor": "0"}, `errors.deadletterqueue.topic.replication.factor: must be between 1 and 32 (got "0")`},
 		"both":        {map[string]string{"topics": "a", "topics.regex": "b"}, "topics.regex: cannot be given together with topics"},
 		"bad regex":   {map[string]string{"topics.regex": "("}, "topics.regex: is not a regular expression: error parsing regexp: missing closing ): `(` (got \"(\")"},
 		"letter loop": {map[string]string{"topics": "a,b", "errors.deadletterqueue.topic.name": "b"}, "errors.deadletterqueue.topic.name: is one of topics: dead letters would be read again for ever"},

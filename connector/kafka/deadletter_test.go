@@ -45,7 +45,7 @@ func TestWhatCannotBeUsedIsSetAsideWithConnectsHeaders(t *testing.T) {
 	t.Parallel()
 	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
 		topic, group := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
-		at := time.UnixMilli(1_790_000_000_000)
+		at := time.UnixMilli(time.Now().Add(-time.Hour).UnixMilli()) // within the retention
 		own := []kafka.Header{{Key: "trace", Value: []byte("abc")}}
 		if err := producer(t, kafkatest.Config(t, bootstrap)).SendBatch(kafkatest.Context(t), []kafka.Record{
 			{Topic: topic, Key: []byte("1"), Value: []byte(`{"good":1}`)},
