@@ -202,7 +202,7 @@ func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.De
 
 // settle ends a turn that writes nothing on this side.
 func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
-	c := ledger.Commit{Base: d.Agreed(r.in), Finish: r.finish(d)}
+	c := ledger.Commit{Base: d.Agreed, Finish: r.finish(d)}
 	if d.State != "" && d.State != r.link().State {
 		c.State = &d.State
 	}
@@ -340,7 +340,7 @@ func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
 
 // hold records that the decision waits for a human.
 func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
-	c := ledger.Commit{Base: d.Agreed(r.in)}
+	c := ledger.Commit{Base: d.Agreed}
 	if d.State != "" {
 		c.State = &d.State
 	}

@@ -103,7 +103,7 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brak
 	if d.Row == ledger.RowInsert {
 		c.Key = &result.Key
 	}
-	maps.Copy(c.Base, d.Agreed(r.in))
+	maps.Copy(c.Base, d.Agreed)
 	halves := d.Bases(r.in, ledger.CRM)
 	for _, p := range r.in.Rules.Fields {
 		if sent, ok := d.ToCRM[p.Name]; ok {
@@ -133,7 +133,7 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 		after.Link.Key = *c.Key
 	}
 	next := ledger.Decide(after)
-	maps.Copy(c.Base, next.Agreed(after))
+	maps.Copy(c.Base, next.Agreed)
 	if next.Page != "" {
 		// A read is owed: where only the id is missing, the row agrees with the base and gives sink/notion no reason to look.
 		c.Reasons = append(c.Reasons, r.reason(ledger.Notion, "reread"))
