@@ -156,7 +156,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		return err
 	}
 	c.Base = map[string]ledger.FieldBase{}
-	maps.Copy(c.Base, d.Agreed)
+	maps.Copy(c.Base, d.Agreed(r.in))
 	halves := d.Bases(r.in, ledger.Notion)
 	for _, p := range r.in.Rules.Fields {
 		sent, ok := d.ToNotion[p.Name]
@@ -187,7 +187,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		after.Link.Page = *c.Page
 	}
 	next := ledger.Decide(after)
-	maps.Copy(c.Base, next.Agreed)
+	maps.Copy(c.Base, next.Agreed(after))
 	c.Seen, c.Emitted = &seen, &seen.Hash
 	r.in.Notion.Waits = got.Waits
 	c.Reasons = append(c.Reasons, r.otherSide(next)...)

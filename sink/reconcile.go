@@ -202,7 +202,7 @@ func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.De
 
 // settle ends a turn that writes nothing on this side.
 func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
-	c := ledger.Commit{Base: d.Agreed, Finish: r.finish(d)}
+	c := ledger.Commit{Base: d.Agreed(r.in), Finish: r.finish(d)}
 	if d.State != "" && d.State != r.link().State {
 		c.State = &d.State
 	}
@@ -340,7 +340,7 @@ func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
 
 // hold records that the decision waits for a human.
 func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
-	c := ledger.Commit{Base: d.Agreed}
+	c := ledger.Commit{Base: d.Agreed(r.in)}
 	if d.State != "" {
 		c.State = &d.State
 	}
@@ -398,9 +398,6 @@ func (r *reconciliation) failed(ctx context.Context, cause error) error {
 		r.w.Log.WarnContext(ctx, "record parked", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
 		f := r.done()
 		f.Parked = cause.Error()
-		if data != nil {
-			f.Parked = data.Error() // for people, who need not know at which step
-		}
 		r.observeParked()
 		return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
 	case Fatal(cause):

@@ -6,41 +6,6 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
-// Policy is what a mapping says of one field.
-type Policy struct {
-	Name     string
-	Rule     string // hash of the rule: a base agreed under another rule is no base
-	ToNotion bool   // changes of the CRM go to Notion
-	ToCRM    bool   // changes of Notion go to the CRM
-	Tie      Side   // who wins where the clocks cannot say
-	Initial  Side   // who wins where there is no base
-	Critical bool   // every conflict alerts
-	Elements bool   // sets merge element by element
-}
-
-// DeletePolicy says what a delete on one side does to the other.
-type DeletePolicy string
-
-// The delete policies.
-const (
-	DeletePropagate DeletePolicy = "propagate" // trash the page, or delete the row
-	DeleteHold      DeletePolicy = "hold"      // a human decides
-	DeleteKeep      DeletePolicy = "keep"      // the other side is left as it is
-)
-
-// Rules are what a mapping says of the whole entity.
-type Rules struct {
-	Fields         []Policy
-	WriteNotion    bool // false: observe
-	WriteCRM       bool
-	CreatePages    bool
-	CreateRows     bool
-	Quiet          time.Duration // a person's new page becomes a row when nobody edited it for so long
-	DeletesToPages DeletePolicy
-	DeletesToRows  DeletePolicy
-	Skew           time.Duration // how far the clocks of CRM, Notion and this process may disagree
-}
-
 // View is one side as it was read: canonical values, and what is known of their age.
 type View struct {
 	Read     bool                 // false: not read, or a read that does not count (invariant 3)
@@ -56,6 +21,8 @@ type View struct {
 	Editor   string               // who edited last, where the side knows
 	EditedAt time.Time            // the page's floored minute
 	External string               // the page's external id
+	Guarded  map[string]string    // of Notion: field → why its value must not go to the CRM, in plain words
+	Since    map[string]time.Time // of Notion: field → begin of the first read in an unbroken run that shows its value; missing: At
 }
 
 // Input is all that [Decide] sees.
@@ -64,6 +31,7 @@ type Input struct {
 	Link   Link
 	CRM    View
 	Notion View
+	Chosen map[string]Side // field → the side whose value a person wants to stand, where the two differ
 	Now    time.Time
 }
 
@@ -89,18 +57,21 @@ type Decision struct {
 	Need      []Side // sides that must be read before anything can be decided; nothing else is set then
 	Page      PageOp
 	Row       RowOp
-	ToNotion  change.Image         // values for the page, by field
-	ToCRM     change.Image         // values for the row, by field
-	Mark      bool                 // the page's external id must be written (or cleared, where it is another page's)
-	Agreed    map[string]FieldBase // base moves that need no write: both sides show the value, or the page shows what we sent
-	Observed  change.Image         // what would have been written, were writing on
+	ToNotion  change.Image // values for the page, by field
+	ToCRM     change.Image // values for the row, by field
+	Mark      bool         // the page's external id must be written (or cleared, where it is another page's)
+	Observed  change.Image // what would have been written, were writing on
 	Conflicts []Conflict
 	Holds     []Hold
-	State     State             // the link's state from now on; "" leaves it
-	Remove    bool              // the link has nothing behind it any more
-	Parked    map[string]string // field → why it is left out; "" as name: the whole record
-	Waits     map[string]string // field → what it waits for
-	Later     time.Time         // not zero: not yet; look again then
+	State     State                // the link's state from now on; "" leaves it
+	Remove    bool                 // the link has nothing behind it any more
+	Parked    map[string]string    // field → why it is left out; "" as name: the whole record
+	Waits     map[string]string    // field → what it waits for
+	Typing    map[string]time.Time // field → its value in Notion may be typed still; a read that begins then or later tells
+	Later     time.Time            // not zero: not yet; look again then
+
+	agreed  places // fields that both sides show alike: see Agreed
+	arrived places // fields of which the page shows what we sent, and nobody had recorded it
 }
 
 // Quiet reports that the decision does nothing to either side.
@@ -123,7 +94,7 @@ func Decide(in Input) Decision {
 	case !in.CRM.Scope:
 		return Decision{State: OutOfScope}
 	case !in.Notion.Read:
-		if CRMAgrees(in) {
+		if crmAgrees(&in) {
 			return Decision{State: Live}
 		}
 		return Decision{Need: []Side{Notion}}
@@ -131,7 +102,7 @@ func Decide(in Input) Decision {
 		return decidePageGone(in)
 	}
 	d := Decision{State: Live}
-	decideFields(in, &d)
+	decideFields(&in, &d)
 	if in.Notion.External != in.Link.External && in.Rules.WriteNotion {
 		d.Mark = true
 	}
@@ -166,20 +137,20 @@ func finishOps(d *Decision) {
 }
 
 // CRMAgrees reports that the row shows the base and nothing waits from Notion: no request is needed to know that there is nothing to do.
-func CRMAgrees(in Input) bool {
+func CRMAgrees(in Input) bool { return crmAgrees(&in) }
+
+func crmAgrees(in *Input) bool {
 	if in.Link.State != Live || in.Link.Intent != nil || in.Link.Seen != nil {
 		return false
 	}
-	for _, p := range in.Rules.Fields {
+	for i := range in.Rules.Fields {
+		p := &in.Rules.Fields[i]
 		value, read := in.CRM.Image[p.Name]
-		if reason := in.CRM.Bad[p.Name]; reason != "" || !read {
+		if !read || len(in.CRM.Bad) > 0 && in.CRM.Bad[p.Name] != "" {
 			return false
 		}
 		base, ok := in.Link.Base[p.Name]
-		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil {
-			return false
-		}
-		if !change.Equal(base.Value, value) {
+		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil || !change.Equal(base.Value, value) {
 			return false
 		}
 	}
@@ -233,7 +204,7 @@ func decidePageOnly(in Input) Decision {
 	case !in.Rules.CreateRows:
 		return Decision{Parked: map[string]string{"": "the mapping does not make rows from pages (creates.to_crm is off)"}}
 	}
-	if ready := n.EditedAt.Add(time.Minute + in.Rules.Quiet); in.Now.Before(ready) {
+	if ready := n.EditedAt.Add(time.Minute + in.Rules.rest()); in.Now.Before(ready) {
 		return Decision{Later: ready}
 	}
 	d := Decision{Waits: n.Waits}
@@ -241,6 +212,9 @@ func decidePageOnly(in Input) Decision {
 	for _, p := range in.Rules.Fields {
 		if reason := n.Bad[p.Name]; reason != "" {
 			d.park(p.Name, reason)
+		}
+		if reason := n.Guarded[p.Name]; reason != "" && p.ToCRM {
+			d.park(p.Name, reason) // half a record is no record
 		}
 		if v, ok := n.Image[p.Name]; ok && p.ToCRM && !v.IsNull() {
 			values[p.Name] = v
@@ -366,9 +340,12 @@ func (v *View) Put(field string, value change.Value, bad, waits string) {
 	}
 }
 
-func (d *Decision) park(field, reason string) {
-	if d.Parked == nil {
-		d.Parked = map[string]string{}
+func (d *Decision) park(field, reason string) { put(&d.Parked, field, reason) }
+
+// put makes the map with its first entry: most decisions have nothing to say, and empty maps would be most of what they cost.
+func put[M ~map[string]V, V any](m *M, name string, v V) {
+	if *m == nil {
+		*m = M{}
 	}
-	d.Parked[field] = reason
+	(*m)[name] = v
 }

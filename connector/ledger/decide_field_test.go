@@ -145,7 +145,7 @@ func TestAnOwnWriteThatArrivedBecomesTheBase(t *testing.T) {
 		}
 		for _, w.seesCRM = range []sight{shows, unread, bad, waits} {
 			seen++
-			if got := ledger.Decide(w.input()).Agreed[field]; !change.Equal(got.Value, w.intent) || got.Rule != rule {
+			if got := agreed(w.input()); !change.Equal(got.Value, w.intent) || got.Rule != rule {
 				return fmt.Errorf("the base is %s, and we sent %s", got.Value, w.intent)
 			}
 		}
@@ -197,7 +197,7 @@ func (w world) each(intents []change.Value, yield func(world)) {
 		}
 	}
 	w.seesCRM, w.seesNotion = shows, shows
-	if w.stuck = !w.base.IsAbsent(); w.stuck {
+	if w.stuck = !w.base.IsAbsent() && !change.Equal(w.crm, w.notion); w.stuck {
 		yield(w)
 	}
 }
@@ -226,6 +226,8 @@ func everyWorld(t *testing.T, law func(w world) error) {
 		t.Errorf("only %d worlds: the enumeration is broken", count)
 	}
 }
+
+func agreed(in ledger.Input) ledger.FieldBase { return ledger.Decide(in).Agreed(in)[field] }
 
 func effects(d ledger.Decision) (toNotion, toCRM change.Value) {
 	return d.ToNotion[field], d.ToCRM[field]
@@ -257,10 +259,11 @@ func TestNothingTravelsWhereItMayNot(t *testing.T) {
 func TestAFieldHasOneFate(t *testing.T) {
 	t.Parallel()
 	everyWorld(t, func(w world) error {
-		d := ledger.Decide(w.input())
+		in := w.input()
+		d := ledger.Decide(in)
 		toNotion, toCRM := effects(d)
 		fates := 0
-		for _, fate := range []bool{!toNotion.IsAbsent() || !toCRM.IsAbsent(), d.Parked[field] != "", d.Waits[field] != "", !d.Observed[field].IsAbsent(), !d.Agreed[field].IsZero() && !w.arrived()} {
+		for _, fate := range []bool{!toNotion.IsAbsent() || !toCRM.IsAbsent(), d.Parked[field] != "", d.Waits[field] != "", !d.Observed[field].IsAbsent(), !d.Agreed(in)[field].IsZero() && !w.arrived()} {
 			if fate {
 				fates++
 			}
@@ -342,13 +345,14 @@ func TestTheTableOfThreeWayMerge(t *testing.T) {
 		if w.seesCRM != shows || w.seesNotion != shows || w.stuck {
 			return nil
 		}
-		d := ledger.Decide(w.input())
+		in := w.input()
+		d := ledger.Decide(in)
 		toNotion, toCRM := effects(d)
 		base, based := w.based()
 		twoWay, writes := w.toNotion && w.toCRM, w.writeNotion && w.writeCRM
 		switch {
 		case change.Equal(w.crm, w.notion):
-			got, ok := d.Agreed[field]
+			got, ok := d.Agreed(in)[field]
 			if !ok || !change.Equal(got.Value, w.crm) || got.Rule != rule || len(d.Conflicts) > 0 || !d.Quiet() {
 				return fmt.Errorf("equal values are not simply agreed: %+v", d)
 			}
@@ -484,7 +488,7 @@ func TestSwappingTheSidesSwapsTheDecision(t *testing.T) {
 			return fmt.Errorf("effects differ in the mirror: %+v and %+v", a, b)
 		case !reflect.DeepEqual(a.Observed, b.Observed), !reflect.DeepEqual(a.Parked, b.Parked), !reflect.DeepEqual(a.Waits, b.Waits):
 			return fmt.Errorf("what is left out differs in the mirror: %+v and %+v", a, b)
-		case !change.Equal(a.Agreed[field].Value, b.Agreed[field].Value) || len(a.Conflicts) != len(b.Conflicts):
+		case !change.Equal(agreed(w.input()).Value, agreed(w.mirrored().input()).Value) || len(a.Conflicts) != len(b.Conflicts):
 			return fmt.Errorf("agreement differs in the mirror: %+v and %+v", a, b)
 		case len(a.Conflicts) == 1 && (a.Conflicts[0].Winner == b.Conflicts[0].Winner || a.Conflicts[0].Rule != b.Conflicts[0].Rule):
 			return fmt.Errorf("the conflict differs in the mirror: %+v and %+v", a.Conflicts, b.Conflicts)
@@ -499,7 +503,7 @@ func carry(in ledger.Input, d ledger.Decision, side ledger.Side) ledger.Input {
 	for name, b := range in.Link.Base {
 		base[name] = b
 	}
-	for name, b := range d.Agreed {
+	for name, b := range d.Agreed(in) {
 		base[name] = b
 	}
 	at := in.Now.Add(time.Minute)

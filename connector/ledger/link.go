@@ -24,6 +24,14 @@ func (s Side) Other() Side {
 	return CRM
 }
 
+// name is the side as people call it.
+func (s Side) name() string {
+	if s == CRM {
+		return "the CRM"
+	}
+	return "Notion"
+}
+
 // State is what is known of a link as a whole.
 type State string
 
@@ -62,7 +70,6 @@ type Link struct {
 	Intent  *Intent              // a remote write whose outcome is not recorded yet, nil else
 	WroteAt time.Time            // when our newest write to the page was answered; zero if never
 	ReadAt  time.Time            // when the newest page GET that was stored began; zero if never
-	GotAt   time.Time            // when the newest page GET began whose answer the poller published; no sink's decision rests on it
 	Emitted string               // content hash of the page as the poller emitted it last, or as our own write left it
 }
 
@@ -161,10 +168,11 @@ func (c Conflict) Loser() (Side, change.Value) {
 	return CRM, c.CRM
 }
 
-// Hold is a decision that waits for a human. One link has at most one hold of a kind.
+// Hold is a decision that waits for a human. One link has at most one hold of a kind and field.
 type Hold struct {
-	Kind   string    `json:"kind"`   // delete_row, trash_page, delete_vs_edit, vanished, brake, oscillation, moved, copy, create
-	Reason string    `json:"reason"` // in plain words
+	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, brake, oscillation, moved, copy, create, conflict
+	Field  string    `json:"field,omitempty"` // the field that it keeps back, "" for the whole record
+	Reason string    `json:"reason"`          // in plain words
 	At     time.Time `json:"at"`
 }
 

@@ -1,64 +1,128 @@
 package ledger
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
-// decideFields merges a live link field by field: base, CRM, Notion.
-func decideFields(in Input, d *Decision) {
-	d.ToNotion, d.ToCRM, d.Observed = change.Image{}, change.Image{}, change.Image{}
-	d.Agreed = map[string]FieldBase{}
-	for _, p := range in.Rules.Fields {
-		f, ok := newField(in, p, d)
-		if !ok {
+// decideFields merges a live link field by field: base, CRM, Notion. Nearly all fields of nearly all records agree, and are passed by
+// after two lookups and one comparison; the rest is for those that do not.
+func decideFields(in *Input, d *Decision) {
+	plain := len(in.CRM.Bad)+len(in.CRM.Waits)+len(in.Notion.Bad)+len(in.Notion.Waits) == 0 && in.Link.Intent == nil
+	for i := range in.Rules.Fields {
+		p := &in.Rules.Fields[i]
+		crm, crmRead := in.CRM.Image[p.Name]
+		notion, notionRead := in.Notion.Image[p.Name]
+		if plain && crmRead && notionRead && change.Equal(crm, notion) {
+			d.agreed.add(i)
 			continue
 		}
-		f.decide()
-		f.record(d)
+		f := field{policy: p, crm: crm, notion: notion}
+		f.base, f.based = agreedBefore(in, p)
+		if notionRead && f.recogniseOwnWrite(in) {
+			d.arrived.add(i) // whatever else becomes of the field: what we sent has arrived, and the intent may go
+		}
+		switch {
+		case leftOut(in, p.Name, d), !crmRead, !notionRead:
+		case change.Equal(crm, notion):
+			d.agreed.add(i)
+		case f.stuck():
+			d.park(p.Name, f.base.Stuck.Reason)
+		default:
+			f.decide(in)
+			f.record(in, d)
+		}
 	}
 }
 
-// field is one field's merge.
+// Agreed gives the base moves that need no write: of fields that both sides show alike, and of those of which the page shows what we sent.
+// They are made when they are asked for, from the input that was decided on: a look that finds everything as it was moves nothing but
+// the times, and is the most frequent of all.
+func (d Decision) Agreed(in Input) map[string]FieldBase {
+	var moves map[string]FieldBase
+	for i := range in.Rules.Fields {
+		agreed, arrived := d.agreed.has(i), d.arrived.has(i)
+		if !agreed && !arrived {
+			continue
+		}
+		p := &in.Rules.Fields[i]
+		f := field{policy: p, crm: in.CRM.Image[p.Name], notion: in.Notion.Image[p.Name]}
+		f.base, f.based = agreedBefore(&in, p)
+		if arrived {
+			f.recogniseOwnWrite(&in)
+		}
+		if agreed {
+			f.base = f.agreedBase(&in)
+		}
+		put(&moves, p.Name, f.base)
+	}
+	return moves
+}
+
+// places is a set of fields by their place in Rules.Fields. The first 64 cost nothing.
+type places struct {
+	first uint64
+	more  []uint64
+}
+
+func (s *places) add(i int) {
+	if i < 64 {
+		s.first |= 1 << i
+		return
+	}
+	for len(s.more) < i/64 {
+		s.more = append(s.more, 0)
+	}
+	s.more[i/64-1] |= 1 << (i % 64)
+}
+
+func (s *places) has(i int) bool {
+	if i < 64 {
+		return s.first&(1<<i) != 0
+	}
+	return i/64 <= len(s.more) && s.more[i/64-1]&(1<<(i%64)) != 0
+}
+
+// field is the merge of one field on which the sides do not simply agree. It holds no reference to the input: what is put into a decision leaves the
+// stack, and would take the input with it.
 type field struct {
-	in       Input
-	policy   Policy
-	base     FieldBase
-	based    bool
-	crm      change.Value
-	notion   change.Value
-	toNotion *change.Value
-	toCRM    *change.Value
-	conflict *Conflict
-	agreed   bool
+	policy *Policy
+	base   FieldBase
+	based  bool
+	crm    change.Value
+	notion change.Value
+
+	toNotion change.Value // what goes to a side; absent: nothing
+	toCRM    change.Value
+	lost     [2]loss // one for each side at most
+	losses   int
+	parked   string
+	hold     string
 }
 
-// newField gathers a field's three values; false if the field has to be left out, with the reason in d.
-func newField(in Input, p Policy, d *Decision) (*field, bool) {
-	crm, crmRead := in.CRM.Image[p.Name]
-	notion, notionRead := in.Notion.Image[p.Name]
-	base, based := in.Link.Base[p.Name]
-	if based && base.Rule != p.Rule {
-		based = false
-	}
-	f := &field{in: in, policy: p, base: base, based: based, crm: crm, notion: notion}
-	if notionRead && f.recogniseOwnWrite() {
-		d.Agreed[p.Name] = f.base // whatever else becomes of the field: what we sent has arrived, and the intent may go
-	}
-	if leftOut(in, p.Name, d) || !crmRead || !notionRead {
-		return nil, false
-	}
-	if s := base.Stuck; s != nil && change.Equal(s.CRM, crm) && change.Equal(s.Notion, notion) {
-		d.park(p.Name, s.Reason)
-		return nil, false
-	}
-	return f, true
+// loss is a value that is going to be overwritten and is no base: the conflict history keeps it.
+type loss struct {
+	side        Side
+	rule        string
+	undecidable bool
+}
+
+// agreedBefore gives the field's base, and whether it counts: one that was agreed under another rule says nothing.
+func agreedBefore(in *Input, p *Policy) (FieldBase, bool) {
+	base, ok := in.Link.Base[p.Name]
+	return base, ok && base.Rule == p.Rule
+}
+
+func (f *field) stuck() bool {
+	s := f.base.Stuck
+	return s != nil && change.Equal(s.CRM, f.crm) && change.Equal(s.Notion, f.notion)
 }
 
 // leftOut reports that a side's value cannot be used or has to wait, and records why.
-func leftOut(in Input, name string, d *Decision) bool {
-	views := []View{in.CRM, in.Notion}
+func leftOut(in *Input, name string, d *Decision) bool {
+	views := [...]*View{&in.CRM, &in.Notion}
 	for _, view := range views {
 		if reason := view.Bad[name]; reason != "" {
 			d.park(name, reason)
@@ -67,10 +131,7 @@ func leftOut(in Input, name string, d *Decision) bool {
 	}
 	for _, view := range views {
 		if what := view.Waits[name]; what != "" {
-			if d.Waits == nil {
-				d.Waits = map[string]string{}
-			}
-			d.Waits[name] = what
+			put(&d.Waits, name, what)
 			return true
 		}
 	}
@@ -79,70 +140,145 @@ func leftOut(in Input, name string, d *Decision) bool {
 
 // recogniseOwnWrite takes a value that we sent, and of whose arrival we never heard, for what it is: ours, hence the base. The page that shows
 // it is the evidence (invariant 2).
-func (f *field) recogniseOwnWrite() bool {
-	if f.in.Link.Intent == nil {
+func (f *field) recogniseOwnWrite(in *Input) bool {
+	if in.Link.Intent == nil {
 		return false
 	}
 	name := f.policy.Name
-	sent, ok := f.in.Link.Intent.Values[name]
+	sent, ok := in.Link.Intent.Values[name]
 	if !ok || !change.Equal(sent, f.notion) || f.based && change.Equal(f.base.Value, sent) {
 		return false
 	}
 	seen := f.base.CRMSeen
-	f.base = Landed(f.base, f.policy.Rule, Notion, sent, sent, f.in.Notion.At)
+	f.base = Landed(f.base, f.policy.Rule, Notion, sent, sent, in.Notion.At)
 	f.base.CRMSeen = seen
-	if own, merged := f.in.Link.Intent.Bases[name]; merged {
+	if own, merged := in.Link.Intent.Bases[name]; merged {
 		f.base.Value = own
 	}
 	f.based = true
 	return true
 }
 
-func (f *field) decide() {
+// decide says what becomes of a field that the two sides show differently. What comes first wins: where the field may travel at all, what a
+// person said, what must never happen to it, and only then who changed it.
+func (f *field) decide(in *Input) {
+	p := f.policy
+	chosen := in.Chosen[p.Name]
 	switch {
-	case change.Equal(f.crm, f.notion):
-		f.agreed = true
-	case !f.policy.ToCRM:
+	case !p.ToCRM:
 		f.oneWay(CRM)
-	case !f.policy.ToNotion:
+	case !p.ToNotion:
 		f.oneWay(Notion)
+	case chosen != "":
+		f.wins(chosen, RulePerson, false)
 	case !f.based:
 		f.noBase()
+	case p.WriteOnce && !isEmpty(f.base.Value):
+		f.putBack()
+	case p.NeverBlank && isEmpty(f.crm) != isEmpty(f.notion):
+		f.fillBlank()
 	case change.Equal(f.notion, f.base.Value):
 		f.push(CRM)
 	case change.Equal(f.crm, f.base.Value):
 		f.push(Notion)
-	case f.policy.Elements && f.crm.Kind() == change.Set && f.notion.Kind() == change.Set:
-		f.mergeElements()
+	case p.Elements && f.mergeElements():
 	default:
-		f.lastWriteWins()
+		f.bothChanged(in)
 	}
+}
+
+// bothChanged is a true conflict: the field's rule decides it.
+func (f *field) bothChanged(in *Input) {
+	switch f.policy.Conflict {
+	case CRMWins:
+		f.wins(CRM, string(CRMWins), false)
+	case NotionWins:
+		f.wins(Notion, string(NotionWins), false)
+	case HoldConflict:
+		f.hold = fmt.Sprintf("%s was changed in both places: the CRM has %s, Notion has %s; a person has to say which of them stands",
+			f.policy.Name, quote(f.crm), quote(f.notion))
+	case LastWriteWins, "":
+		f.lastWriteWins(in)
+	}
+}
+
+// wins lets a side's value stand; the other's is kept in the history, and overwritten.
+func (f *field) wins(side Side, rule string, undecidable bool) {
+	f.loses(side.Other(), rule, undecidable)
+	f.push(side)
+}
+
+func (f *field) loses(side Side, rule string, undecidable bool) {
+	f.lost[f.losses] = loss{side: side, rule: rule, undecidable: undecidable}
+	f.losses++
+}
+
+// putBack restores what both agreed on once, on whichever side it was changed.
+func (f *field) putBack() {
+	if !change.Equal(f.crm, f.base.Value) {
+		f.toCRM = f.base.Value
+		f.loses(CRM, RuleWriteOnce, false)
+	}
+	if !change.Equal(f.notion, f.base.Value) {
+		f.toNotion = f.base.Value
+		f.loses(Notion, RuleWriteOnce, false)
+	}
+}
+
+// fillBlank gives the side that is empty the value of the other. That it was emptied, if it was, stands in the history.
+func (f *field) fillBlank() {
+	blank, shows := CRM, f.crm
+	if isEmpty(f.notion) {
+		blank, shows = Notion, f.notion
+	}
+	if !change.Equal(shows, f.base.Value) {
+		f.loses(blank, RuleNeverBlank, false)
+	}
+	f.push(blank.Other())
 }
 
 // push sends the value of a side to the other.
 func (f *field) push(from Side) {
 	if from == CRM {
-		f.toNotion = &f.crm
+		f.toNotion = f.crm
 	} else {
-		f.toCRM = &f.notion
+		f.toCRM = f.notion
 	}
 }
 
 // oneWay restores a field that was edited on its reading side; the edit is kept as a conflict's loser.
 func (f *field) oneWay(from Side) {
-	reading := f.notion
+	source, reading := f.crm, f.notion
 	if from == Notion {
-		reading = f.crm
-		if !f.based && isEmpty(f.notion) {
+		source, reading = f.notion, f.crm
+		if !f.based && isEmpty(source) {
 			f.push(CRM) // a new field starts with what the CRM says; it is never blanked for being new
 			return
 		}
 	}
-	edited := !f.based && !reading.IsNull() || f.based && !change.Equal(reading, f.base.Value)
+	if f.parked = f.refusesSource(from, source, reading); f.parked != "" {
+		return
+	}
+	edited := !f.based && !isEmpty(reading) || f.based && !change.Equal(reading, f.base.Value)
 	if edited {
-		f.conflicts(from, "one_way", false)
+		f.loses(from.Other(), RuleOneWay, false)
 	}
 	f.push(from)
+}
+
+// refusesSource tells why a one-way field does not take its source's value. The source cannot be given the old value back: nothing travels
+// there. So both sides stay as they are, and somebody is told.
+func (f *field) refusesSource(from Side, source, reading change.Value) string {
+	p := f.policy
+	switch {
+	case p.WriteOnce && f.based && !isEmpty(f.base.Value) && !change.Equal(source, f.base.Value):
+		return fmt.Sprintf("it is written once, and was changed from %s to %s in %s; the field travels from there only, so it cannot be put back",
+			quote(f.base.Value), quote(source), from.name())
+	case p.NeverBlank && isEmpty(source) && !isEmpty(reading):
+		return fmt.Sprintf("it was emptied in %s and is never blanked in %s, which has %s; the field travels one way, so it cannot be put back",
+			from.name(), from.Other().name(), quote(reading))
+	}
+	return ""
 }
 
 // noBase is for a field that both sides have and never agreed on: a link that was adopted, a field or rule that is new.
@@ -150,11 +286,10 @@ func (f *field) noBase() {
 	switch {
 	case isEmpty(f.notion):
 		f.push(CRM)
-	case isEmpty(f.crm):
+	case isEmpty(f.crm) && f.crm.Kind() != change.Bool: // an unchecked box is nothing in Notion, where every new one is, but an answer in the CRM
 		f.push(Notion)
 	default:
-		f.conflicts(f.policy.Initial, "initial_authority", false)
-		f.push(f.policy.Initial)
+		f.wins(f.policy.Initial, RuleInitial, false)
 	}
 }
 
@@ -162,15 +297,23 @@ func isEmpty(v change.Value) bool {
 	return v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0 || v.Kind() == change.Bool && !v.Bool()
 }
 
-// mergeElements keeps what either side added and drops what either side removed. Nothing is lost, so there is no conflict.
-func (f *field) mergeElements() {
+// mergeElements keeps what either side added and drops what either side removed. Nothing is lost, so there is no conflict. It reports false where
+// the two are no sets, or where they would leave nothing of a field that is never blanked.
+func (f *field) mergeElements() bool {
+	if f.crm.Kind() != change.Set || f.notion.Kind() != change.Set {
+		return false
+	}
 	merged := mergeSets(f.base.Value, f.crm, f.notion)
+	if f.policy.NeverBlank && isEmpty(merged) {
+		return false
+	}
 	if !change.Equal(merged, f.notion) {
-		f.toNotion = &merged
+		f.toNotion = merged
 	}
 	if !change.Equal(merged, f.crm) {
-		f.toCRM = &merged
+		f.toCRM = merged
 	}
+	return true
 }
 
 func mergeSets(base, a, b change.Value) change.Value {
@@ -198,14 +341,13 @@ func mergeSets(base, a, b change.Value) change.Value {
 
 // lastWriteWins compares the intervals in which the two edits must lie (invariant 10). Where they overlap the order cannot be known:
 // the field's tie rule decides.
-func (f *field) lastWriteWins() {
-	winner, decided := later(f.crmEdit(), f.notionEdit(), f.in.Rules.Skew)
-	rule := "last_write_wins"
+func (f *field) lastWriteWins(in *Input) {
+	winner, decided := later(f.crmEdit(in), f.notionEdit(in), in.Rules.Skew)
+	rule := string(LastWriteWins)
 	if !decided {
-		winner, rule = f.policy.Tie, "tie"
+		winner, rule = f.policy.Tie, RuleTie
 	}
-	f.conflicts(winner, rule, !decided)
-	f.push(winner)
+	f.wins(winner, rule, !decided)
 }
 
 // Span is a stretch of time (After, Before] in which an edit was made.
@@ -225,58 +367,96 @@ func later(crm, notion Span, skew time.Duration) (Side, bool) {
 	return "", false
 }
 
-func (f *field) crmEdit() Span {
-	return Span{After: f.base.CRMSeen, Before: f.in.CRM.Until}
+func (f *field) crmEdit(in *Input) Span {
+	return Span{After: f.base.CRMSeen, Before: in.CRM.Until}
 }
 
-func (f *field) notionEdit() Span {
-	s := Span{After: f.base.NotionSeen, Before: f.in.Notion.Until}
-	if hint := f.in.Notion.Hints[f.policy.Name]; hint.After(s.After) && hint.Before(s.Before) {
+func (f *field) notionEdit(in *Input) Span {
+	s := Span{After: f.base.NotionSeen, Before: in.Notion.Until}
+	if hint := in.Notion.Hints[f.policy.Name]; hint.After(s.After) && hint.Before(s.Before) {
 		s.After = hint
 	}
 	return s
 }
 
-func (f *field) conflicts(winner Side, rule string, undecidable bool) {
-	crm, notion := f.crmEdit(), f.notionEdit()
-	f.conflict = &Conflict{
-		Field: f.policy.Name, CRM: f.crm, Notion: f.notion, Winner: winner, Rule: rule, Undecidable: undecidable,
-		CRMAfter: crm.After, CRMBefore: crm.Before, NotionAfter: notion.After, NotionBefore: notion.Before,
-		Editor: f.in.Notion.Editor, Critical: f.policy.Critical, At: f.in.Now,
+// typing tells from when on a read can tell that Notion's value is not being typed any more; zero where it is known by now: two reads at
+// least the delay apart showed the same, or the page's minute and the delay after it were over when it was read.
+func (f *field) typing(in *Input) time.Time {
+	if f.policy.Typing <= 0 || f.based && change.Equal(f.notion, f.base.Value) {
+		return time.Time{}
 	}
-	if f.based {
-		f.conflict.Base = f.base.Value
+	n := &in.Notion
+	since, ok := n.Since[f.policy.Name]
+	if !ok || since.After(n.At) {
+		since = n.At
 	}
+	if edited := n.EditedAt.Add(time.Minute + in.Rules.Skew); !n.EditedAt.IsZero() && edited.Before(since) {
+		since = edited
+	}
+	if settled := since.Add(f.policy.Typing); n.At.Before(settled) {
+		return settled
+	}
+	return time.Time{}
 }
 
 // record puts the field's outcome into the decision, where writing is on; else into what was observed.
-func (f *field) record(d *Decision) {
+func (f *field) record(in *Input, d *Decision) {
 	name := f.policy.Name
-	if f.agreed {
-		d.Agreed[name] = f.agreedBase()
-		return
+	toNotion, toCRM := !f.toNotion.IsAbsent(), !f.toCRM.IsAbsent()
+	if toCRM && f.parked == "" {
+		f.parked = in.Notion.Guarded[name]
 	}
-	if f.toNotion != nil && !f.in.Rules.WriteNotion || f.toCRM != nil && !f.in.Rules.WriteCRM {
-		for _, v := range []*change.Value{f.toNotion, f.toCRM} {
-			if v != nil {
-				d.Observed[name] = *v
-			}
+	switch {
+	case f.parked != "":
+		d.park(name, f.parked)
+		return
+	case f.hold != "":
+		d.Holds = append(d.Holds, Hold{Kind: "conflict", Field: name, Reason: f.hold, At: in.Now})
+		return
+	case toNotion && !in.Rules.WriteNotion || toCRM && !in.Rules.WriteCRM:
+		seen := f.toNotion
+		if toCRM {
+			seen = f.toCRM
 		}
+		put(&d.Observed, name, seen)
 		return
 	}
-	if f.conflict != nil {
-		d.Conflicts = append(d.Conflicts, *f.conflict)
+	if toCRM {
+		if at := f.typing(in); !at.IsZero() {
+			put(&d.Typing, name, at)
+			return
+		}
+		put(&d.ToCRM, name, f.toCRM)
 	}
-	if f.toNotion != nil {
-		d.ToNotion[name] = *f.toNotion
+	if toNotion {
+		put(&d.ToNotion, name, f.toNotion)
 	}
-	if f.toCRM != nil {
-		d.ToCRM[name] = *f.toCRM
+	for _, l := range f.lost[:f.losses] {
+		d.Conflicts = append(d.Conflicts, f.conflict(in, l))
 	}
 }
 
-func (f *field) agreedBase() FieldBase {
-	b := FieldBase{Value: f.crm, Rule: f.policy.Rule, CRMSeen: f.in.CRM.At, NotionSeen: f.in.Notion.At}
+// conflict is the history's entry of a value that is overwritten: the loser's as it stands, the winner's as it takes its place.
+func (f *field) conflict(in *Input, l loss) Conflict {
+	crm, notion := f.crmEdit(in), f.notionEdit(in)
+	c := Conflict{
+		Field: f.policy.Name, CRM: f.crm, Notion: f.notion, Winner: l.side.Other(), Rule: l.rule, Undecidable: l.undecidable,
+		CRMAfter: crm.After, CRMBefore: crm.Before, NotionAfter: notion.After, NotionBefore: notion.Before,
+		Editor: in.Notion.Editor, Critical: f.policy.Critical, At: in.Now,
+	}
+	if l.side == CRM {
+		c.Notion = f.toCRM
+	} else {
+		c.CRM = f.toNotion
+	}
+	if f.based {
+		c.Base = f.base.Value
+	}
+	return c
+}
+
+func (f *field) agreedBase(in *Input) FieldBase {
+	b := FieldBase{Value: f.crm, Rule: f.policy.Rule, CRMSeen: in.CRM.At, NotionSeen: in.Notion.At}
 	if f.based {
 		b.Before, b.Flips = f.base.Before, f.base.Flips
 		if !change.Equal(f.base.Value, b.Value) {
