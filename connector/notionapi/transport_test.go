@@ -398,6 +398,20 @@ func TestTooLargeRequestIsNotSent(t *testing.T) {
 	}
 }
 
+// The library writes an ampersand as six bytes. What fits the limit as people wrote it is sent.
+func TestHTMLIsNoLargerThanItIs(t *testing.T) {
+	t.Parallel()
+	b := setup(t, answer(200, `{"object":"page","id":"`+pageID+`","properties":{}}`))
+	text := strings.Repeat("<&>", TextUnitsMax/3)
+	w, err := EncodeProperty(TypeRichText, change.TextValue(text), EncodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.client.UpdatePage(t.Context(), pageID, PageUpdate{Properties: map[string]PropertyWrite{"x": w}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A base URL with a prefix, and property ids that must arrive as they are written.
 func TestPathsKeepTheirEscapes(t *testing.T) {
 	t.Parallel()

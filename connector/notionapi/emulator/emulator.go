@@ -173,12 +173,13 @@ func writeResponse(w http.ResponseWriter, r *Response) {
 	if r.HTML {
 		h.Set("Content-Type", "text/html")
 		h.Set("Server", "cloudflare")
-		h.Set("Cf-Ray", "8f00000000000000-FRA")
+		h.Set("Cf-Ray", cfRay(r.RequestID))
 	} else {
 		h.Set("Content-Type", "application/json; charset=utf-8")
 		h.Set("X-Notion-Request-Id", r.RequestID)
 		h.Set("Etag", etag(r.Body))
 		h.Set("Server", "cloudflare")
+		h.Set("Cf-Ray", cfRay(r.RequestID))
 		h.Set("Cf-Cache-Status", "DYNAMIC")
 		h.Set("Vary", "Accept-Encoding")
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -189,6 +190,11 @@ func writeResponse(w http.ResponseWriter, r *Response) {
 	h.Set("Content-Length", strconv.Itoa(len(r.Body)))
 	w.WriteHeader(r.Status)
 	w.Write(r.Body)
+}
+
+// cfRay is the edge's own id of a request: 16 digits and the airport of its centre.
+func cfRay(requestID string) string {
+	return (strings.ReplaceAll(requestID, "-", "") + "8f00000000000000")[:16] + "-FRA"
 }
 
 // etag is weak, as Express makes it: length and hash.

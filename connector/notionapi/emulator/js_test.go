@@ -24,7 +24,7 @@ func TestOfficialClient(t *testing.T) {
 			t.Skipf("SKIPPED: %s is missing; install Node 20 or newer to let the official client judge the emulator", tool)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	installClient(t, ctx)
 

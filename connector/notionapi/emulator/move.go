@@ -95,6 +95,8 @@ func (c *call) move(pg *page, to parent) {
 		}
 	}
 	c.emit(change{kind: "page.moved", id: pg.ID, parent: to, before: old})
+	c.rowChanged(from, pg.ID, true)
+	c.rowChanged(dest, pg.ID, false)
 	_ = next
 }
 

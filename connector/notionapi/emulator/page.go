@@ -295,6 +295,7 @@ func (c *call) insertPage(par parent, src *source, writes []write, b *object) *p
 	}
 	s.dirty = true
 	c.emit(change{kind: "page.created", id: pg.ID, parent: par})
+	c.rowChanged(src, pg.ID, false)
 	return pg
 }
 
@@ -385,5 +386,8 @@ func (c *call) emitRevision(pg *page, old, next *rev, writes []write) {
 		}
 	}
 	flip(old.Trash, next.Trash, "page.deleted", "page.undeleted")
+	if old.Trash != next.Trash {
+		c.rowChanged(c.s.rowSource(next), pg.ID, !old.Trash)
+	}
 	flip(old.Locked, next.Locked, "page.locked", "page.unlocked")
 }

@@ -24,6 +24,8 @@ type change struct {
 	props  []string // raw ids of written properties
 	body   bool     // page.content_updated by blocks, which no undo cancels
 	schema *schemaEdit
+	row    string // data_source.content_updated: a page that came or went
+	was    bool   // row was there before
 }
 
 type schemaEdit struct{ id, name, action string }
@@ -51,6 +53,8 @@ type gather struct {
 	props   []string
 	body    bool
 	schema  []schemaEdit
+	rows    []string            // pages that came or went, in order of first appearance
+	had     map[string]bool     // which of rows were there when the window opened
 	kinds   []string            // in order of first appearance
 	authors map[string][]string // by kind
 }
@@ -98,7 +102,7 @@ func (c *call) tell() {
 	h := &c.s.hooks
 	for _, ch := range c.events {
 		switch {
-		case h.url == "" || !h.active || !c.s.shared(c.s.subject(ch)):
+		case h.url == "" || !h.active || !c.s.shared(c.s.subject(ch)) || c.s.data.Unshared[ch.row]:
 		case aggregated(ch.kind):
 			h.add(c.now, c.actor, ch)
 		default:
@@ -153,6 +157,20 @@ func (h *outbox) add(now time.Time, author string, ch change) {
 	if ch.schema != nil {
 		g.schema = append(g.schema, *ch.schema)
 	}
+	if ch.row != "" && !contains(g.rows, ch.row) {
+		if g.had == nil {
+			g.had = map[string]bool{}
+		}
+		g.rows, g.had[ch.row] = append(g.rows, ch.row), ch.was
+	}
+}
+
+// rowChanged notes that a row came to a data source, or left it: the data
+// source's content, as the rows' own values are not.
+func (c *call) rowChanged(src *source, row string, was bool) {
+	if src != nil {
+		c.emit(change{kind: "data_source.content_updated", id: src.ID, parent: parent{Kind: "database", ID: src.DB}, row: row, was: was})
+	}
 }
 
 // gatherOf finds the open window of an object.
@@ -188,10 +206,11 @@ func (s *State) queueEvent(now time.Time, g *gather, kind string, data *object) 
 	ev := &event{kind: kind, id: g.id, entity: entity, data: data, uuid: newUUID(s.reqs), time: g.last, due: now}
 	if s.cfg.Webhook.APIVersion == "2022-06-28" && entity == "data_source" {
 		src := s.data.Sources[g.id]
-		if kind != "data_source.schema_updated" || src == nil {
+		what := strings.TrimPrefix(kind, "data_source.")
+		if what != "schema_updated" && what != "content_updated" || src == nil {
 			return // that version has no data sources
 		}
-		ev.kind, ev.entity, ev.id = "database.schema_updated", "database", src.DB
+		ev.kind, ev.entity, ev.id = "database."+what, "database", src.DB
 	}
 	for _, id := range g.authors[kind] {
 		t := "person"
@@ -221,6 +240,8 @@ func (s *State) eventData(g *gather, kind string) (*object, bool) {
 		return obj("parent", obj("id", g.parent.ID, "type", typ), "page_id", page), true
 	case kind == "data_source.schema_updated":
 		return s.schemaData(g, data)
+	case kind == "data_source.content_updated":
+		return s.rowsData(g, data)
 	case pg == nil:
 		return data, s.lifeEvent(g, kind)
 	case g.created && s.trashed(g.id):
@@ -273,6 +294,22 @@ func (s *State) pageData(g *gather, kind string, now *rev, data *object) (*objec
 		}
 	}
 	return data.set("updated_properties", ids), len(ids) > 0
+}
+
+// rowsData lists the rows that are there now and were not, or the other way round.
+func (s *State) rowsData(g *gather, data *object) (*object, bool) {
+	if g.created {
+		return nil, false
+	}
+	list := []any{}
+	for _, id := range g.rows {
+		pg := s.data.Pages[id]
+		is := pg != nil && pg.now().Parent.ID == g.id && !pg.now().Trash
+		if is != g.had[id] {
+			list = append(list, obj("id", id, "type", "page"))
+		}
+	}
+	return data.set("updated_blocks", list), len(list) > 0
 }
 
 func (s *State) schemaData(g *gather, data *object) (*object, bool) {

@@ -69,6 +69,7 @@ func TestWebhookAggregation(t *testing.T) {
 	t.Parallel()
 	w, b := hooked(t, nil)
 	_, src := w.table("T", `{"Name":{"title":{}},"N":{"number":{}},"M":{"number":{}}}`)
+	_, other := w.table("Other", `{"Name":{"title":{}}}`)
 	id := w.row(src, `{"N":{"number":1}}`)
 	ada := w.e.Person(w.e.PersonID("Ada Lovelace"))
 	w.ok("PATCH", "/v1/pages/"+id, `{"properties":{"N":{"number":2}}}`)
@@ -76,7 +77,7 @@ func TestWebhookAggregation(t *testing.T) {
 		t.Fatalf("told before the window ended: %s", b.kinds())
 	}
 	w.deliver(time.Second)
-	if got := b.kinds(); got != "database.created data_source.created page.created" {
+	if got := b.kinds(); got != "database.created data_source.created database.created data_source.created page.created" {
 		t.Fatalf("events %s", got)
 	}
 
@@ -103,8 +104,13 @@ func TestWebhookAggregation(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, ""},
-		{"trash", func() { ada.Trash(id) }, "page.deleted"},
-		{"restore", func() { ada.Restore(id) }, "page.undeleted"},
+		{"trash", func() { ada.Trash(id) }, "page.deleted data_source.content_updated"},
+		{"restore", func() { ada.Restore(id) }, "page.undeleted data_source.content_updated"},
+		{"a row more", func() { w.row(src, `{}`) }, "page.created data_source.content_updated"},
+		{"gone to another table", func() {
+			w.ok("POST", "/v1/pages/"+w.row(src, `{}`)+"/move", `{"parent":{"data_source_id":"`+other+`"}}`)
+		},
+			"page.created data_source.content_updated"},
 		{"a title is content and a property", func() {
 			ada.Edit(id, map[string]any{"Name": map[string]any{"title": []any{map[string]any{"text": map[string]any{"content": "t"}}}}})
 		}, "page.content_updated page.properties_updated"},
