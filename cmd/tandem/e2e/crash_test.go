@@ -87,12 +87,12 @@ func (c crash) run(t *testing.T, seed uint64) {
 		t.Errorf("sync --all: %d %s%s", code, out, errs)
 	}
 	for _, page := range p.trashed {
-		w.eventually("the page in the trash is noticed", 30*time.Second, func() string {
+		w.eventually("the page in the trash is noticed", func() string {
 			return w.one(`SELECT coalesce((SELECT 'link ' || id || ' of row ' || key || ' is ' || state FROM tandem.link l WHERE page = $1 AND state = 'live'
 				AND NOT EXISTS (SELECT FROM tandem.hold WHERE link = l.id)), '')`, page)
 		})
 	}
-	w.idle(time.Second, time.Minute)
+	w.idle()
 	t.Logf("quiet %s after the last kill; %s conflicts, %s holds", time.Since(quiet).Round(time.Second), w.one(`SELECT count(*)::text FROM tandem.conflict`), w.one(`SELECT count(*)::text FROM tandem.hold`))
 	demand(t, w.verdict(p.truth))
 	for _, r := range running {
@@ -111,8 +111,7 @@ func boldly(_ string, m map[string]any) {
 // settle waits until what people did last has arrived on the other side, and nothing is left to do.
 func (w *world) settle(tr *truth) {
 	w.t.Helper()
-	const patience = 90 * time.Second
-	w.eventually("every entity's first page", patience, func() string {
+	w.eventually("every entity's first page", func() string {
 		return w.one(`SELECT CASE WHEN count(*) = 3 THEN '' ELSE 'pages of first rows: ' || count(*) END FROM tandem.link WHERE key = '1' AND page IS NOT NULL`)
 	})
 	person := w.notion.Person(w.notion.PersonID("Ada Lovelace"))
@@ -129,34 +128,19 @@ func (w *world) settle(tr *truth) {
 		if err := person.Edit(page, map[string]any{f[1].property: propertyOf(f[1].kind, []string{mark})}); err != nil {
 			w.t.Fatal(err)
 		}
-		w.eventually(entity+": the last edit in the CRM shows in Notion", patience, func() string {
+		w.eventually(entity+": the last edit in the CRM shows in Notion", func() string {
 			now, err := person.Properties(page)
 			if text, _ := textOf(now[f[0].property]); err != nil || text != mark {
 				return fmt.Sprintf("the page says %q %v; waiting: %s", text, err, w.waiting())
 			}
 			return ""
 		})
-		w.eventually(entity+": the last edit in Notion shows in the CRM", patience, func() string {
+		w.eventually(entity+": the last edit in Notion shows in the CRM", func() string {
 			if text := w.one(fmt.Sprintf(`SELECT coalesce(%s, '') FROM %s WHERE id = 1`, f[1].column, entity)); text != mark {
 				return fmt.Sprintf("the row says %q; waiting: %s", text, w.waiting())
 			}
 			return ""
 		})
 	}
-	w.idle(2*indexLag, patience)
-}
-
-// idle waits until there has been no work for so long.
-func (w *world) idle(so, patience time.Duration) {
-	w.t.Helper()
-	since := time.Now()
-	w.eventually("nothing is left to do", patience, func() string {
-		waits := w.waiting()
-		if waits != "" {
-			since = time.Now()
-		} else if time.Since(since) < so {
-			return "it was only just done"
-		}
-		return waits
-	})
+	w.idle()
 }

@@ -32,7 +32,7 @@ func BenchmarkSync(b *testing.B) {
 		people.fill(figureContacts, 1, 1)
 		began := time.Now()
 		p := w.run()
-		w.eventually("all pages are there", 10*time.Minute, func() string {
+		w.eventually("all pages are there", func() string {
 			if n := w.one(`SELECT count(*)::text FROM tandem.link WHERE entity = 'contact' AND state = 'live'`); n != fmt.Sprint(figureContacts) {
 				return n
 			}
@@ -94,7 +94,7 @@ func (f *front) kinds() string {
 // quiet waits until nothing but polls is asked of Notion: what was just written has been seen by them.
 func (w *world) quiet(b *testing.B) {
 	last, since := w.front.beside(), time.Now()
-	w.eventually("nothing is asked any more", 2*time.Minute, func() string {
+	w.eventually("nothing is asked any more", func() string {
 		if n := w.front.beside(); n != last {
 			last, since = n, time.Now()
 		}

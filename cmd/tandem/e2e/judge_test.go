@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -407,27 +405,6 @@ func (w *world) list(sql string, args ...any) []string {
 		out = append(out, text)
 	}
 	return out
-}
-
-// records reads a topic from its beginning to its present end.
-func (w *world) records(topic string) []*kgo.Record {
-	w.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer client.Close()
-	var out []*kgo.Record
-	for {
-		// A topic that is read to its end answers nothing; there is no marker to wait for.
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		fetches := client.PollFetches(ctx)
-		cancel()
-		if fetches.NumRecords() == 0 {
-			return out
-		}
-		out = append(out, fetches.Records()...)
-	}
 }
 
 // losses: every word that people wrote can be seen, or was replaced by a person who saw it, or lost a recorded conflict, or was

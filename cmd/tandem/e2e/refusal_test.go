@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -54,6 +55,7 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 		name     string
 		override map[string]string
 		spoil    func(w *world)
+		within   string // how long check waits; "" is as long as a busy machine may need
 		code     int
 		want     []string
 	}{
@@ -61,8 +63,8 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 		{name: "a page that is not shared", override: map[string]string{"notion-sink/notion.parent.page": "11111111-2222-3333-4444-555555555555"}, code: 1,
 			want: []string{"page 11111111-2222-3333-4444-555555555555 is not shared", "menu, Connections"}},
 		{name: "a missing table", spoil: func(w *world) { w.exec(`DROP TABLE contact_tag`) }, code: 1, want: []string{"contact_tag"}},
-		{name: "Kafka is not there", override: map[string]string{"bootstrap.servers": "127.0.0.1:1"}, code: 3, want: []string{"no broker answers"}},
-		{name: "PostgreSQL is not there", override: map[string]string{"database.dsn": "postgres://nobody@127.0.0.1:1/crm"}, code: 3, want: []string{"127.0.0.1"}},
+		{name: "Kafka is not there", within: "5s", override: map[string]string{"bootstrap.servers": "127.0.0.1:1"}, code: 3, want: []string{"no broker answers"}},
+		{name: "PostgreSQL is not there", within: "5s", override: map[string]string{"database.dsn": "postgres://nobody@127.0.0.1:1/crm"}, code: 3, want: []string{"127.0.0.1"}},
 		{name: "nothing", code: 0, want: []string{"0 errors"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,7 +73,7 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 			if c.spoil != nil {
 				c.spoil(w)
 			}
-			code, out, errs := w.check("--timeout", "5s")
+			code, out, errs := w.check("--timeout", cmp.Or(c.within, "2m"))
 			if code != c.code {
 				t.Errorf("exit code %d, want %d", code, c.code)
 			}
@@ -94,7 +96,7 @@ func TestCheckSaysWhatIsMissing(t *testing.T) {
 func hogSlot(w *world) (free func()) {
 	w.exec(`CREATE PUBLICATION pub_` + w.id + ` FOR TABLE contact`)
 	w.exec(`SELECT pg_create_logical_replication_slot('slot_` + w.id + `', 'pgoutput')`)
-	conn, err := pgx.Connect(context.Background(), w.dsn+"&replication=database")
+	conn, err := pgx.Connect(context.Background(), w.dsn+"&replication=database&wal_sender_timeout=0") // nobody reads what it is sent
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func TestASlotInUseIsWaitedFor(t *testing.T) {
 	said := func() []string {
 		return w.log.lines("waiting for the replication slot", "slot_"+w.id, "server process")
 	}
-	w.eventually("it is said", time.Minute, func() string {
+	w.eventually("it is said", func() string {
 		if len(said()) == 0 {
 			return "not yet"
 		}
@@ -151,19 +153,15 @@ func TestARowThatCannotBeAPageHurtsOnlyItself(t *testing.T) {
 	}
 	p := w.run()
 	w.shown("contact", "4", "Email", "well@example.com")
-	w.idle(2*time.Second, time.Minute)
-	code, out, errs := answer(t, "status", "--config", w.files["notion-sink"])
-	if code != 0 {
-		t.Errorf("status: exit code %d", code)
-	}
-	for _, want := range []string{"contact 1  parked", "notes", "contact 2  parked", "company", "contact 3  parked", "birthday"} {
-		if !strings.Contains(out, want) {
-			t.Errorf("status does not say %q", want)
+	w.eventually("status shows the three", func() string {
+		code, out, errs := answer(t, "status", "--config", w.files["notion-sink"])
+		for _, want := range []string{"contact 1  parked", "notes", "contact 2  parked", "company", "contact 3  parked", "birthday"} {
+			if code != 0 || !strings.Contains(out, want) {
+				return fmt.Sprintf("exit code %d, and not said: %q\n%s%s", code, want, out, errs)
+			}
 		}
-	}
-	if t.Failed() || testing.Verbose() {
-		t.Log(out + errs)
-	}
+		return ""
+	})
 	// What is mended goes on by itself.
 	w.exec(`UPDATE contact SET notes = 'short' WHERE id = 1`)
 	w.exec(`UPDATE company SET name = 'No comma' WHERE id = 1`)
@@ -172,7 +170,7 @@ func TestARowThatCannotBeAPageHurtsOnlyItself(t *testing.T) {
 	w.shown("contact", "1", "Notes", "short")
 	w.shown("contact", "2", "Name", "Comma")
 	w.shown("contact", "3", "Birthday", "2000-01-01")
-	w.idle(2*indexLag, time.Minute)
+	w.idle()
 	demand(t, w.verdict(nil))
 	w.stillRuns(p)
 }
@@ -198,7 +196,7 @@ func TestABrokenRecordIsADeadLetter(t *testing.T) {
 	w.edit(page, map[string]any{"Website": map[string]any{"url": "https://example.com/after"}})
 	w.says("https://example.com/after", `SELECT coalesce(website, '') FROM contact WHERE full_name = 'Second'`)
 	found := map[string]bool{}
-	w.eventually("both records are dead letters", 30*time.Second, func() string {
+	w.eventually("both records are dead letters", func() string {
 		for _, r := range w.records("dlq-" + w.id) {
 			headers := map[string]string{}
 			for _, h := range r.Headers {
@@ -221,7 +219,7 @@ func TestRunWithAWrongToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, options{dsn: pgtest.Database(t), kafka: kafkatest.SharedApache(t), override: map[string]string{"notion.token": "ntn_other"}})
 	p := w.run("notion-sink")
-	w.eventually("it is said", time.Minute, func() string {
+	w.eventually("it is said", func() string {
 		if len(w.log.lines("token")) == 0 {
 			return "not yet"
 		}

@@ -1,10 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -77,7 +79,7 @@ func newWorld(t testing.TB, o options) *world {
 		w.exec(string(schema))
 	}
 	w.notion = emulator.New(emulator.Config{Token: token, Limit: -1, IndexLag: indexLag})
-	w.front = &front{notion: w.notion}
+	w.front = &front{notion: w.notion, polls: map[string]int{}}
 	server := httptest.NewServer(w.front)
 	w.front.url = server.URL
 	t.Cleanup(server.Close)
@@ -234,37 +236,6 @@ func (w *world) one(sql string, args ...any) string {
 	return text
 }
 
-// eventually waits until check finds nothing to complain of. Real servers are in between, so there is nothing to be told by.
-func (w *world) eventually(what string, within time.Duration, check func() string) {
-	w.t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		complaint := check()
-		if complaint == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: not within %s: %s", what, within, complaint)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-// waiting names the work that is neither done nor parked. What refers to a page that a person put in the trash waits for that person:
-// it is tried again now and then.
-func (w *world) waiting() string {
-	return w.one(`WITH refers AS (
-		SELECT 'opportunity' AS entity, id::text AS key, 'contact' AS target, contact_id::text AS to_key FROM opportunity
-		UNION SELECT 'opportunity', opportunity_id::text, 'contact', contact_id::text FROM opportunity_contact
-		UNION SELECT 'task', id::text, 'contact', contact_id::text FROM task
-		UNION SELECT 'task', id::text, 'opportunity', opportunity_id::text FROM task)
-	SELECT coalesce(string_agg(line, ', '), '') FROM (
-		SELECT w.entity || ' to ' || side || ': ' || count(*) || ' (' || min(why) || ')' AS line FROM tandem.work w JOIN tandem.link l ON l.id = w.link
-		WHERE parked = '' AND NOT (attempts > 0 AND EXISTS (SELECT FROM refers r JOIN tandem.link t ON t.entity = r.target AND t.key = r.to_key
-			WHERE r.entity = w.entity AND r.key = l.key AND t.state = 'page_trashed'))
-		GROUP BY w.entity, side) AS lines`)
-}
-
 // explainWork logs what is left to do, and what Tandem says of the first of it.
 func (w *world) explainWork() {
 	rows, err := w.db.Query(context.Background(), `SELECT to_jsonb(w)::text || ' held by ' || l.holder || ' until ' || coalesce(l.lease_until::text, '-'), w.entity, coalesce(l.key, l.page) FROM tandem.work w JOIN tandem.link l ON l.id = w.link ORDER BY parked, first_seen LIMIT 5`)
@@ -303,7 +274,8 @@ type front struct {
 
 	mu       sync.Mutex
 	shut     bool
-	requests []string // "POST /v1/pages", in order
+	requests []string       // "POST /v1/pages", in order
+	polls    map[string]int // path of a query → how many began at the first page
 	before   func(r *http.Request, pageID string)
 	reads    map[string]time.Time // page → begin of the newest GET of it that was answered
 }
@@ -319,10 +291,23 @@ func (f *front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
+	f.countPoll(r)
 	if id, ok := strings.CutPrefix(r.URL.Path, "/v1/pages/"); ok && f.before != nil {
 		f.before(r, id)
 	}
 	f.notion.ServeHTTP(rw, r)
+}
+
+// countPoll notes that a data source is asked from its beginning.
+func (f *front) countPoll(r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/query") {
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if err == nil && !bytes.Contains(body, []byte(`"start_cursor"`)) {
+		f.polls[r.URL.Path]++
+	}
 }
 
 // close makes Notion unreachable, and open reachable again.
