@@ -26,7 +26,7 @@ func main() {
 	case "garbage":
 		fmt.Println("Hello, I am a plugin")
 	case "slow":
-		time.Sleep(time.Minute)
+		time.Sleep(5 * time.Minute)
 	case "silent":
 		os.Exit(0)
 	case "dies":
@@ -38,7 +38,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, `{"@level":[],"@message":"odd","@timestamp":7}`)
 		fmt.Fprintln(os.Stderr, strings.Repeat("x", 1<<20))
 	case "orphan": // a descendant that holds the pipes and leaves the process group
-		cmd := exec.Command("sleep", "30")
+		cmd := exec.Command("sleep", "120")
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := cmd.Start(); err != nil {
@@ -81,7 +81,7 @@ func (f *function) ToNotion(v change.Value) (change.Value, error) {
 		os.Exit(7)
 	case "panic-elsewhere":
 		go panic("in a goroutine of the plugin")
-		time.Sleep(time.Minute)
+		time.Sleep(5 * time.Minute)
 	case "panic":
 		panic("on this value")
 	case "hang":
