@@ -210,7 +210,7 @@ func Config(t testing.TB, bootstrap []string) kafka.Config {
 
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := apache.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

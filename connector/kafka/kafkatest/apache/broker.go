@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	dice "math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -19,7 +20,7 @@ import (
 )
 
 const (
-	readyMax = 3 * time.Minute // a start takes 2 s on an idle machine, much longer when tests compete for 2 cores
+	readyMax = 3 * time.Minute  // a start takes 2 s on an idle machine, much longer when tests compete for 2 cores
 	stopMax  = 15 * time.Second // then SIGKILL
 	pause    = 50 * time.Millisecond
 )
@@ -174,15 +175,29 @@ func (b *Broker) prepare(ctx context.Context) error {
 	return b.format(ctx)
 }
 
-// choosePorts asks the kernel for free ports. Both are held until both are known, so that they differ.
+// FreePort listens on a port that nobody has, below those that kernels give to outgoing connections (32768 on Linux, 49152 elsewhere): such
+// a connection, to whatever it goes, would hold the port of a broker that is halted and keep it from coming back.
+func FreePort() (net.Listener, error) {
+	const first, count, triesMax = 20000, 10000, 50
+	var l net.Listener
+	var err error
+	for range triesMax {
+		if l, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", first+dice.IntN(count))); err == nil {
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("find a free port: %w", err)
+}
+
+// choosePorts finds free ports. Both are held until both are known, so that they differ.
 func (b *Broker) choosePorts() error {
 	for _, port := range []*int{&b.config.Port, &b.controller} {
 		if *port != 0 {
 			continue
 		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := FreePort()
 		if err != nil {
-			return fmt.Errorf("find a free port: %w", err)
+			return err
 		}
 		defer l.Close()
 		*port = l.Addr().(*net.TCPAddr).Port
