@@ -41,7 +41,7 @@ func (w *watched) Write(p []byte) (int, error) { w.text <- string(p); return len
 
 func (w *watched) until(t *testing.T, words string) {
 	t.Helper()
-	deadline := time.After(2 * time.Minute)
+	deadline := time.After(5 * time.Minute)
 	for !strings.Contains(w.all.String(), words) {
 		select {
 		case text := <-w.text:
@@ -163,7 +163,7 @@ func TestDemoIsThereForPlaying(t *testing.T) {
 		if code != exitOK {
 			t.Errorf("exit code %d after Ctrl-C, want %d", code, exitOK)
 		}
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("the demo did not end")
 	}
 	if conn, err := pgx.Connect(t.Context(), state.CRM); err == nil {

@@ -316,8 +316,8 @@ func (r *running) end() int {
 	case code := <-r.done:
 		r.done <- code
 		return code
-	case <-time.After(60 * time.Second):
-		r.w.t.Error("run did not end within 60 s after it was told to")
+	case <-time.After(2 * time.Minute):
+		r.w.t.Error("run did not end within two minutes after it was told to")
 		return -1
 	}
 }

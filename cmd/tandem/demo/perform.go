@@ -37,9 +37,9 @@ func (s *show) perform(ctx context.Context) error {
 
 // Limits of the show.
 const (
-	stalledAfter = 30 * time.Second // without progress something is wrong
-	effectWait   = 15 * time.Second // for an edit's effect, which takes a second
-	settledWait  = 10 * time.Second // for the last work after the edits
+	stalledAfter = 2 * time.Minute // without progress something is wrong, also on a machine that is busy with other things
+	effectWait   = time.Minute     // for an edit's effect, which takes a second
+	settledWait  = time.Minute     // for the last work after the edits
 )
 
 // firstSync waits until every record has a page, with a progress bar.
