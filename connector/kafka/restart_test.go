@@ -29,7 +29,10 @@ func TestKafkaAwayForAWhile(t *testing.T) {
 		p := producer(t, config)
 		send(t, p, topic, "k", sequence(0, 100)...)
 		d.await(t, func() bool { return len(d.records()) >= 100 })
-		for committed(t, broker.Bootstrap, group, topic)[0] < 100 { // else the last batch may rightly come again
+		for deadline := time.Now().Add(kafkatest.Patience); committed(t, broker.Bootstrap, group, topic)[0] < 100; { // else the last batch may rightly come again
+			if time.Now().After(deadline) {
+				t.Fatal("what was handled is never committed")
+			}
 			<-time.After(10 * time.Millisecond) // only the server knows
 		}
 
@@ -50,7 +53,7 @@ func TestKafkaAwayForAWhile(t *testing.T) {
 		}
 		broker.Resume()
 		for range 100 {
-			if err := <-answers; err != nil {
+			if err := answered(t, answers); err != nil {
 				t.Errorf("a record was lost: %v", err)
 			}
 		}
@@ -82,11 +85,23 @@ func TestStartedBeforeKafka(t *testing.T) {
 		answer := make(chan error, 1)
 		p.Send(t.Context(), kafka.Record{Topic: topic, Value: []byte("early")}, func(err error) { answer <- err })
 		broker.Resume()
-		if err := <-answer; err != nil {
+		if err := answered(t, answer); err != nil {
 			t.Fatal(err)
 		}
 		d.await(t, func() bool { return len(d.records()) == 1 })
 	})
+}
+
+// answered waits for the next answer to a record that was sent.
+func answered(t *testing.T, answers <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-answers:
+		return err
+	case <-kafkatest.Context(t).Done():
+		t.Fatal("a record was never answered")
+		return nil
+	}
 }
 
 // Stop must end while Kafka is away, in bounded time.
@@ -102,7 +117,7 @@ func TestStopWhileKafkaIsAway(t *testing.T) {
 	cluster.Close()
 	began := time.Now()
 	c.Stop()
-	if took := time.Since(began); took > 8*time.Second {
+	if took := time.Since(began); took > 45*time.Second {
 		t.Errorf("Stop took %s", took)
 	}
 }

@@ -140,7 +140,7 @@ type Own struct {
 	Name      string   // Kfake or Apache
 	Bootstrap []string // stays the same over Halt and Resume
 	Halt      func()   // stops it in order; its data stays
-	Resume    func()   // starts it again
+	Resume    func()   // starts it again; for the test's own goroutine
 }
 
 // EachOwn runs test on a kfake and on an Apache Kafka of its own. The latter takes 3 s: for tests that need its death.
@@ -164,8 +164,9 @@ func OwnEmbedded(t *testing.T) Own {
 		t.Fatal(err)
 	}
 	start := func() {
+		t.Helper()
 		if err := broker.Start(context.Background()); err != nil {
-			t.Error(err)
+			t.Fatal(err)
 		}
 	}
 	start()
@@ -187,7 +188,7 @@ func ownApache(t *testing.T) Own {
 		ctx, cancel := context.WithTimeout(context.Background(), startMax)
 		defer cancel()
 		if err := broker.Resume(ctx); err != nil {
-			t.Error(err)
+			t.Fatal(err) // what the test waits for next would never come
 		}
 	}}
 }
