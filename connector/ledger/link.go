@@ -70,6 +70,7 @@ type Link struct {
 	Intent  *Intent              // a remote write whose outcome is not recorded yet, nil else
 	WroteAt time.Time            // when our newest write to the page was answered; zero if never
 	ReadAt  time.Time            // when the newest page GET that was stored began; zero if never
+	GotAt   time.Time            // when the newest page GET began whose answer the poller published; no sink's decision rests on it
 	Emitted string               // content hash of the page as the poller emitted it last, or as our own write left it
 }
 
