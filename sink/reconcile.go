@@ -398,6 +398,9 @@ func (r *reconciliation) failed(ctx context.Context, cause error) error {
 		r.w.Log.WarnContext(ctx, "record parked", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
 		f := r.done()
 		f.Parked = cause.Error()
+		if data != nil {
+			f.Parked = data.Error() // for people, who need not know at which step
+		}
 		r.observeParked()
 		return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
 	case Fatal(cause):

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
 )
 
 // writeRow carries out the row's part of a decision: the write, its base, conflicts, alerts and work in one transaction.
@@ -52,13 +53,7 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake 
 
 func (r *reconciliation) rowWrite(ctx context.Context, d ledger.Decision) (RowWrite, map[string]string, error) {
 	if d.Row == ledger.RowDelete {
-		expect := change.Image{}
-		for name := range r.link().Base {
-			if v, ok := r.row.Image[name]; ok {
-				expect[name] = v
-			}
-		}
-		return RowWrite{Op: RowDelete, Key: r.link().Key, Expect: expect}, map[string]string{}, nil
+		return RowWrite{Op: RowDelete, Key: r.link().Key, Expect: expected(r.row, r.link().Base)}, map[string]string{}, nil
 	}
 	set, waits, err := r.t.toRow(ctx, d.ToCRM)
 	if err != nil {
@@ -67,7 +62,21 @@ func (r *reconciliation) rowWrite(ctx context.Context, d ledger.Decision) (RowWr
 	if d.Row == ledger.RowInsert {
 		return RowWrite{Op: RowInsert, Set: set}, waits, nil
 	}
-	return RowWrite{Op: RowUpdate, Key: r.link().Key, Expect: pick(r.row.Image, set), Set: set}, waits, nil
+	return RowWrite{Op: RowUpdate, Key: r.link().Key, Expect: expected(r.row, set), Set: set}, waits, nil
+}
+
+// expected is what the row must still hold in these fields. A custom field that it has not is expected to be missing: one that appears meanwhile is
+// an edit like any other.
+func expected[V any](row Row, which map[string]V) change.Image {
+	out := change.Image{}
+	for name := range which {
+		if v, ok := row.Image[name]; ok {
+			out[name] = v
+		} else if mapping.IsCustom(name) && row.Problems[name] == "" && row.Problems[mapping.CustomPrefix] == "" {
+			out[name] = change.NullValue()
+		}
+	}
+	return out
 }
 
 // rowWritten gives what the ledger stores with a row's write.
