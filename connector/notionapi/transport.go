@@ -210,6 +210,8 @@ type Attempt struct {
 	Code     string
 	Duration time.Duration
 	Outcome  Outcome // meaningful where Status is not 200
+
+	RetryAfter time.Duration // how long Notion asked us to wait; 0 where it did not
 }
 
 // logged reports each attempt. Bodies and headers are never logged: they hold secrets and people's data.
@@ -231,7 +233,7 @@ func (l logged) RoundTrip(req *http.Request) (*http.Response, error) {
 	case err == nil:
 		at.Status, requestID = resp.StatusCode, callOf(req.Context()).requestID
 	case errors.As(err, &e):
-		at.Status, at.Code, at.Outcome, requestID = e.Status, e.Code, e.Outcome, e.RequestID
+		at.Status, at.Code, at.Outcome, at.RetryAfter, requestID = e.Status, e.Code, e.Outcome, e.RetryAfter, e.RequestID
 	}
 	l.observe(at)
 	l.logger.DebugContext(req.Context(), "notion request", "method", at.Method, "path", req.URL.Path, "lane", at.Lane.String(),

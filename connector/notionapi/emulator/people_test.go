@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -191,5 +193,60 @@ func TestConcurrentRequests(t *testing.T) {
 	}
 	if total != 160 {
 		t.Errorf("%d pages made, want 160", total)
+	}
+}
+
+// TestConcurrentEverything mixes requests, people, deliveries and the file, over
+// real connections: for the race detector, and for answers that are half of one thing.
+func TestConcurrentEverything(t *testing.T) {
+	t.Parallel()
+	b := &inbox{t: t, secret: "secret_x"}
+	w := newWorld(t, func(c *Config) {
+		c.Now, c.Random, c.File, c.IndexLag = time.Now, nil, filepath.Join(t.TempDir(), "w.json"), time.Millisecond
+		c.Webhook = WebhookConfig{URL: "http://receiver.test/hook", Secret: b.secret, Window: time.Millisecond, Client: &http.Client{Transport: b}}
+	})
+	srv := &Server{Emulator: w.e, Every: time.Millisecond}
+	if err := srv.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	src, page := everything(w)
+	ada := w.e.Person(w.e.PersonID("Ada Lovelace"))
+	jobs := []func(n int) answer{
+		func(n int) answer {
+			return w.do("PATCH", "/v1/pages/"+page, fmt.Sprintf(`{"properties":{"N":{"number":%d},"Tags":{"multi_select":[{"name":"t%d"}]}}}`, n, n%7))
+		},
+		func(int) answer {
+			return w.do("POST", "/v1/data_sources/"+src+"/query", `{"sorts":[{"property":"Roll","direction":"ascending"}]}`)
+		},
+		func(n int) answer {
+			return w.do("PATCH", "/v1/data_sources/"+src, fmt.Sprintf(`{"properties":{"Tmp":{"rich_text":{},"description":"d%d"}}}`, n))
+		},
+		func(int) answer { return w.do("GET", "/v1/pages/"+page+"/properties/Rel", "") },
+		func(int) answer { return w.do("POST", "/v1/search", `{"query":"x"}`) },
+		func(n int) answer {
+			id := w.do("POST", "/v1/pages", `{"parent":{"data_source_id":"`+src+`"},"properties":{"Rel":{"relation":[{"id":"`+page+`"}]}}}`).str("id")
+			return w.do("PATCH", "/v1/pages/"+id, `{"in_trash":true}`)
+		},
+		func(n int) answer {
+			if err := ada.Edit(page, map[string]any{"Text": map[string]any{"rich_text": []any{}}}); err != nil {
+				t.Error(err)
+			}
+			w.e.SetLimit(-1)
+			return answer{status: 200}
+		},
+	}
+	var wg sync.WaitGroup
+	for _, job := range jobs {
+		wg.Go(func() {
+			for n := range 25 {
+				if a := job(n); a.status != 200 {
+					t.Errorf("answer %d %s", a.status, a.raw)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := srv.Stop(); err != nil {
+		t.Error(err)
 	}
 }
