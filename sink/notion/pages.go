@@ -15,9 +15,18 @@ import (
 
 var _ sink.Pages = (*Pages)(nil)
 
+// Client is what pages are read and written through: [notionapi.Client], or a Notion without a wire.
+type Client interface {
+	Page(ctx context.Context, id string) (notionapi.Page, error)
+	Complete(ctx context.Context, page *notionapi.Page, ids ...string) error
+	CreatePage(ctx context.Context, page notionapi.NewPage) (notionapi.Page, error)
+	UpdatePage(ctx context.Context, id string, update notionapi.PageUpdate) (notionapi.Page, error)
+	QueryDataSource(ctx context.Context, dataSourceID string, query notionapi.Query) (notionapi.List, error)
+}
+
 // Pages are one entity's pages. Its methods may be called from any goroutine.
 type Pages struct {
-	Client *notionapi.Client
+	Client Client
 	Entity *mapping.Entity
 	Schema *Schema // makes sure of properties that appear later
 }

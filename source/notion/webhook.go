@@ -132,13 +132,18 @@ func (w *Webhook) accept(body []byte, signature string) error {
 	if err != nil {
 		return err
 	}
+	w.Take(event)
+	return nil
+}
+
+// Take passes the hint of a verified event on, unless it was heard before or tells of nothing but our own writes.
+func (w *Webhook) Take(event notionapi.WebhookEvent) {
 	if event.VerificationToken != "" || w.repeat(event.ID) || w.BotID != "" && event.OnlyBy(w.BotID) {
-		return nil
+		return
 	}
 	if strings.HasPrefix(event.Type, "page.") {
 		w.Wake(Hint{Page: event.PageID, DataSource: event.DataSourceID, Properties: event.UpdatedProperties, At: event.Time})
 	}
-	return nil
 }
 
 // handshake takes the verification token, once: it comes signed with itself, and a person has to paste it into Notion.

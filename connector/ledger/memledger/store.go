@@ -132,6 +132,29 @@ func (s *Store) Take(_ context.Context, c ledger.Claim) ([]ledger.Item, error) {
 	return items, nil
 }
 
+// NextDue says when there is work of a side that a claim would give, if nothing more is added: what is leased is due when its lease ends. It is
+// how the simulation knows how far it can jump.
+func (s *Store) NextDue(sync string, side ledger.Side) (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var next time.Time
+	found := false
+	for r := range s.state.book.Rows() {
+		w := r.Work(side)
+		if w == nil || w.Parked != "" || r.Link.Sync != sync {
+			continue
+		}
+		at := w.NotBefore
+		if r.Holder != "" && r.Until.After(at) {
+			at = r.Until
+		}
+		if !found || at.Before(next) {
+			next, found = at, true
+		}
+	}
+	return next, found
+}
+
 func (s *Store) due(c ledger.Claim) []*book.Row {
 	var found []*book.Row
 	for r := range s.state.book.Rows() {

@@ -17,6 +17,7 @@ type Book struct {
 
 	mint  func() (id int64, external string)
 	rows  map[int64]*Row
+	order []int64 // of rows, ascending
 	ends  map[end]int64
 	dirty map[int64]bool
 	known map[string]bool // ids of records
@@ -57,13 +58,13 @@ func New(mint func() (id int64, external string)) *Book {
 func (b *Book) Clone(mint func() (id int64, external string)) *Book {
 	return &Book{
 		Conflicts: slices.Clip(b.Conflicts), Writes: slices.Clip(b.Writes), Alerts: slices.Clip(b.Alerts),
-		mint: mint, rows: maps.Clone(b.rows), ends: maps.Clone(b.ends), dirty: map[int64]bool{}, known: maps.Clone(b.known),
+		mint: mint, rows: maps.Clone(b.rows), order: slices.Clone(b.order), ends: maps.Clone(b.ends), dirty: map[int64]bool{}, known: maps.Clone(b.known),
 	}
 }
 
 // Load puts a row into the book as it was stored.
 func (b *Book) Load(r *Row) {
-	b.rows[r.Link.ID] = r
+	b.keep(r)
 	b.index(r)
 }
 
@@ -79,10 +80,10 @@ func (b *Book) ByPage(sync, page string) *Row { return b.rows[b.ends[pageEnd(syn
 // ByExternal finds the row that has the external id.
 func (b *Book) ByExternal(sync, ext string) *Row { return b.rows[b.ends[externalEnd(sync, ext)]] }
 
-// Rows yields all rows in order of their ids.
+// Rows yields all rows in order of their ids. The book must not change meanwhile.
 func (b *Book) Rows() iter.Seq[*Row] {
 	return func(yield func(*Row) bool) {
-		for _, id := range slices.Sorted(maps.Keys(b.rows)) {
+		for _, id := range b.order {
 			if !yield(b.rows[id]) {
 				return
 			}
@@ -106,9 +107,20 @@ func (b *Book) index(r *Row) {
 	}
 }
 
+// keep puts a row where its id has its place.
+func (b *Book) keep(r *Row) {
+	id := r.Link.ID
+	if b.rows[id] == nil {
+		if at, there := slices.BinarySearch(b.order, id); !there {
+			b.order = slices.Insert(b.order, at, id)
+		}
+	}
+	b.rows[id] = r
+}
+
 func (b *Book) put(r *Row) {
 	b.unindex(r.Link.ID)
-	b.rows[r.Link.ID] = r
+	b.keep(r)
 	b.index(r)
 	b.dirty[r.Link.ID] = true
 }
@@ -116,6 +128,9 @@ func (b *Book) put(r *Row) {
 func (b *Book) remove(id int64) {
 	b.unindex(id)
 	delete(b.rows, id)
+	if at, there := slices.BinarySearch(b.order, id); there {
+		b.order = slices.Delete(b.order, at, at+1)
+	}
 	b.dirty[id] = true
 }
 
