@@ -19,12 +19,19 @@ type form struct {
 type memory struct {
 	old  map[form]time.Time // when the GET began that showed something else
 	left map[form]time.Time // when the row was left first
+	full map[time.Time]sight
+}
+
+// sight is what is known of a minute with more edits than a query gives.
+type sight struct {
+	first time.Time // when it was met
+	again bool      // a sweep was asked for once the minute was over for sure
 }
 
 const (
 	// leftFor is how long a row may be left for the next poll because of a write. What is under way longer than that is looked at.
 	leftFor = time.Minute
-	// leftKnown is how long it is remembered that a row was left: longer than any interval, so that the time does not begin anew.
+	// leftKnown is how long it is remembered that a row was left, and that a minute was full: longer than polls show it.
 	leftKnown = time.Hour
 	// formsMax bounds each half of the memory; what it has no room for costs a GET.
 	formsMax = 10_000
@@ -60,11 +67,35 @@ func noted(forms map[form]time.Time, f form, at time.Time) map[form]time.Time {
 	return forms
 }
 
+// mayAsk reports whether a sweep is to be asked for because of a full minute: when it is met, and once more when no later edit of that minute
+// can be hidden. The polls show it for a quarter of an hour, and a sweep for each of them would spend the backfill's requests.
+func (m *memory) mayAsk(minute, now time.Time, settles time.Duration) bool {
+	s, met := m.full[minute]
+	switch {
+	case !met:
+		s.first = now
+	case s.again || now.Before(s.first.Add(settles)):
+		return false
+	default:
+		s.again = true
+	}
+	if m.full == nil {
+		m.full = map[time.Time]sight{}
+	}
+	m.full[minute] = s
+	return true
+}
+
 // forget drops what says nothing any more.
 func (m *memory) forget(now time.Time, lag time.Duration) {
 	for f, at := range m.old {
 		if !now.Before(at.Add(lag)) {
 			delete(m.old, f)
+		}
+	}
+	for minute, s := range m.full {
+		if !now.Before(s.first.Add(leftKnown)) {
+			delete(m.full, minute)
 		}
 	}
 	for f, at := range m.left {

@@ -238,6 +238,9 @@ func (p *Poller) goOn(ctx context.Context, from time.Time, pages []notionapi.Pag
 	if newest.After(from) {
 		return newest, nil
 	}
+	if !p.memory.mayAsk(from, p.Now(), overlap+p.IndexLag) {
+		return from.Add(time.Minute), nil
+	}
 	why := "more than 10,000 pages were edited in one minute"
 	return from.Add(time.Minute), RequestSweep(ctx, p.Ledger, p.Entity.Sync, p.Entity.Name, p.Holder, p.Now(), why)
 }

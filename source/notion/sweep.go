@@ -3,6 +3,7 @@ package notion
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -25,6 +26,7 @@ type sweep struct {
 	next    func() (notionapi.Page, error, bool)
 	stop    func()
 	found   map[string]bool
+	newest  time.Time // created_time of the last page
 }
 
 func (p *Poller) sweepDue(st step) bool {
@@ -65,10 +67,14 @@ func RequestSweep(ctx context.Context, l RequestLedger, sync, entity, holder str
 func (p *Poller) runSweep(ctx context.Context, st step) (Result, error) {
 	ctx = notionapi.WithLane(ctx, notionapi.Backfill)
 	if p.sweep == nil {
-		next, stop := iter.Pull2(p.Pages.Rows(context.WithoutCancel(ctx), st.schema.DataSource, notionapi.Query{}))
-		p.sweep = &sweep{started: p.Now(), next: next, stop: stop, found: map[string]bool{}}
+		p.sweep = &sweep{started: p.Now(), found: map[string]bool{}}
+		p.walk(ctx, st, notionapi.Filter{})
 	}
 	pages, done, err := p.sweep.take(sweepStep)
+	if errors.Is(err, notionapi.ErrMinuteTooFull) {
+		p.pass(ctx, st, err)
+		err = nil
+	}
 	if err != nil {
 		p.endSweep()
 		return Result{Led: true}, fmt.Errorf("sweep the pages of %s: %w", p.Entity.Name, err)
@@ -98,6 +104,22 @@ func (p *Poller) runSweep(ctx context.Context, st step) (Result, error) {
 	return result, p.save(ctx, st)
 }
 
+// walk begins to list the pages that a filter lets pass, oldest first.
+func (p *Poller) walk(ctx context.Context, st step, filter notionapi.Filter) {
+	p.sweep.next, p.sweep.stop = iter.Pull2(p.Pages.Rows(context.WithoutCancel(ctx), st.schema.DataSource, notionapi.Query{Filter: filter}))
+}
+
+// pass goes on behind a minute in which more pages were made than Notion lists. It would be as full the next time: beginning anew would spend
+// the backfill's requests for ever and never come to the pages behind it. Linked pages that it hides are read one by one, as all that a sweep
+// did not see are; one without a link is found when somebody edits it.
+func (p *Poller) pass(ctx context.Context, st step, cause error) {
+	p.sweep.stop()
+	from := p.sweep.newest.Truncate(time.Minute).Add(time.Minute)
+	p.Log.WarnContext(ctx, "sweep goes on behind a minute that Notion does not list whole: pages made in it that have no link yet are found when somebody edits them",
+		"entity", p.Entity.Name, "minute", p.sweep.newest.Truncate(time.Minute), "reason", cause.Error())
+	p.walk(ctx, st, notionapi.CreatedOnOrAfter(from))
+}
+
 // endSweep lets go of a walk; the next step begins anew.
 func (p *Poller) endSweep() {
 	if p.sweep != nil {
@@ -116,7 +138,10 @@ func (s *sweep) take(n int) (pages []notionapi.Page, done bool, err error) {
 			return pages, true, nil
 		}
 		if err != nil {
-			return nil, false, err
+			return pages, false, err
+		}
+		if page.Created.After(s.newest) {
+			s.newest = page.Created
 		}
 		pages = append(pages, page)
 	}
