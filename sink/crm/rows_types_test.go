@@ -85,7 +85,7 @@ func TestTypesAreWritten(t *testing.T) {
 	r := w.rows("types")
 	set := change.Image{
 		"title": text("new"), "big": dec("9007199254740992"), "exact": dec("0.125"), "small": dec("-9999.5"), "float": dec("0.0000001"), "flag": change.BoolValue(true), "day": date("0001-01-01"),
-		"wall": instant("2026-11-01T05:30:00Z"), "instant": instant("2026-07-04T12:00:00Z"), "mood": text("sad"), "dom": text("héllo"), "dom2": text("q"), "padded": text("é"),
+		"wall": instant("2026-11-01T06:30:00Z"), "instant": instant("2026-07-04T12:00:00Z"), "mood": text("sad"), "dom": text("héllo"), "dom2": text("q"), "padded": text("é"),
 		"tags": change.TextSet(`a"b\`, "{}", "NULL"), "moods": change.TextSet("sad", "so 'so'"), "numbers": change.TextSet("3", "1"), "doc": change.TextSet("x", "y"), "simple": change.TextSet("b", "a"),
 	}
 	res := w.mustWrite(r, sink.RowWrite{Op: sink.RowInsert, Set: set})
