@@ -28,8 +28,25 @@ func Check(ctx context.Context, c Config) (config.Problems, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, problems, err := examine(ctx, conn, c, f)
+	got, problems, err := examine(ctx, conn, c, f)
+	if err == nil && got.slot != nil && got.slot.activePID != 0 {
+		if program, other := slotReader(ctx, conn, got.slot.activePID); other {
+			problems.Warnf("slot "+c.Slot, "%s reads it now, and this connector would wait until it is free: end that one, or give this one another slot.name", program)
+		}
+	}
 	return problems, err
+}
+
+// slotReader names the server process that reads our slot, with the program at its other end where we may know it. One that calls itself what
+// this connector does is this connector, running: a second copy of it is meant to wait.
+func slotReader(ctx context.Context, conn *pgx.Conn, pid int32) (name string, other bool) {
+	var program, ours string
+	_ = conn.QueryRow(ctx, `SELECT coalesce(max(application_name), ''), current_setting('application_name') FROM pg_stat_activity WHERE pid = $1`, pid).
+		Scan(&program, &ours) // else it has no name
+	if program == "" {
+		return fmt.Sprintf("server process %d", pid), true
+	}
+	return fmt.Sprintf("server process %d (%s)", pid, program), program != ours
 }
 
 // facts is what the server said of itself, in one look.
@@ -139,7 +156,7 @@ func (t *table) problems(problems *config.Problems) {
 		problems.Errorf(path, "it has no primary key that identifies old rows, and PostgreSQL would refuse updates and deletes once it is published: "+
 			"add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL", t.quoted())
 	case t.identity == identityIndex && slices.ContainsFunc(t.primary, func(k string) bool { return !slices.Contains(t.indexed, k) }):
-		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only, so its records have those as their key; ALTER TABLE %s REPLICA IDENTITY DEFAULT mends that", t.quoted())
+		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only, so its records have those as their key (as it should be for a table of custom fields, which is mapped by them)")
 	case len(t.key) == 0:
 		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
 	}

@@ -125,3 +125,15 @@ func TestLeastPrivilege(t *testing.T) {
 	wantRecords(t, w, `r {"id":1}`, `u {"id":1}`)
 	s.Stop()
 }
+
+// Who asks before a second program is pointed at a slot is told that somebody reads it; a running connector is no problem of its own start.
+func TestCheckSaysWhoReadsTheSlot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), contacts)
+	wantProblems(t, w)
+	w.config.Database.ApplicationName = "tandem crm-source"
+	w.start(t)
+	wantProblems(t, w)
+	w.config.Database.ApplicationName = "tandem other"
+	wantProblems(t, w, "(tandem crm-source) reads it now")
+}

@@ -179,6 +179,7 @@ func (c *checkup) connector(ctx context.Context, doc config.Document) {
 func (c *checkup) capture(ctx context.Context, name string, k *cdcKeys) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	k.Config.Database.ApplicationName = "tandem " + name // as when it runs: it knows itself by that at its slot
 	problems, err := cdc.Check(ctx, k.Config)
 	if err != nil {
 		c.add(isUnreachable, name, "", "%v", err)
