@@ -21,6 +21,9 @@ const (
 	// waitTick is how often the reader looks up from waiting, for the server or for Kafka.
 	waitTick = time.Second
 
+	// controlTimeout is how long the catalog may take to answer: nothing is read meanwhile, and the server waits for us to say that we live.
+	controlTimeout = 20 * time.Second
+
 	// flightEventsMax cuts long transactions, so that a restart repeats at most what was in flight, and not all of one.
 	flightEventsMax = 1000
 
@@ -109,7 +112,9 @@ func (r *reader) learnKey(description []byte) error {
 		return errTuple
 	}
 	oid := binary.BigEndian.Uint32(description[1:])
-	key, err := loadKey(r.life, r.control, oid)
+	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
+	defer cancel()
+	key, err := loadKey(ctx, r.control, oid)
 	said := r.decoder.keys[oid]
 	if err == nil && key != nil && (len(said) == 0 || !slices.Equal(said[0], key)) {
 		said = slices.Insert(said, 0, key)
@@ -228,6 +233,14 @@ func (r *reader) copyData(data []byte) error {
 	return fmt.Errorf("read the stream: unknown message %q", data[0])
 }
 
+func (r *reader) learnTypes() (err error) {
+	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
+	defer cancel()
+	r.types, err = postgres.LoadTypes(ctx, r.control)
+	r.decoder.types = r.types
+	return err
+}
+
 // message decodes one message of pgoutput and writes what it says.
 func (r *reader) message(data []byte, at change.LSN) error {
 	if len(data) > 0 && data[0] == 'R' {
@@ -237,10 +250,10 @@ func (r *reader) message(data []byte, at change.LSN) error {
 	}
 	step, err := r.decoder.decode(data, at)
 	if unknown := (*UnknownTypeError)(nil); errors.As(err, &unknown) {
-		if r.types, err = postgres.LoadTypes(r.life, r.control); err != nil {
+		if err := r.learnTypes(); err != nil {
 			return err
 		}
-		r.decoder.types, r.decoder.lenient = r.types, true
+		r.decoder.lenient = true
 		step, err = r.decoder.decode(data, at)
 		r.decoder.lenient = false
 	}

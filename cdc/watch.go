@@ -24,6 +24,8 @@ func (r *reader) lookAt(ctx context.Context) error {
 		return nil
 	}
 	r.watch.next = time.Now().Add(lookFactor * r.config.StatusInterval)
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
 	now, problems, err := examine(ctx, r.control, r.config, r.filter)
 	if err != nil {
 		return err

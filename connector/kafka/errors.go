@@ -48,7 +48,9 @@ func (e *Error) Unknown() bool { return e.kind == unknown }
 func (e *Error) TooLarge() bool { return e.kind == tooLarge }
 
 // TopicMissing: the topic does not exist, or we may not see it.
-func (e *Error) TopicMissing() bool { return e.Topic != "" && errors.Is(e.Err, kerr.UnknownTopicOrPartition) }
+func (e *Error) TopicMissing() bool {
+	return e.Topic != "" && errors.Is(e.Err, kerr.UnknownTopicOrPartition)
+}
 
 // Retryable asks err, or anything it wraps, whether trying again may succeed.
 func Retryable(err error) bool {
