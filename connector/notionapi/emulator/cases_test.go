@@ -88,6 +88,13 @@ func TestManySources(t *testing.T) {
 		w.refused("POST", "/v1/pages", `{"parent":{"database_id":"`+db+`"}}`, 400, "validation_error",
 			"Databases with multiple data sources are not supported in this API version.")
 	}
+	_, links := w.table("L", `{"Name":{"title":{}},"To":{"relation":{"data_source_id":"`+src+`","single_property":{}}}}`)
+	from, to := w.row(links, `{}`), w.row(src, `{}`)
+	link := `{"properties":{"To":{"relation":[{"id":"` + to + `"}]}}}`
+	w.version = "2022-06-28"
+	w.refused("PATCH", "/v1/pages/"+from, link, 400, "validation_error", "Databases with multiple data sources are not supported in this API version.")
+	w.version = "2026-03-11"
+	w.ok("PATCH", "/v1/pages/"+from, link)
 	w.refused("GET", "/v1/data_sources/"+db, "", 404, "object_not_found", "Could not find data_source with ID: "+db+
 		`. Make sure the relevant pages and databases are shared with your integration "Tandem".`)
 

@@ -154,6 +154,11 @@ func label(p *property) string { return strings.ReplaceAll(p.Type, "_", "-") }
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func (c *call) checkRelated(p *property, items []any) *apiError {
+	if src := c.s.data.Sources[p.Relation.Source]; c.ver == v2022 && c.bot && src != nil && len(items) > 0 {
+		if _, e := c.onlySource(c.s.data.Databases[src.DB]); e != nil { // upgrade guide of 2025-09-03
+			return e
+		}
+	}
 	for _, it := range items {
 		id := idOf(it)
 		pg := c.s.data.Pages[id]
