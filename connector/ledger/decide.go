@@ -112,6 +112,7 @@ func Decide(in Input) Decision {
 
 // Bases gives, for fields that were merged element by element and go to both sides, the value that the base has while only one side holds the
 // merged set: the other side's own. The base is what both have agreed on, so the merged set becomes it when the second side has it too.
+// What goes to both sides because both are given the base back leaves the base as it is.
 func (d Decision) Bases(in Input, written Side) change.Image {
 	other, view := d.ToCRM, in.CRM
 	sent := d.ToNotion
@@ -119,8 +120,8 @@ func (d Decision) Bases(in Input, written Side) change.Image {
 		other, view, sent = d.ToNotion, in.Notion, d.ToCRM
 	}
 	bases := change.Image{}
-	for name := range sent {
-		if _, both := other[name]; both {
+	for name, v := range sent {
+		if _, both := other[name]; both && !change.Equal(v, in.Link.Base[name].Value) {
 			bases[name] = view.Image[name]
 		}
 	}

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -56,11 +57,17 @@ type world struct {
 	intent      change.Value // absent: none
 	elements    bool
 	stuck       bool
+
+	conflict   ledger.ConflictRule
+	neverBlank bool
+	writeOnce  bool
+	guarded    bool        // Notion's value must not go to the CRM
+	chosen     ledger.Side // whose value a person wants, "" if nobody said
 }
 
 func (w world) String() string {
-	return fmt.Sprintf("base=%s rule-changed=%t crm=%s(%d) notion=%s(%d) toNotion=%t toCRM=%t tie=%s initial=%s writeNotion=%t writeCRM=%t clock=%d intent=%s elements=%t stuck=%t",
-		w.base, w.otherRule, w.crm, w.seesCRM, w.notion, w.seesNotion, w.toNotion, w.toCRM, w.tie, w.initial, w.writeNotion, w.writeCRM, w.clock, w.intent, w.elements, w.stuck)
+	return fmt.Sprintf("base=%s rule-changed=%t crm=%s(%d) notion=%s(%d) toNotion=%t toCRM=%t tie=%s initial=%s writeNotion=%t writeCRM=%t clock=%d intent=%s elements=%t stuck=%t conflict=%s neverBlank=%t writeOnce=%t guarded=%t chosen=%s",
+		w.base, w.otherRule, w.crm, w.seesCRM, w.notion, w.seesNotion, w.toNotion, w.toCRM, w.tie, w.initial, w.writeNotion, w.writeCRM, w.clock, w.intent, w.elements, w.stuck, w.conflict, w.neverBlank, w.writeOnce, w.guarded, w.chosen)
 }
 
 const field, rule = "f", "r1"
@@ -69,7 +76,8 @@ const field, rule = "f", "r1"
 func (w world) input() ledger.Input {
 	in := ledger.Input{
 		Rules: ledger.Rules{
-			Fields:      []ledger.Policy{{Name: field, Rule: rule, ToNotion: w.toNotion, ToCRM: w.toCRM, Tie: w.tie, Initial: w.initial, Elements: w.elements, Critical: true}},
+			Fields: []ledger.Policy{{Name: field, Rule: rule, ToNotion: w.toNotion, ToCRM: w.toCRM, Tie: w.tie, Initial: w.initial, Elements: w.elements, Critical: true,
+				Conflict: w.conflict, NeverBlank: w.neverBlank, WriteOnce: w.writeOnce}},
 			WriteNotion: w.writeNotion, WriteCRM: w.writeCRM, CreatePages: true, CreateRows: true, Skew: time.Second,
 		},
 		Link:   ledger.Link{ID: 1, Key: "k", Page: "p", External: "x", State: ledger.Live, Base: map[string]ledger.FieldBase{}},
@@ -78,6 +86,12 @@ func (w world) input() ledger.Input {
 		Now:    noon,
 	}
 	in.Notion.External = "x"
+	if w.guarded {
+		in.Notion.Guarded = map[string]string{field: "it is no phone number"}
+	}
+	if w.chosen != "" {
+		in.Chosen = map[string]ledger.Side{field: w.chosen}
+	}
 	baseAt := noon.Add(-time.Hour)
 	base := ledger.FieldBase{Value: w.base, Rule: rule, CRMSeen: baseAt, NotionSeen: baseAt}
 	// Both edits lie in the last hour; what the clocks say of their order is told by the bounds.
@@ -205,8 +219,13 @@ func (w world) each(intents []change.Value, yield func(world)) {
 // sets are all subsets of two elements.
 var sets = []change.Value{change.TextSet(), change.TextSet("x"), change.TextSet("y"), change.TextSet("x", "y")}
 
-// everyWorld runs a law over texts, over sets that merge and over sets that do not.
+// everyWorld runs a law over texts and over sets that merge.
 func everyWorld(t *testing.T, law func(w world) error) {
+	t.Helper()
+	every(t, worlds, law)
+}
+
+func every(t *testing.T, worlds func(values []change.Value, elements bool, yield func(world)), law func(w world) error) {
 	t.Helper()
 	count, broken := 0, 0
 	check := func(w world) {
@@ -290,35 +309,37 @@ func TestAFieldHasOneFate(t *testing.T) {
 // What stands on a side is overwritten only if it is the value both had agreed on, or is kept as a conflict's loser.
 func TestNoValueIsOverwrittenUnkept(t *testing.T) {
 	t.Parallel()
-	everyWorld(t, func(w world) error {
-		in := w.input()
-		d := ledger.Decide(in)
-		toNotion, toCRM := effects(d)
-		base, based := w.based()
-		kept := func(side ledger.Side, v change.Value) bool {
-			for _, c := range d.Conflicts {
-				if loser, lost := c.Loser(); loser == side && change.Equal(lost, v) && c.Field == field && c.Critical && c.At.Equal(noon) {
-					return true
-				}
+	everyWorld(t, lossless)
+}
+
+func lossless(w world) error {
+	in := w.input()
+	d := ledger.Decide(in)
+	toNotion, toCRM := effects(d)
+	base, based := w.based()
+	kept := func(side ledger.Side, v change.Value) bool {
+		for _, c := range d.Conflicts {
+			if loser, lost := c.Loser(); loser == side && change.Equal(lost, v) && c.Field == field && c.Critical && c.At.Equal(noon) {
+				return true
 			}
-			return false
 		}
-		survives := func(written, v change.Value) bool { // merged sets lose nothing
-			return w.elements && contains(written, v, base, based)
-		}
-		known := func(v change.Value) bool {
-			return based && change.Equal(v, base) || !based && (v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0)
-		}
-		switch {
-		case !toNotion.IsAbsent() && !known(w.notion) && !kept(ledger.Notion, w.notion) && !survives(toNotion, w.notion):
-			return fmt.Errorf("Notion's %s is lost under %s", w.notion, toNotion)
-		case !toCRM.IsAbsent() && !known(w.crm) && !kept(ledger.CRM, w.crm) && !survives(toCRM, w.crm):
-			return fmt.Errorf("the CRM's %s is lost under %s", w.crm, toCRM)
-		case len(d.Conflicts) > 1:
-			return fmt.Errorf("one field, %d conflicts", len(d.Conflicts))
-		}
-		return nil
-	})
+		return false
+	}
+	survives := func(written, v change.Value) bool { // merged sets lose nothing
+		return w.elements && contains(written, v, base, based)
+	}
+	known := func(v change.Value) bool {
+		return based && change.Equal(v, base) || !based && (v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0)
+	}
+	switch {
+	case !toNotion.IsAbsent() && !known(w.notion) && !kept(ledger.Notion, w.notion) && !survives(toNotion, w.notion):
+		return fmt.Errorf("Notion's %s is lost under %s", w.notion, toNotion)
+	case !toCRM.IsAbsent() && !known(w.crm) && !kept(ledger.CRM, w.crm) && !survives(toCRM, w.crm):
+		return fmt.Errorf("the CRM's %s is lost under %s", w.crm, toCRM)
+	case len(d.Conflicts) > 1 && !w.writeOnce:
+		return fmt.Errorf("one field, %d conflicts", len(d.Conflicts))
+	}
+	return nil
 }
 
 // contains reports that a set holds everything that v has and the base has not.
@@ -463,6 +484,15 @@ func (w world) mirrored() world {
 	w.crm, w.notion, w.seesCRM, w.seesNotion = w.notion, w.crm, w.seesNotion, w.seesCRM
 	w.toNotion, w.toCRM, w.writeNotion, w.writeCRM = w.toCRM, w.toNotion, w.writeCRM, w.writeNotion
 	w.tie, w.initial = w.tie.Other(), w.initial.Other()
+	switch w.conflict {
+	case ledger.CRMWins:
+		w.conflict = ledger.NotionWins
+	case ledger.NotionWins:
+		w.conflict = ledger.CRMWins
+	}
+	if w.chosen != "" {
+		w.chosen = w.chosen.Other()
+	}
 	switch w.clock {
 	case crmLater:
 		w.clock = notionLater
@@ -475,26 +505,43 @@ func (w world) mirrored() world {
 
 func TestSwappingTheSidesSwapsTheDecision(t *testing.T) {
 	t.Parallel()
+	everyWorld(t, symmetric)
+}
+
+func symmetric(w world) error {
 	empty := func(v change.Value) bool { return v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0 }
-	everyWorld(t, func(w world) error {
-		_, based := w.based()
-		oneWayBegin := !based && w.toNotion != w.toCRM && (empty(w.notion) || empty(w.crm)) // a new one-way field: documented as the CRM's
-		if !w.intent.IsAbsent() || w.stuck || oneWayBegin {
-			return nil // an intent is a write to Notion; it has no mirror
+	_, based := w.based()
+	oneWayBegin := !based && w.toNotion != w.toCRM && (empty(w.notion) || empty(w.crm)) // a new one-way field: documented as the CRM's
+	if !w.intent.IsAbsent() || w.stuck || oneWayBegin {
+		return nil // an intent is a write to Notion; it has no mirror
+	}
+	a, b := ledger.Decide(w.input()), ledger.Decide(w.mirrored().input())
+	switch {
+	case !reflect.DeepEqual(a.ToNotion[field], b.ToCRM[field]), !reflect.DeepEqual(a.ToCRM[field], b.ToNotion[field]):
+		return fmt.Errorf("effects differ in the mirror: %+v and %+v", a, b)
+	case !reflect.DeepEqual(a.Observed, b.Observed), (a.Parked[field] == "") != (b.Parked[field] == ""), !reflect.DeepEqual(a.Waits, b.Waits), len(a.Holds) != len(b.Holds):
+		return fmt.Errorf("what is left out differs in the mirror: %+v and %+v", a, b)
+	case !change.Equal(agreed(w.input()).Value, agreed(w.mirrored().input()).Value) || len(a.Conflicts) != len(b.Conflicts):
+		return fmt.Errorf("agreement differs in the mirror: %+v and %+v", a, b)
+	case len(a.Conflicts) == 2: // both sides lose to the base
+		if a.Conflicts[0].Winner == a.Conflicts[1].Winner {
+			return fmt.Errorf("a side loses twice: %+v", a.Conflicts)
 		}
-		a, b := ledger.Decide(w.input()), ledger.Decide(w.mirrored().input())
-		switch {
-		case !reflect.DeepEqual(a.ToNotion[field], b.ToCRM[field]), !reflect.DeepEqual(a.ToCRM[field], b.ToNotion[field]):
-			return fmt.Errorf("effects differ in the mirror: %+v and %+v", a, b)
-		case !reflect.DeepEqual(a.Observed, b.Observed), !reflect.DeepEqual(a.Parked, b.Parked), !reflect.DeepEqual(a.Waits, b.Waits):
-			return fmt.Errorf("what is left out differs in the mirror: %+v and %+v", a, b)
-		case !change.Equal(agreed(w.input()).Value, agreed(w.mirrored().input()).Value) || len(a.Conflicts) != len(b.Conflicts):
-			return fmt.Errorf("agreement differs in the mirror: %+v and %+v", a, b)
-		case len(a.Conflicts) == 1 && (a.Conflicts[0].Winner == b.Conflicts[0].Winner || a.Conflicts[0].Rule != b.Conflicts[0].Rule):
-			return fmt.Errorf("the conflict differs in the mirror: %+v and %+v", a.Conflicts, b.Conflicts)
-		}
-		return nil
-	})
+	case len(a.Conflicts) == 1 && (a.Conflicts[0].Winner == b.Conflicts[0].Winner || mirroredRule(a.Conflicts[0].Rule) != b.Conflicts[0].Rule):
+		return fmt.Errorf("the conflict differs in the mirror: %+v and %+v", a.Conflicts, b.Conflicts)
+	}
+	return nil
+}
+
+// mirroredRule is the name of the rule that decides in the mirror.
+func mirroredRule(rule string) string {
+	switch rule {
+	case "crm_wins":
+		return "notion_wins"
+	case "notion_wins":
+		return "crm_wins"
+	}
+	return rule
 }
 
 // carry applies one side's part of a decision as the sinks do: the value lands, its base moves, what was agreed is agreed.
@@ -530,29 +577,32 @@ func carry(in ledger.Input, d ledger.Decision, side ledger.Side) ledger.Input {
 // Whoever carries out its part first: when both have, both sides show one value and there is nothing left to do.
 func TestACarriedOutDecisionIsTheLast(t *testing.T) {
 	t.Parallel()
-	everyWorld(t, func(w world) error {
-		d := ledger.Decide(w.input())
-		for _, first := range []ledger.Side{ledger.Notion, ledger.CRM} {
-			if first == ledger.CRM && !wrote(d, ledger.CRM) {
-				continue // the same as the other way round
-			}
-			in := carry(w.input(), d, first)
-			half := ledger.Decide(in)
-			if len(half.Conflicts) > 0 && wrote(d, first) && w.toNotion == w.toCRM {
-				return fmt.Errorf("a conflict comes again after %s's part is done: %+v", first, half)
-			}
-			in = carry(in, half, first.Other())
-			last := ledger.Decide(in)
-			if !last.Quiet() || len(last.ToNotion)+len(last.ToCRM) > 0 {
-				return fmt.Errorf("after both parts (%s's first) there is more to do: %+v", first, last)
-			}
-			visible := w.seesCRM == shows && w.seesNotion == shows && w.writeCRM && w.writeNotion && !w.stuck
-			if visible && !change.Equal(in.CRM.Image[field], in.Notion.Image[field]) {
-				return fmt.Errorf("the sides differ in the end: %s and %s", in.CRM.Image[field], in.Notion.Image[field])
-			}
+	everyWorld(t, final)
+}
+
+func final(w world) error {
+	d := ledger.Decide(w.input())
+	for _, first := range []ledger.Side{ledger.Notion, ledger.CRM} {
+		if first == ledger.CRM && !wrote(d, ledger.CRM) {
+			continue // the same as the other way round
 		}
-		return nil
-	})
+		in := carry(w.input(), d, first)
+		half := ledger.Decide(in)
+		again := slices.ContainsFunc(half.Conflicts, func(c ledger.Conflict) bool { return c.Winner != first })
+		if again && wrote(d, first) && w.toNotion == w.toCRM {
+			return fmt.Errorf("a conflict comes again after %s's part is done: %+v", first, half)
+		}
+		in = carry(in, half, first.Other())
+		last := ledger.Decide(in)
+		if len(last.Holds) == 0 && !last.Quiet() || len(last.ToNotion)+len(last.ToCRM) > 0 {
+			return fmt.Errorf("after both parts (%s's first) there is more to do: %+v", first, last)
+		}
+		visible := w.seesCRM == shows && w.seesNotion == shows && w.writeCRM && w.writeNotion && len(last.Parked)+len(last.Holds) == 0
+		if visible && !change.Equal(in.CRM.Image[field], in.Notion.Image[field]) {
+			return fmt.Errorf("the sides differ in the end: %s and %s", in.CRM.Image[field], in.Notion.Image[field])
+		}
+	}
+	return nil
 }
 
 func wrote(d ledger.Decision, side ledger.Side) bool {

@@ -181,7 +181,7 @@ func (f *field) decide(in *Input) {
 		f.push(CRM)
 	case change.Equal(f.crm, f.base.Value):
 		f.push(Notion)
-	case p.Elements && f.mergeElements():
+	case p.Elements && !p.WriteOnce && f.mergeElements(): // half a merge, with the other half to come, would be what was written once
 	default:
 		f.bothChanged(in)
 	}
