@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
 )
@@ -57,7 +58,39 @@ func (w *Worker) Explain(ctx context.Context, link ledger.Link, works []ledger.W
 		return out, err
 	}
 	out.Input, out.Held = r.in, len(out.Decision.Holds) > holds
-	return out, nil
+	return out, r.foresee(ctx, &out.Decision)
+}
+
+// foresee takes out of a decision what would not be written, because a relation's target cannot be named on the other side yet.
+func (r *reconciliation) foresee(ctx context.Context, d *ledger.Decision) error {
+	_, ofPage, err := r.t.toPage(ctx, d.ToNotion)
+	if err != nil {
+		return fmt.Errorf("foresee the page: %w", err)
+	}
+	_, ofRow, err := r.t.toRow(ctx, d.ToCRM)
+	if err != nil {
+		return fmt.Errorf("foresee the row: %w", err)
+	}
+	d.ToNotion, d.ToCRM = without(d.ToNotion, ofPage), without(d.ToCRM, ofRow)
+	if len(ofPage) > 0 && len(d.ToNotion) == 0 && d.Page == ledger.PageUpdate {
+		d.Page = ""
+	}
+	if len(ofRow) > 0 && len(d.ToCRM) == 0 && d.Row == ledger.RowUpdate {
+		d.Row = ""
+	}
+	d.Waits = joined(ofPage, joined(ofRow, d.Waits))
+	return nil
+}
+
+// without is a copy of values that lacks what waits.
+func without(values change.Image, waits map[string]string) change.Image {
+	out := change.Image{}
+	for name, v := range values {
+		if waits[name] == "" {
+			out[name] = v
+		}
+	}
+	return out
 }
 
 // look gives the page as it is now, or as it was stored where there is nobody to ask.

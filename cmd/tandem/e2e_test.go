@@ -149,7 +149,9 @@ func (w *world) servesMetrics(r *running) {
 		`tandem_notion_request_seconds_count{operation="PATCH /v1/pages/{id}",outcome="ok"}`,
 		`tandem_reconciled_total{entity="contact",outcome="written",side="crm"}`, `tandem_gauge_source_up{source="crm-sink"} 1`,
 		`tandem_plugin_call_seconds_count{outcome="ok",plugin="phone"}`, `tandem_replication_lag_bytes{connector="crm-source"}`, `tandem_reachable{system="notion"} 1`,
-		`tandem_change_latency_seconds_count{entity="contact",lane="live",side="notion"}`,
+		`tandem_change_latency_seconds_count{entity="contact",lane="live",side="notion"}`, `tandem_polls_total{connector="notion-source",entity="contact",result="changed"}`,
+		`tandem_poll_interval_seconds{connector="notion-source",entity="contact"}`, `tandem_notion_budget_wait_seconds_count`,
+		`tandem_notion_budget_per_minute{connector="notion-sink",token=`, `tandem_notion_budget_booked_seconds{connector="notion-source",token=`,
 	} {
 		if !strings.Contains(metrics, want) {
 			w.t.Errorf("metrics lack %s", want)

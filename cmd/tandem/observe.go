@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -11,13 +13,17 @@ import (
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/connector/telemetry"
 	"github.com/tandem-sync/tandem/sink"
 )
 
 // observer turns what sinks tell into metrics.
-type observer struct{ metrics *telemetry.Metrics }
+type observer struct {
+	metrics  *telemetry.Metrics
+	entities map[string]*sink.Entity
+}
 
 var _ sink.Observer = observer{}
 
@@ -28,7 +34,12 @@ func (o observer) Reconciled(entity string, side ledger.Side, outcome string) {
 
 // Conflict implements sink.Observer.
 func (o observer) Conflict(entity, field string, winner ledger.Side, undecidable bool) {
-	o.metrics.Conflict(entity, field, string(winner), undecidable, false)
+	o.metrics.Conflict(entity, field, string(winner), undecidable, o.critical(entity, field))
+}
+
+func (o observer) critical(entity, field string) bool {
+	e, ok := o.entities[entity]
+	return ok && slices.ContainsFunc(e.Mapping.Document.Fields, func(r mapping.Rule) bool { return r.Name == field && r.Critical })
 }
 
 // Parked implements sink.Observer.
@@ -55,6 +66,40 @@ func outcomeOf(at notionapi.Attempt) string {
 		return "failed"
 	}
 	return "not_applied"
+}
+
+// attempted counts one attempt of a request to Notion.
+func (a *app) attempted(at notionapi.Attempt) {
+	outcome := outcomeOf(at)
+	a.metrics.Request(at.Method+" "+at.Endpoint, outcome, at.Duration)
+	a.metrics.Reachable("notion", at.Status != 0)
+	if outcome == "throttled" {
+		a.metrics.Throttled(strconv.Itoa(at.Status), at.RetryAfter)
+	}
+}
+
+// timedBudget measures how long requests wait for the budget that all processes share.
+type timedBudget struct {
+	notionapi.Budget
+
+	metrics *telemetry.Metrics
+}
+
+// Take implements notionapi.Budget.
+func (b timedBudget) Take(ctx context.Context, lane notionapi.Lane) error {
+	began := time.Now()
+	err := b.Budget.Take(ctx, lane)
+	b.metrics.BudgetWaited(time.Since(began))
+	return err
+}
+
+// watchBudget shows the shared budget of a token, of which only the hash is known here.
+func (a *app) watchBudget(name, token string, rate int, store *pgledger.Store, p *parts) {
+	a.metrics.WatchBudget("budget of "+name, func(ctx context.Context) ([]telemetry.Budget, error) {
+		booked, paused, err := store.Budget(ctx, token)
+		return []telemetry.Budget{{Connector: name, Token: token[:8], PerMinute: float64(rate), Booked: max(0, time.Until(booked)), PausedFor: max(0, time.Until(paused))}}, err
+	})
+	p.onClose(func() { a.metrics.Unwatch("budget of " + name) })
 }
 
 // kafkaObserver turns what Kafka's clients tell into metrics.

@@ -129,21 +129,20 @@ func (a *app) openLedger(ctx context.Context, c postgres.Config, name string, p 
 	return pool, store, nil
 }
 
-// client makes the way to Notion, with the budget that all processes with this token share.
-func (a *app) client(n notionKeys, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
+// client makes the way to Notion, with the budget that all processes with this token share. name is the connector's.
+func (a *app) client(n notionKeys, name string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
 	sum := sha256.Sum256([]byte(n.Token.Reveal()))
+	token := hex.EncodeToString(sum[:16])
+	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.Rate, Now: time.Now, Sleep: pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log,
-		Budget: &notionapi.SharedBudget{Granter: store, Token: hex.EncodeToString(sum[:16]), Rate: n.Rate, Now: time.Now, Sleep: pause},
-		OnAttempt: func(at notionapi.Attempt) {
-			a.metrics.Request(at.Method+" "+at.Endpoint, outcomeOf(at), at.Duration)
-			a.metrics.Reachable("notion", at.Status != 0)
-		},
+		Budget: timedBudget{budget, a.metrics}, OnAttempt: a.attempted,
 	})
 	if err != nil {
 		return nil, err
 	}
 	p.onClose(client.Close)
+	a.watchBudget(name, token, n.Rate, store, p)
 	return client, nil
 }
 
@@ -175,7 +174,7 @@ func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store)
 func (a *app) worker(side ledger.Side, k *sinkKeys, entities map[string]*sink.Entity, store *pgledger.Store, fns sink.Functions, lag time.Duration) *sink.Worker {
 	return &sink.Worker{
 		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Ledger: store, Functions: fns,
-		Now: time.Now, NewID: newID, Log: a.log.With("connector", k.Name), Observe: observer{a.metrics},
+		Now: time.Now, NewID: newID, Log: a.log.With("connector", k.Name), Observe: observer{a.metrics, entities},
 		Max: k.Max, Concurrency: k.Workers, Round: k.Lease, Lease: sink.LeaseFor(k.Lease, lag), IndexLag: lag, Skew: k.Skew,
 	}
 }

@@ -27,7 +27,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err != nil {
 		return err
 	}
-	client, err := a.client(k.Notion, store, p)
+	client, err := a.client(k.Notion, k.Name, store, p)
 	if err != nil {
 		return err
 	}

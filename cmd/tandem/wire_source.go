@@ -108,7 +108,7 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 	if err != nil {
 		return err
 	}
-	client, err := a.client(k.Notion, store, p)
+	client, err := a.client(k.Notion, k.Name, store, p)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 	}
 	p.onClose(producer.Close)
 	log := a.log.With("connector", k.Name)
-	c := source.Config{Name: k.Name, Registry: store, Interval: k.Interval, Log: log}
+	c := source.Config{Name: k.Name, Registry: store, Interval: k.Interval, Log: log, Observe: a.metrics.Connector(k.Name).Polled}
 	for _, e := range entities {
 		c.Pollers = append(c.Pollers, &source.Poller{
 			Entity: e, Topic: k.TopicPrefix + "." + e.Name, Prefix: k.TopicPrefix, Version: version, Holder: k.Name + " " + a.holder,

@@ -16,11 +16,12 @@ type Work struct {
 	Oldest                   time.Duration // age of the oldest reason: how long its change is unsent
 }
 
-// Budget is the state of one Notion token's shared budget.
+// Budget is the state of one Notion token's shared budget, as one connector sees it.
 type Budget struct {
-	Token     string  // a name or fingerprint, never the token
-	PerMinute float64 // what is allowed
-	Used      float64 // granted in the last 60 seconds, over all processes
+	Connector string
+	Token     string        // a name or fingerprint, never the token
+	PerMinute float64       // what is allowed
+	Booked    time.Duration // for how long from now requests are granted already, spaced evenly, over all processes
 	PausedFor time.Duration
 }
 
@@ -49,7 +50,8 @@ func (m *Metrics) WatchBudget(name string, read func(context.Context) ([]Budget,
 		rows, err := read(ctx)
 		var out []prometheus.Metric
 		for _, b := range rows {
-			out = append(out, gaugeOf(budgetLimit, b.PerMinute, b.Token), gaugeOf(budgetUsed, b.Used, b.Token), gaugeOf(budgetPause, b.PausedFor.Seconds(), b.Token))
+			out = append(out, gaugeOf(budgetLimit, b.PerMinute, b.Connector, b.Token), gaugeOf(budgetBooked, b.Booked.Seconds(), b.Connector, b.Token),
+				gaugeOf(budgetPause, b.PausedFor.Seconds(), b.Connector, b.Token))
 		}
 		return out, err
 	})
@@ -61,9 +63,11 @@ func (m *Metrics) Unwatch(name string) { m.gauges.unwatch(name) }
 var (
 	workItems   = description("work_items", "Links that wait, are parked or are held.", "sync", "entity", "side", "lane", "state")
 	workOldest  = description("work_oldest_seconds", "Age of the oldest change that has not reached the other side.", "sync", "entity", "side", "lane", "state")
-	budgetLimit = description("notion_budget_per_minute", "Requests a minute that the token may make.", "token")
-	budgetUsed  = description("notion_budget_used", "Requests granted in the last 60 seconds, over all processes.", "token")
-	budgetPause = description("notion_budget_paused_seconds", "How long all requests of the token still pause.", "token")
+	budgetLimit = description("notion_budget_per_minute", "Requests a minute that all processes with this token may make together. token is a fingerprint.",
+		"connector", "token")
+	budgetBooked = description("notion_budget_booked_seconds", "For how long from now the shared budget is granted already, over all processes: 0 is idle, near 1 and above is fully used.",
+		"connector", "token")
+	budgetPause = description("notion_budget_paused_seconds", "How long all requests of the token still pause, because Notion asked for it.", "connector", "token")
 	sourceUp    = description("gauge_source_up", "1 if the last question to this source was answered; its gauges are missing otherwise.", "source")
 )
 
@@ -98,7 +102,7 @@ func (g *gauges) unwatch(name string) {
 
 // Describe sends what Collect may send.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetUsed, budgetPause, sourceUp} {
+	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, sourceUp} {
 		out <- d
 	}
 }

@@ -73,7 +73,7 @@ func (m *Metrics) define() {
 	m.window = m.histogram("overwrite_window_seconds", "Between reading a page and writing it: the time in which a person's edit of the same property could be lost.",
 		requestBuckets, "entity")
 	m.parked = m.counter("parked_total", "Work put aside with its reason.", "entity", "side")
-	m.records = m.counter("records_total", "Records written to Kafka by sources, and turned into reasons by sinks.", "connector", "topic", "op")
+	m.records = m.counter("records_total", "Pages that source.NotionSource wrote to Kafka, one record each. op: how the page was found.", "connector", "topic", "op")
 	m.letters = m.counter("dead_letters_total", "Records put into a dead-letter topic, by the stage that could not handle them.", "topic", "stage")
 	m.alerts = m.counter("alerts_total", "Alerts published, by kind.", "kind")
 	m.lagBytes = m.gauge("replication_lag_bytes", "WAL that the server keeps for us: its end less what we confirmed.", "connector")

@@ -238,11 +238,11 @@ func TestWaitingWorkIsAskedForAtTheScrapeButNotTooOften(t *testing.T) {
 			return []telemetry.Work{{Sync: "s", Entity: "contact", Side: "notion", Lane: "live", State: "pending", Items: 7, Oldest: 90 * time.Second}}, nil
 		})
 		m.WatchBudget("budget", func(context.Context) ([]telemetry.Budget, error) {
-			return []telemetry.Budget{{Token: "main", PerMinute: 180, Used: 12, PausedFor: 3 * time.Second}}, nil
+			return []telemetry.Budget{{Connector: "sink", Token: "main", PerMinute: 180, Booked: 500 * time.Millisecond, PausedFor: 3 * time.Second}}, nil
 		})
 		want := map[string]float64{
 			"tandem_work_items{contact,live,notion,pending,s}": 7, "tandem_work_oldest_seconds{contact,live,notion,pending,s}": 90,
-			"tandem_notion_budget_per_minute{main}": 180, "tandem_notion_budget_used{main}": 12, "tandem_notion_budget_paused_seconds{main}": 3,
+			"tandem_notion_budget_per_minute{sink,main}": 180, "tandem_notion_budget_booked_seconds{sink,main}": 0.5, "tandem_notion_budget_paused_seconds{sink,main}": 3,
 			"tandem_gauge_source_up{ledger}": 1,
 		}
 		expect(t, scrape(t, m), want)

@@ -21,6 +21,9 @@ type Config struct {
 	Interval Interval
 	Webhook  *Webhook // nil: polling alone
 	Log      *slog.Logger
+
+	// Observe is told of each poll: how many pages it found changed, or why it failed, and the pause that follows. Nil is nobody.
+	Observe func(entity string, changed int, err error, next time.Duration)
 }
 
 // Source is the connector: a loop for each entity, and the webhook receiver that wakes them.
@@ -39,7 +42,7 @@ func New(c Config) *Source {
 	}
 	agreed := func(ctx context.Context) error { return mapping.Agree(ctx, c.Registry, entities) }
 	for _, p := range c.Pollers {
-		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1)}
+		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1), observe: c.Observe}
 		s.loops = append(s.loops, l)
 		s.Add("poll "+p.Entity.Name, l)
 	}
@@ -81,6 +84,7 @@ type loop struct {
 	agreed   func(context.Context) error
 	log      *slog.Logger
 	wake     chan struct{} // capacity 1: any burst costs at most two rounds and none is lost
+	observe  func(entity string, changed int, err error, next time.Duration)
 
 	mu    sync.Mutex
 	pages map[string]Named // by webhooks
@@ -173,6 +177,7 @@ func (l *loop) run(ctx context.Context) error {
 				said = true
 			}
 			wait = pause.NextBackOff()
+			l.tell(0, err, wait)
 		default:
 			if said {
 				l.log.InfoContext(ctx, "poll goes on")
@@ -216,7 +221,15 @@ func (l *loop) step(ctx context.Context, agreed *bool, due bool) (wait time.Dura
 	case result.Sweeping:
 		return time.Millisecond, nil
 	}
-	return l.interval.Next(result.Emitted), nil
+	wait = l.interval.Next(result.Emitted)
+	l.tell(result.Emitted, nil, wait)
+	return wait, nil
+}
+
+func (l *loop) tell(changed int, err error, next time.Duration) {
+	if l.observe != nil {
+		l.observe(l.poller.Entity.Name, changed, err, next)
+	}
 }
 
 func (l *loop) take() (map[string]Named, bool) {

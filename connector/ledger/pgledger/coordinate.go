@@ -120,10 +120,25 @@ func (s *Store) Pause(ctx context.Context, token string, until time.Time) error 
 	return s.budget(ctx, "pause requests", token, func(b book.Budget) (book.Budget, error) { return b.Pause(until), nil })
 }
 
+// Budget looks at the token's budget without taking from it: up to when requests are granted, were they spaced evenly, and up to when all pause.
+func (s *Store) Budget(ctx context.Context, token string) (booked, paused time.Time, err error) {
+	var next, until *time.Time
+	err = s.pool.QueryRow(ctx, `SELECT next, paused FROM tandem.budget WHERE token = $1`, budgetRow(token)).Scan(&next, &until)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return time.Time{}, time.Time{}, nil // nobody has asked for a request yet
+	}
+	return timeOf(next), timeOf(until), wrap("look at the budget", err)
+}
+
+// budgetRow names a token's row, by its hash.
+func budgetRow(token string) string {
+	sum := sha256.Sum256([]byte("tandem budget " + token))
+	return hex.EncodeToString(sum[:])
+}
+
 // budget changes the row of a token, which is known by its hash only.
 func (s *Store) budget(ctx context.Context, what, token string, change func(book.Budget) (book.Budget, error)) error {
-	sum := sha256.Sum256([]byte("tandem budget " + token))
-	name := hex.EncodeToString(sum[:])
+	name := budgetRow(token)
 	return s.change(ctx, what, func(tx pgx.Tx) error {
 		const lock = `INSERT INTO tandem.budget AS b (token) VALUES ($1) ON CONFLICT (token) DO UPDATE SET token = b.token
 			RETURNING next, paused, refused`
