@@ -41,11 +41,11 @@ func (w *world) idle() {
 		w.t.Fatal(err)
 	}
 	defer client.Close()
-	since, polled := time.Now(), w.front.pollsSoFar()
+	since, polled, last := time.Now(), w.front.pollsSoFar(), "nothing"
 	w.eventually("nothing is left to do", func() string {
 		moves := w.moves()
 		if moves == "" && (time.Since(since) < 2*indexLag || !w.front.polledSince(polled)) {
-			return "it was only just done"
+			return fmt.Sprintf("it was only just done; %s ago there was: %s; polls then %v, now %v", time.Since(since).Round(time.Second), last, polled, w.front.pollsSoFar())
 		}
 		if moves == "" {
 			moves = w.unread(kadm.NewClient(client))
@@ -54,7 +54,7 @@ func (w *world) idle() {
 			moves = w.moves() // of the last record's reason: it is there before the offset is committed
 		}
 		if moves != "" {
-			since, polled = time.Now(), w.front.pollsSoFar()
+			since, polled, last = time.Now(), w.front.pollsSoFar(), moves
 		}
 		return moves
 	})
