@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -40,6 +41,10 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 	if err := r.step(ctx, ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}); err != nil {
 		return err
 	}
+	r.creating = intent
+	if r.tooLate() {
+		return r.commit(ctx, ledger.Commit{Intended: true, Finish: r.later(r.w.Now(), false)})
+	}
 	page, seen, err := r.entity.Pages.Create(ctx, r.schema, r.link().External, values)
 	switch {
 	case err == nil:
@@ -52,7 +57,10 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 	default:
 		return r.notApplied(ctx, err)
 	}
-	return r.pageMade(ctx, page, seen, d, waits)
+	if err := r.pageMade(ctx, page, seen, d, waits); err != nil && !errors.Is(err, ledger.ErrFenced) {
+		return r.unknown(ctx, err) // the page is there, and the ledger does not know it
+	}
+	return nil
 }
 
 func joined(a, b map[string]string) map[string]string {
@@ -119,6 +127,9 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	if err := r.step(ctx, before); err != nil {
 		return err
+	}
+	if r.tooLate() {
+		return r.commit(ctx, ledger.Commit{Intended: true, Finish: r.later(r.w.Now(), false)})
 	}
 	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Values: values, Current: r.fresh.Properties, External: external})
 	switch {
@@ -258,6 +269,9 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	case err != nil:
 		return err
 	}
+	if r.tooLate() {
+		return r.commit(ctx, ledger.Commit{Finish: r.later(r.w.Now(), false)}) // the intent stays: the next turn's delete is the same one
+	}
 	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Trash: true})
 	switch {
 	case err == nil:
@@ -279,6 +293,17 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	return r.commit(ctx, ledger.Commit{State: &d.State, Intended: true, WroteAt: seen.ReadTo, Seen: &seen, Unsee: true, Emitted: &seen.Hash, Unhold: []string{"*"}, Finish: r.done()})
 }
 
+// windowMax is how old the read may be on which a page is written: what a person edits after it is lost without a trace (invariant 6). A process
+// that stood still meanwhile, or waited for the ledger, reads again.
+const windowMax = 20 * time.Second
+
+// tooLate is asked right before a request leaves: a process that stood still may have committed the intent under a lease that is over, and which
+// another takes while the request is on its way.
+func (r *reconciliation) tooLate() bool {
+	now := r.w.Now()
+	return now.After(r.until) || r.in.Notion.Read && now.Sub(r.in.Notion.At) > windowMax
+}
+
 // triedToTrash reports that this delete was let through and counted before, and its request did not get through.
 func (r *reconciliation) triedToTrash() bool {
 	return r.link().Intent != nil && r.link().Intent.Kind == ledger.IntentTrash
@@ -292,6 +317,9 @@ func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) err
 	}
 	if err := r.step(ctx, before); err != nil {
 		return err
+	}
+	if r.tooLate() {
+		return r.commit(ctx, ledger.Commit{Intended: before.Intent != nil, Finish: r.later(r.w.Now(), false)})
 	}
 	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Restore: true})
 	switch {
@@ -372,12 +400,26 @@ func (r *reconciliation) unknown(ctx context.Context, cause error) error {
 	if ctx.Err() != nil {
 		return cause
 	}
+	c := ledger.Commit{}
 	at := r.w.Now().Add(pauseAfter(failDelay, failDelayMax, r.work.Attempts))
 	if r.link().Page == "" {
+		// The index has a page some time after it was made, which may have been at the request's very end.
 		at = r.w.Now().Add(r.w.IndexLag + lagMargin)
+		c.Intent = r.intent(at.Add(-r.w.IndexLag - lagMargin))
 	}
 	r.w.Log.WarnContext(ctx, "outcome of a write is not known, will look it up", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
-	return r.commitFailure(ctx, cause, ledger.Commit{Finish: r.later(at, true)})
+	c.Finish = r.later(at, true)
+	return r.commitFailure(ctx, cause, c)
+}
+
+// intent is that of the page that this turn makes, as of then; nil if it makes none.
+func (r *reconciliation) intent(at time.Time) *ledger.Intent {
+	if r.creating == nil {
+		return nil
+	}
+	i := *r.creating
+	i.At = at
+	return &i
 }
 
 // notApplied drops the intent: nothing came of it.

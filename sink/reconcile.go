@@ -31,12 +31,15 @@ type reconciliation struct {
 	schema   ledger.Schema
 	item     ledger.Item
 	snapshot Snapshot
+	until    time.Time // nothing is sent after it: the round's end on the wall clock, which goes on while a machine sleeps; a context's does not
 
 	t     *translation
 	row   Row
 	work  ledger.Work
 	in    ledger.Input
 	fresh *ledger.Observation // the page as read in this turn, not stored yet
+
+	creating *ledger.Intent // stored in this turn: a page is being made
 }
 
 func (r *reconciliation) link() *ledger.Link { return &r.item.Link }
@@ -203,11 +206,12 @@ func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.De
 // settle ends a turn that writes nothing on this side.
 func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	c := ledger.Commit{Base: d.Agreed(r.in), Finish: r.finish(d)}
-	if d.State != "" && d.State != r.link().State {
+	if d.State != "" && d.State != r.link().State && !r.others(d) {
 		c.State = &d.State
 	}
 	r.sees(&c, d)
-	if r.link().Page != "" && len(d.Holds) == 0 {
+	// A turn that did not look at the page of a link that is not live says nothing of what its hold is about.
+	if r.link().Page != "" && len(d.Holds) == 0 && (r.in.Notion.Read || r.link().State == ledger.Live) {
 		c.Unhold = []string{"*"}
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
@@ -221,6 +225,12 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 		return err
 	}
 	return r.commit(ctx, c)
+}
+
+// others reports that what the decision wants done is the other sink's to do: it sets the state once it has done it. A link that is called trashed
+// before its page is, or a row deleted that is still there, looks like one that somebody brought back.
+func (r *reconciliation) others(d ledger.Decision) bool {
+	return r.w.Side == ledger.CRM && d.Page != "" || r.w.Side == ledger.Notion && d.Row != ""
 }
 
 // sees stores what was read of the page in this turn, and lets go of what is settled.
@@ -343,6 +353,9 @@ func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
 	c := ledger.Commit{Base: d.Agreed(r.in)}
 	if d.State != "" {
 		c.State = &d.State
+	}
+	if r.in.Notion.Read {
+		c.Unhold = []string{"*"} // a hold of another kind is over: its cause was looked at
 	}
 	r.sees(&c, d)
 	r.observe("held", d)

@@ -91,6 +91,7 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	defer done()
 	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(w.Round, DefaultRound), errRoundOver)
 	defer cancel()
+	until := w.Now().Add(cmp.Or(w.Round, DefaultRound))
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
 		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,
 	})
@@ -100,7 +101,7 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	var errs []error
 	for _, group := range w.groups(items) {
 		// What one entity meets (its table, its database) does not stop the others.
-		err := w.runGroup(ctx, intake, group)
+		err := w.runGroup(ctx, intake, group, until)
 		if errors.Is(context.Cause(ctx), errRoundOver) || intake.Err() != nil {
 			return len(items), w.giveBack(ctx, items)
 		}
@@ -128,7 +129,7 @@ func (w *Worker) groups(items []ledger.Item) [][]ledger.Item {
 	return groups
 }
 
-func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) error {
+func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, until time.Time) error {
 	entity := w.Entities[items[0].Link.Entity]
 	schema, ok, err := w.Ledger.Schema(ctx, w.Sync, entity.Mapping.Name)
 	if err != nil {
@@ -164,7 +165,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item) erro
 				return nil // the round is over for all; its error is another link's
 			default:
 			}
-			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot}
+			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot, until: until}
 			return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome
 		})
 	}
