@@ -60,6 +60,7 @@ type Poller struct {
 	LeadFor       time.Duration // how long a step may take before another process may take over
 
 	sweep  *sweep
+	leads  bool      // the lead was ours when we last asked
 	polled time.Time // when the newest poll began
 	memory memory
 }
@@ -133,6 +134,7 @@ const pollAmidSweep = 30 * time.Second
 // begin takes the lead and reads the position; false if another process leads or the database is not known yet.
 func (p *Poller) begin(ctx context.Context) (step, bool, error) {
 	fence, ok, err := p.Ledger.Lead(ctx, p.lead(), p.Holder, p.Now(), p.LeadFor)
+	p.leads = ok
 	if err != nil || !ok {
 		p.endSweep()
 		return step{}, false, err
@@ -149,6 +151,24 @@ func (p *Poller) begin(ctx context.Context) (step, bool, error) {
 		return st, false, err
 	}
 	return st, true, p.load(ctx, p.lead()+"/request", &st.request)
+}
+
+// leaveFor bounds the last word to the ledger; if it cannot be said the lead ends by itself.
+const leaveFor = 5 * time.Second
+
+// Close lets go of what a sweep in progress holds, and of the lead: whoever polls next need not wait for its end. No step runs any more.
+func (p *Poller) Close(ctx context.Context) error {
+	p.endSweep()
+	if !p.leads {
+		return nil
+	}
+	p.leads = false
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveFor)
+	defer cancel()
+	if _, _, err := p.Ledger.Lead(ctx, p.lead(), p.Holder, p.Now(), 0); err != nil {
+		return fmt.Errorf("give back the lead of %s: %w", p.lead(), err)
+	}
+	return nil
 }
 
 func (p *Poller) load(ctx context.Context, name string, into any) error {

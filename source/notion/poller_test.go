@@ -192,6 +192,25 @@ func TestALostLeadMovesNoCursor(t *testing.T) {
 	}
 }
 
+// A poller that ends in order leaves the lead to the next at once, and one that does not lead takes nobody's.
+func TestAnOrderlyEndGivesTheLeadBack(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	a, b, c := w.poller("a"), w.poller("b"), w.poller("c")
+	w.swept(a)
+	for _, p := range []*source.Poller{b, a} {
+		if r := w.once(c); r.Led {
+			t.Fatal("two lead at once")
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := w.once(c); !r.Led {
+		t.Error("the lead was not given back")
+	}
+}
+
 // A sweep in progress is let go when another process takes over; TestMain finds what is left running.
 func TestAFollowerTakesOverASweep(t *testing.T) {
 	t.Parallel()

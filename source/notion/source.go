@@ -152,7 +152,11 @@ func (l *loop) ring() {
 }
 
 func (l *loop) run(ctx context.Context) error {
-	defer l.poller.Close()
+	defer func() {
+		if err := l.poller.Close(ctx); err != nil {
+			l.log.WarnContext(ctx, "the next process polls only when this one's lease is over", "reason", err.Error())
+		}
+	}()
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(500*time.Millisecond), backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(0))
 	timer := time.NewTimer(0) // the first poll is immediate
 	defer timer.Stop()

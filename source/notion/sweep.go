@@ -128,9 +128,6 @@ func (p *Poller) endSweep() {
 	}
 }
 
-// Close lets go of what a sweep in progress holds.
-func (p *Poller) Close() { p.endSweep() }
-
 func (s *sweep) take(n int) (pages []notionapi.Page, done bool, err error) {
 	for len(pages) < n {
 		page, err, ok := s.next()

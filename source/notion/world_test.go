@@ -178,7 +178,11 @@ func (w *workspace) poller(holder string) *source.Poller {
 		Entity: entity(w.t), Topic: "notion.contact", Prefix: "notion", Version: "test", Holder: holder, Pages: w.client, Ledger: w.store, Publisher: w.topic,
 		Now: w.clock.now, Log: slog.New(slog.DiscardHandler), IndexLag: lag, SweepInterval: 24 * time.Hour, LeadFor: 3 * time.Minute,
 	}
-	w.t.Cleanup(p.Close)
+	w.t.Cleanup(func() {
+		if err := p.Close(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+	})
 	return p
 }
 

@@ -208,9 +208,7 @@ func TestTwoCopiesShareTheWork(t *testing.T) {
 // SIGTERM in the midst of work: what is in flight is finished, the exit code is 0, and the next start goes on at once.
 func TestSIGTERMDrains(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, options{dsn: pgtest.Database(t), kafka: kafkatest.SharedApache(t), mapping: boldly, override: map[string]string{
-		"notion-sink/lease.ms": "600000", "crm-sink/lease.ms": "600000", // not notion-source's: the poller does not give its lead back yet
-	}})
+	w := newWorld(t, options{dsn: pgtest.Database(t), kafka: kafkatest.SharedApache(t), mapping: boldly, override: map[string]string{"lease.ms": "600000"}})
 	people := newPeople(w, 8)
 	people.fill(150, 5, 5)
 	p := w.run()
