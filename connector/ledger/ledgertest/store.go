@@ -72,6 +72,10 @@ type Store interface {
 	Mapping(ctx context.Context, sync, entity string) (hash string, err error)
 	SetMapping(ctx context.Context, sync, entity, hash string) error
 
+	// Drift gives what is kept of an entity's schemas; ChangeDrift changes it, one caller after the other, and keeps the alerts with it.
+	Drift(ctx context.Context, sync, entity string) (ledger.DriftState, error)
+	ChangeDrift(ctx context.Context, sync, entity string, change func(ledger.DriftState) (ledger.DriftState, []ledger.Alert)) error
+
 	// Outbox lists undelivered alerts, oldest first; Delivered marks them.
 	Outbox(ctx context.Context, max int) ([]ledger.Alert, error)
 	Delivered(ctx context.Context, ids []string, at time.Time) error

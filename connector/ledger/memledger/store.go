@@ -37,6 +37,7 @@ type state struct {
 	schemas   map[entity]ledger.Schema
 	mappings  map[entity]string
 	budgets   map[string]book.Budget
+	drifts    map[entity]ledger.DriftState
 }
 
 type entity struct{ sync, name string }
@@ -58,6 +59,7 @@ func New() *Store {
 	s.state = state{
 		book: book.New(s.mint), delivered: map[string]time.Time{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
+		drifts: map[entity]ledger.DriftState{},
 	}
 	return s
 }
@@ -73,6 +75,7 @@ func (st state) clone(mint func() (int64, string)) state {
 	return state{
 		book: st.book.Clone(mint), lastID: st.lastID, delivered: maps.Clone(st.delivered), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
+		drifts: maps.Clone(st.drifts),
 	}
 }
 

@@ -149,10 +149,31 @@ func (b *Book) record(now time.Time, l ledger.Link, c ledger.Commit) {
 	}
 }
 
-func (b *Book) alert(a ledger.Alert) {
-	if b.isNew("alert " + a.ID) {
-		b.Alerts = append(b.Alerts, cutAlert(a))
+// Alert keeps alerts that belong to no link.
+func (b *Book) Alert(alerts []ledger.Alert) {
+	for _, a := range alerts {
+		b.alert(a)
 	}
+}
+
+func (b *Book) alert(a ledger.Alert) {
+	a = cutAlert(a)
+	if !b.isNew("alert " + a.ID) {
+		return
+	}
+	if b.ended[a.ID] {
+		a.ID = AgainID(a) // the same state once more, after it had ended
+	}
+	b.Alerts = append(b.Alerts, a)
+}
+
+// AgainID is the id of an alert of a state that was told of before, and ended.
+func AgainID(a ledger.Alert) string { return fmt.Sprintf("%s-%d", a.ID, a.At.UnixMicro()) }
+
+// Ended lets the state that an alert told of be told again when it comes back. once is the alert's id without what [AgainID] adds.
+func (b *Book) Ended(once string) {
+	delete(b.known, "alert "+once)
+	b.ended[once] = true
 }
 
 // isNew keeps records that are stored twice (a commit whose outcome was unknown, tried again) from standing there twice.
