@@ -121,6 +121,9 @@ func compileOne(d Document) *Entity {
 	if d.Mapper != nil {
 		e.Mapper = d.Mapper.Name
 	}
+	for _, key := range d.Match {
+		e.Match = append(e.Match, key)
+	}
 	for i, r := range d.Fields {
 		f := compileField(r, e.zone)
 		f.handled(r.Handling, d.TypingDelay)

@@ -22,6 +22,8 @@ type Document struct {
 	Mode    Modes        `json:"mode,omitzero"`
 	Brakes  Brakes       `json:"brakes,omitzero"`
 
+	Match []Columns `json:"match,omitempty"` // fields by which unlinked rows and pages are the same record; the first key that says anything decides
+
 	TypingDelay string `json:"typing_delay,omitempty"` // of every field that is typed letter by letter and says nothing of its own
 }
 

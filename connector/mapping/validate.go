@@ -33,6 +33,7 @@ func (d *Document) validate(ds *Diagnostics) {
 		ds.errorf("fields", "a page's title is what people see in lists and relations", "exactly one field has the type title, not %d", titles)
 	}
 	d.validateCustom(ds)
+	d.validateMatch(names, ds)
 	d.validatePolicies(ds)
 }
 
