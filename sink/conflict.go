@@ -78,8 +78,18 @@ func short(v change.Value) string {
 
 func ruleInWords(c ledger.Conflict) string {
 	switch c.Rule {
-	case "last_write_wins":
+	case string(ledger.LastWriteWins):
 		return "the later edit"
+	case string(ledger.CRMWins):
+		return "the CRM wins conflicts of this field"
+	case string(ledger.NotionWins):
+		return "Notion wins conflicts of this field"
+	case ledger.RuleNeverBlank:
+		return "the field is never blanked"
+	case ledger.RuleWriteOnce:
+		return "the field is written once"
+	case ledger.RulePerson:
+		return "a person decided"
 	case "tie":
 		return "which edit was later cannot be known; the field's tie rule decided"
 	case "initial_authority":

@@ -98,6 +98,7 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 			Name: f.Name, Rule: f.Rule, ToNotion: f.ToNotion(), ToCRM: f.ToCRM(),
 			Tie: ledger.Side(f.Tie), Initial: ledger.Side(f.Initial), Critical: f.Critical,
 			Elements: f.Type == mapping.TypeMultiSelect || f.Type == mapping.TypeRelation && f.Many,
+			Conflict: f.Conflict, NeverBlank: f.NeverBlank, WriteOnce: f.WriteOnce, Typing: f.TypingDelay,
 		})
 	}
 	return r
@@ -196,11 +197,21 @@ func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (le
 			return ledger.View{}, err
 		}
 		view.Put(f.Name, value, bad, waits)
-		if hint, ok := seen.Hints[t.schema.Properties[f.Name]]; ok {
+		if f.ToCRM() && bad == "" && waits == "" {
+			view.Guard(f.Name, f.Refuses(value))
+		}
+		id := t.schema.Properties[f.Name]
+		if hint, ok := seen.Hints[id]; ok {
 			if view.Hints == nil {
 				view.Hints = map[string]time.Time{}
 			}
 			view.Hints[f.Name] = hint.Add(-hintWidth)
+		}
+		if since, ok := seen.Since[id]; ok && f.TypingDelay > 0 {
+			if view.Since == nil {
+				view.Since = map[string]time.Time{}
+			}
+			view.Since[f.Name] = since
 		}
 	}
 	return view, t.mapped(ctx, &view, false)

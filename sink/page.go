@@ -162,6 +162,7 @@ func (r *reconciliation) marked(ctx context.Context, c ledger.Commit, seen ledge
 // landed moves the base on the evidence of a write's own answer, and looks once more at what the answer shows beside it: a person's
 // edit, or a value that came back different, is Notion's own change.
 func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledger.Observation, d ledger.Decision) error {
+	seen.Follow(r.fresh)
 	got, err := r.t.fromPage(ctx, seen)
 	if err != nil {
 		return err
@@ -213,6 +214,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	if next.Page != "" && len(next.Waits) == 0 {
 		c.Finish = r.later(r.w.Now(), false) // more to write: at once, on a new read
 	}
+	r.untilTyped(&c, next)
 	r.free(&c)
 	r.observe("written", next)
 	r.latency()

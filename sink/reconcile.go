@@ -134,6 +134,7 @@ func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
 	seen.Via = "read"
 	if r.link().Seen != nil {
 		seen.Hints = r.link().Seen.Hints // what webhooks said of the edits that are still open
+		seen.Follow(r.link().Seen)
 	}
 	r.fresh = &seen
 	return false, r.viewObservation(ctx, seen)
@@ -219,6 +220,7 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
+	r.untilTyped(&c, d)
 	r.free(&c)
 	r.observe("settled", d)
 	if err := r.holds(ctx, &c, d); err != nil {
@@ -248,7 +250,31 @@ func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
 
 // waitsForCRM reports that what the page shows is not settled with the row: sink/crm will need the observation.
 func (r *reconciliation) waitsForCRM(d ledger.Decision) bool {
-	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0
+	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0
+}
+
+// untilTyped has the page read again once the values that may be typed still must have come to rest.
+func (r *reconciliation) untilTyped(c *ledger.Commit, d ledger.Decision) {
+	var at time.Time
+	for _, t := range d.Typing {
+		at = latest(at, t)
+	}
+	switch {
+	case at.IsZero():
+	case r.w.Side == ledger.CRM:
+		reread := r.reason(ledger.Notion, "reread")
+		reread.NotBefore = at
+		c.Reasons = append(c.Reasons, reread)
+	case c.Finish == nil || c.Finish.Later.IsZero() || at.Before(c.Finish.Later):
+		c.Finish = r.later(at, false)
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // otherSide is the work that a decision leaves for the other sink.
@@ -371,10 +397,11 @@ func (r *reconciliation) holding(ctx context.Context, c ledger.Commit, d ledger.
 	for _, h := range d.Holds {
 		c.Finish.Parked = h.Reason
 	}
+	r.untilTyped(&c, d)
 	return r.commit(ctx, c)
 }
 
-// holds puts a decision's holds into a commit, with an alert for each kind that the link has not.
+// holds puts a decision's holds into a commit, with an alert for each that the link has not. A conflict of a field that is over lifts its hold.
 func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.Decision) error {
 	if len(d.Holds) == 0 {
 		return nil
@@ -383,22 +410,25 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 	if err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
-	c.Holds = d.Holds
-	for _, h := range d.Holds {
-		if !hasHold(known, h.Kind) {
-			c.Alerts = append(c.Alerts, r.alert("hold", "", h.Reason, false, h.Kind))
+	c.Holds = slices.Clone(d.Holds)
+	for i, h := range d.Holds {
+		if same := named(known, h); same >= 0 {
+			c.Holds[i].At = known[same].At // it waits since then
+			continue
+		}
+		critical := slices.ContainsFunc(r.in.Rules.Fields, func(p ledger.Policy) bool { return p.Name == h.Field && p.Critical })
+		c.Alerts = append(c.Alerts, r.alert("hold", h.Field, h.Reason, critical, h.Name()))
+	}
+	for _, h := range known {
+		if h.Kind == "conflict" && r.in.Notion.Read && named(d.Holds, h) < 0 {
+			c.Unhold = append(c.Unhold, h.Name())
 		}
 	}
 	return nil
 }
 
-func hasHold(holds []ledger.Hold, kind string) bool {
-	for _, h := range holds {
-		if h.Kind == kind {
-			return true
-		}
-	}
-	return false
+func named(holds []ledger.Hold, h ledger.Hold) int {
+	return slices.IndexFunc(holds, func(o ledger.Hold) bool { return o.Name() == h.Name() })
 }
 
 // failed records a failure with its record: parked if trying again cannot help, else later. What concerns every record goes up.

@@ -146,9 +146,10 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 		}
 		next.Parked[name] = why
 	}
-	if next.Row == "" && len(next.Waits) == 0 {
+	if next.Row == "" && len(next.Waits)+len(next.Typing) == 0 {
 		c.Unsee = true
 	}
 	c.Finish = r.finish(next)
+	r.untilTyped(c, next)
 	r.free(c)
 }

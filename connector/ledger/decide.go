@@ -341,6 +341,13 @@ func (v *View) Put(field string, value change.Value, bad, waits string) {
 	}
 }
 
+// Guard records why a value of Notion must not go to the CRM, if there is a reason.
+func (v *View) Guard(field, reason string) {
+	if reason != "" {
+		put(&v.Guarded, field, reason)
+	}
+}
+
 func (d *Decision) park(field, reason string) { put(&d.Parked, field, reason) }
 
 // put makes the map with its first entry: most decisions have nothing to say, and empty maps would be most of what they cost.

@@ -72,7 +72,7 @@ func holdOscillation(in Input, d Decision, limits Limits) Decision {
 		d.Conflicts = slices.DeleteFunc(d.Conflicts, func(c Conflict) bool { return c.Field == p.Name })
 		reason := fmt.Sprintf("%s went back and forth between two values %d times: two programs are fighting over it", p.Name, flips)
 		d.park(p.Name, reason)
-		d.Holds = append(d.Holds, Hold{Kind: "oscillation", Reason: reason, At: in.Now})
+		d.Holds = append(d.Holds, Hold{Kind: "oscillation", Field: p.Name, Reason: reason, At: in.Now})
 	}
 	if d.Page == PageUpdate && len(d.ToNotion) == 0 && !d.Mark {
 		d.Page = ""

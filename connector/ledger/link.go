@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -120,6 +121,39 @@ type Observation struct {
 	Hash       string               `json:"hash"`            // content hash over the mapped properties
 	Properties json.RawMessage      `json:"properties"`      // {property id: property as Notion gives it}, mapped ones only
 	Hints      map[string]time.Time `json:"hints,omitempty"` // property id → time of the newest webhook that named it
+	Since      map[string]time.Time `json:"since,omitempty"` // property id → begin of the first read in an unbroken run that shows its value; missing: ReadFrom
+}
+
+// Follow tells of each property since when reads have shown it as it is now, given the read before this one. A property that is written down
+// differently counts as changed: that costs time, and nothing else.
+func (o *Observation) Follow(before *Observation) {
+	if before == nil || len(before.Properties) == 0 || len(o.Properties) == 0 || !before.ReadFrom.Before(o.ReadFrom) {
+		return
+	}
+	var was, is map[string]json.RawMessage
+	if json.Unmarshal(before.Properties, &was) != nil || json.Unmarshal(o.Properties, &is) != nil {
+		return
+	}
+	since := map[string]time.Time{}
+	for id, value := range is {
+		old, ok := was[id]
+		if !ok || !sameJSON(old, value) {
+			continue
+		}
+		since[id] = before.ReadFrom
+		if earlier, ok := before.Since[id]; ok {
+			since[id] = earlier
+		}
+	}
+	o.Since = nil
+	if len(since) > 0 {
+		o.Since = since
+	}
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 // IntentKind says which remote write an [Intent] announces.
@@ -177,19 +211,30 @@ type Hold struct {
 	At     time.Time `json:"at"`
 }
 
+// Name tells a link's holds apart: the kind, and the field behind a stroke if there is one.
+func (h Hold) Name() string {
+	if h.Field == "" {
+		return h.Kind
+	}
+	return h.Kind + "/" + h.Field
+}
+
 // Alert is one message of the outbox. The relay publishes it at least once under its id.
 type Alert struct {
 	ID       string          `json:"id"`
 	At       time.Time       `json:"at"`
-	Kind     string          `json:"kind"` // conflict, hold, parked, overwritten
+	Kind     string          `json:"kind"` // conflict, hold, parked, overwritten, recovered, …
 	Sync     string          `json:"sync"`
 	Entity   string          `json:"entity"`
 	Key      string          `json:"key"`
 	Page     string          `json:"page"`
 	Field    string          `json:"field,omitempty"`
 	Critical bool            `json:"critical"`
-	Summary  string          `json:"summary"` // one sentence for a person
+	Summary  string          `json:"summary"`         // one sentence for a person
+	Count    int             `json:"count,omitempty"` // so many alerts in one: a digest
 	Detail   json.RawMessage `json:"detail,omitempty"`
+	Link     int64           `json:"link,omitempty"`  // the link whose state it tells of, 0 if it tells of none
+	State    string          `json:"state,omitempty"` // of a hold: its kind
 }
 
 // Write is one write to a side, recorded before it happens.

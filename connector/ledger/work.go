@@ -118,8 +118,8 @@ type Commit struct {
 	External string    // sets a new external id
 
 	Conflicts []Conflict
-	Holds     []Hold   // replaces the link's hold of the same kind
-	Unhold    []string // kinds to drop; "*" drops all
+	Holds     []Hold   // replaces the link's hold of the same kind and field
+	Unhold    []string // kinds, or names of holds, to drop; "*" drops all
 	Alerts    []Alert
 	Writes    []Write // recorded, and counted by the brakes
 	Brake     *Brake  // checked before Writes are recorded, under a lock per (sync, entity, side, op)

@@ -233,10 +233,10 @@ func (p *pair) records(t *rapid.T, c *ledger.Commit) {
 		c.Alerts = []ledger.Alert{{ID: id, At: p.now, Sync: "acme", Entity: "task", Summary: "look"}}
 	}
 	if p.chance(t, "hold", 5) {
-		c.Holds = []ledger.Hold{{Kind: pick(t, "kind", "moved", "copy"), Reason: "why", At: p.now}}
+		c.Holds = []ledger.Hold{{Kind: pick(t, "kind", "moved", "copy"), Field: pick(t, "held field", "", "name", "phone"), Reason: "why", At: p.now}}
 	}
 	if p.chance(t, "unhold", 6) {
-		c.Unhold = []string{pick(t, "kind", "moved", "rekey", "*")}
+		c.Unhold = []string{pick(t, "kind", "moved", "rekey", "moved/name", "copy/phone", "*")}
 	}
 }
 

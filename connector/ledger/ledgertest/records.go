@@ -68,6 +68,28 @@ var recordStories = []story{
 		s.ok(err)
 		s.equal("holds", holds, []ledger.Hold{})
 	}},
+	{"a hold of one field stands beside another's", func(s *stage) {
+		s.add(row("7"))
+		it := s.one(ledger.Notion)
+		held := func(kind, field string) ledger.Hold {
+			return ledger.Hold{Kind: kind, Field: field, Reason: "both changed", At: s.now}
+		}
+		c := s.step(it)
+		c.Holds = []ledger.Hold{held("conflict", "phone"), held("conflict", "email"), held("moved", ""), held("conflict", "")}
+		s.commit(c)
+		c = s.step(it)
+		c.Unhold, c.Holds = []string{"conflict/email", "moved/phone"}, []ledger.Hold{held("conflict", "name")}
+		s.commit(c)
+		holds, err := s.Holds(ctx(s), it.Link.ID)
+		s.ok(err)
+		s.equal("holds", holds, []ledger.Hold{held("conflict", ""), held("conflict", "name"), held("conflict", "phone"), held("moved", "")})
+		c = s.done(it, ledger.Notion)
+		c.Unhold = []string{"conflict"}
+		s.commit(c)
+		holds, err = s.Holds(ctx(s), it.Link.ID)
+		s.ok(err)
+		s.equal("holds", holds, []ledger.Hold{held("moved", "")})
+	}},
 	{"alerts stay in the outbox until delivered, and are forgotten only then", func(s *stage) {
 		s.add(row("7"))
 		it := s.one(ledger.Notion)

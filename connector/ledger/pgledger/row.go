@@ -79,10 +79,10 @@ func loadWork(ctx context.Context, tx pgx.Tx, rows []*book.Row) error {
 		w.version, w.parked FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
 		return eachWork(found, func(link int64, w ledger.Work) { byID[link].Works = append(byID[link].Works, w) })
 	})
-	batch.Queue(`SELECT h.link, h.kind, h.reason, h.at FROM tandem.hold h WHERE h.link = ANY($1) ORDER BY h.link, h.kind`, ids).Query(func(found pgx.Rows) error {
+	batch.Queue(`SELECT h.link, h.kind, h.field, h.reason, h.at FROM tandem.hold h WHERE h.link = ANY($1) ORDER BY h.link, h.kind, h.field`, ids).Query(func(found pgx.Rows) error {
 		var link int64
 		var h ledger.Hold
-		_, err := pgx.ForEachRow(found, []any{&link, &h.Kind, &h.Reason, &h.At}, func() error {
+		_, err := pgx.ForEachRow(found, []any{&link, &h.Kind, &h.Field, &h.Reason, &h.At}, func() error {
 			h.At = h.At.UTC()
 			byID[link].Holds = append(byID[link].Holds, h)
 			return nil

@@ -75,12 +75,12 @@ func (s *Store) Conflicts(ctx context.Context, sync string, link int64, most int
 
 // Holds lists a link's holds by kind.
 func (s *Store) Holds(ctx context.Context, link int64) ([]ledger.Hold, error) {
-	rows, err := s.pool.Query(ctx, `SELECT kind, reason, at FROM tandem.hold WHERE link = $1 ORDER BY kind`, link)
+	rows, err := s.pool.Query(ctx, `SELECT kind, field, reason, at FROM tandem.hold WHERE link = $1 ORDER BY kind, field`, link)
 	if err != nil {
 		return nil, fmt.Errorf("list holds: %w", err)
 	}
 	holds, err := pgx.AppendRows([]ledger.Hold{}, rows, func(row pgx.CollectableRow) (h ledger.Hold, err error) {
-		err = row.Scan(&h.Kind, &h.Reason, &h.At)
+		err = row.Scan(&h.Kind, &h.Field, &h.Reason, &h.At)
 		h.At = h.At.UTC()
 		return h, err
 	})

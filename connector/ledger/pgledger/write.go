@@ -55,8 +55,8 @@ type diff struct {
 	}
 	holds   holdArrays
 	unholds struct {
-		link []int64
-		kind []string
+		link        []int64
+		kind, field []string
 	}
 }
 
@@ -127,8 +127,9 @@ func (d *diff) diffHolds(was, is *book.Row) {
 		}
 	}
 	for _, h := range was.Holds {
-		if !slices.ContainsFunc(is.Holds, func(o ledger.Hold) bool { return o.Kind == h.Kind }) {
-			d.unholds.link, d.unholds.kind = append(d.unholds.link, is.Link.ID), append(d.unholds.kind, h.Kind)
+		if !slices.ContainsFunc(is.Holds, func(o ledger.Hold) bool { return o.Kind == h.Kind && o.Field == h.Field }) {
+			u := &d.unholds
+			u.link, u.kind, u.field = append(u.link, is.Link.ID), append(u.kind, h.Kind), append(u.field, h.Field)
 		}
 	}
 }
@@ -194,14 +195,14 @@ func (d *diff) queueWork(batch *pgx.Batch) {
 
 func (d *diff) queueHolds(batch *pgx.Batch) {
 	if len(d.unholds.link) > 0 {
-		batch.Queue(`DELETE FROM tandem.hold h USING unnest($1::bigint[], $2::text[]) AS n (link, kind)
-			WHERE h.link = n.link AND h.kind = n.kind`, d.unholds.link, d.unholds.kind)
+		batch.Queue(`DELETE FROM tandem.hold h USING unnest($1::bigint[], $2::text[], $3::text[]) AS n (link, kind, field)
+			WHERE h.link = n.link AND h.kind = n.kind AND h.field = n.field`, d.unholds.link, d.unholds.kind, d.unholds.field)
 	}
 	if len(d.holds.link) > 0 {
-		batch.Queue(`INSERT INTO tandem.hold (link, kind, reason, at)
-			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[])
-			ON CONFLICT (link, kind) DO UPDATE SET reason = excluded.reason, at = excluded.at`,
-			d.holds.link, d.holds.kind, d.holds.reason, d.holds.at)
+		batch.Queue(`INSERT INTO tandem.hold (link, kind, field, reason, at)
+			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+			ON CONFLICT (link, kind, field) DO UPDATE SET reason = excluded.reason, at = excluded.at`,
+			d.holds.link, d.holds.kind, d.holds.field, d.holds.reason, d.holds.at)
 	}
 }
 
@@ -233,8 +234,7 @@ func (p *page) queueRecords(batch *pgx.Batch) error {
 		if err != nil {
 			return fmt.Errorf("store an alert: %w", err)
 		}
-		batch.Queue(`INSERT INTO tandem.alert (id, sync, entity, at, detail) VALUES ($1, $2, $3, $4, $5::json)
-			ON CONFLICT (id) DO NOTHING`, a.ID, a.Sync, a.Entity, a.At, string(text))
+		queueAlert(batch, a, string(text))
 	}
 	return nil
 }
@@ -327,12 +327,12 @@ func (a *workArrays) args() []any {
 }
 
 type holdArrays struct {
-	link         []int64
-	kind, reason []string
-	at           []time.Time
+	link                []int64
+	kind, field, reason []string
+	at                  []time.Time
 }
 
 func (a *holdArrays) add(link int64, h ledger.Hold) {
-	a.link, a.kind = append(a.link, link), append(a.kind, h.Kind)
+	a.link, a.kind, a.field = append(a.link, link), append(a.kind, h.Kind), append(a.field, h.Field)
 	a.reason, a.at = append(a.reason, h.Reason), append(a.at, h.At)
 }

@@ -94,7 +94,11 @@ func observe(row *Row, o ledger.Observation) bool {
 	if row.Holder != "" || o.Seq != row.Link.Seq {
 		return false
 	}
+	seen.Follow(row.Link.Seen)
 	store(&row.Link, seen)
+	if seen.Hash != "" {
+		row.Link.Emitted = seen.Hash // a poller that died between the record and its memory of it would take the page, back as it was, for known
+	}
 	return true
 }
 
@@ -217,7 +221,7 @@ func (b *Book) holdRekey(now time.Time, row, other *Row, r ledger.Reason) *Row {
 	l := row.Link
 	b.alert(ledger.Alert{
 		ID: fmt.Sprintf("rekey-%d-%s", l.ID, r.NewKey), At: now, Kind: "hold", Sync: l.Sync, Entity: l.Entity, Key: l.Key, Page: l.Page,
-		Summary: why,
+		Summary: why, Link: l.ID, State: "rekey",
 	})
 	r.Key, r.NewKey, r.Link, r.Seen = "", "", other.Link.ID, nil
 	b.add(now, r)
