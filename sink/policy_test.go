@@ -267,3 +267,40 @@ func TestTypingElsewhereOnThePageKeepsNothingBack(t *testing.T) {
 		t.Errorf("the row says %q", got)
 	}
 }
+
+// One poll shows an address half typed beside what goes at once, to the row or (the CRM's own edit) to the page. What waited is read again by itself.
+func TestWhatIsWrittenMeanwhileForgetsNoTyping(t *testing.T) {
+	t.Parallel()
+	for name, also := range map[string]func(o *office, page string){
+		"a choice goes to the row": func(o *office, page string) {
+			o.pages["contact"].edit(page, change.Image{"tags": change.TextSet("vip")})
+			o.poll("contact", page)
+		},
+		"the CRM's edit goes to the page, and no poll tells of the other": func(o *office, _ string) {
+			o.put("contact", "1", change.Image{"stage": text("won")})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOffice(t, saying("", `"typing_delay": "10s"`))
+			page := o.linked("1", change.Image{"name": text("Ada"), "email": text("old@example.com")})
+			o.pages["contact"].edit(page, change.Image{"email": text("ada@example.com")})
+			also(o, page)
+			o.settle(4 * time.Second)
+			if got := o.rows["contact"].text("1", "email"); got != "old@example.com" {
+				t.Fatalf("%q is in the CRM after four seconds", got)
+			}
+			row, shown := o.rows["contact"].rows["1"].Image, o.pages["contact"].pages[page].values
+			if len(row["tags"].Items()) != len(shown["tags"].Items()) || row["stage"].Text() != shown["stage"].Text() {
+				t.Fatalf("what is not typed waits: row %v, page %v", row, shown)
+			}
+			o.settle(9 * time.Second)
+			if got := o.rows["contact"].text("1", "email"); got != "ada@example.com" {
+				t.Errorf("the row says %q after 13 seconds: %+v", got, o.pending(o.link("contact", "1").ID))
+			}
+			if n := o.pages["contact"].spend(); n > 5 {
+				t.Errorf("%d requests", n)
+			}
+		})
+	}
+}
