@@ -105,6 +105,6 @@ func (r *reconciliation) alert(kind, field, summary string, critical bool, apart
 	l := r.link()
 	return ledger.Alert{
 		ID: stableID("alert", l.ID, kind, field, apart, l.Epoch), At: r.w.Now(), Kind: kind, Sync: l.Sync, Entity: l.Entity, Key: l.Key, Page: l.Page,
-		Field: field, Critical: critical, Summary: summary,
+		Field: field, Critical: critical, Summary: summary, Link: l.ID,
 	}
 }

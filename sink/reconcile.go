@@ -417,7 +417,9 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 			continue
 		}
 		critical := slices.ContainsFunc(r.in.Rules.Fields, func(p ledger.Policy) bool { return p.Name == h.Field && p.Critical })
-		c.Alerts = append(c.Alerts, r.alert("hold", h.Field, h.Reason, critical, h.Name()))
+		a := r.alert(ledger.AlertHold, h.Field, h.Reason, critical, h.Name())
+		a.State = h.Kind
+		c.Alerts = append(c.Alerts, a)
 	}
 	for _, h := range known {
 		if h.Kind == "conflict" && r.in.Notion.Read && named(d.Holds, h) < 0 {

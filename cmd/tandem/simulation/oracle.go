@@ -298,7 +298,7 @@ func (j *judge) alerted() {
 			}
 		}
 	}
-	if left, err := j.w.ledger.Outbox(j.w.context(), 10); err != nil || len(left) > 0 {
+	if left, err := j.w.ledger.Outbox(j.w.context(), syncName, 10); err != nil || len(left) > 0 {
 		j.fault("%d alerts were never published (%v)", len(left), err)
 	}
 }

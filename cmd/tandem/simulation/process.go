@@ -154,9 +154,9 @@ func (s store) Lead(ctx context.Context, name, holder string, now time.Time, ttl
 	return s.Store.Lead(ctx, name, holder, now, ttl)
 }
 
-func (s store) Delivered(ctx context.Context, ids []string, at time.Time) error {
+func (s store) Delivered(ctx context.Context, target string, ids []string, at time.Time) error {
 	if err := s.p.alive(); err != nil {
 		return err
 	}
-	return s.Store.Delivered(ctx, ids, at)
+	return s.Store.Delivered(ctx, target, ids, at)
 }

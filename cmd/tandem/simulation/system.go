@@ -113,7 +113,7 @@ func (s *system) notionSink(p *process) []task {
 	}
 	worker := s.worker(p, ledger.Notion, now, parts)
 	sweep := &sink.RowSweep{Sync: syncName, Holder: p.name, Entities: s.entities, Rows: keys, Ledger: st, Interval: sink.DefaultSweepInterval, Now: now}
-	relay := &sink.Relay{Outbox: st, Publisher: publisher{p}, Topic: "alerts", Now: now, Log: logger()}
+	relay := &sink.Relay{Sync: syncName, Outbox: st, Publisher: publisher{p}, Topic: "alerts", Now: now, Log: logger()}
 	var topics []string
 	for _, e := range s.entities {
 		topics = append(topics, "crm."+e.Tables()[0].String())

@@ -25,7 +25,7 @@ var driftStories = []story{
 			})
 		}
 		all.Wait()
-		alerts, err := s.Outbox(ctx(s), 10)
+		alerts, err := s.Outbox(ctx(s), "acme", 10)
 		s.ok(err)
 		if len(alerts) != 1 || alerts[0].Field != "phone" || alerts[0].Kind != "drift" || alerts[0].Entity != "contact" {
 			s.Fatalf("got %+v", alerts)
@@ -37,7 +37,7 @@ var driftStories = []story{
 		s.equal("healed", got.Healed(ledger.CRM, nil), []string{"phone"})
 		s.ok(s.ChangeDrift(ctx(s), "acme", "contact", park(nil)))
 		s.ok(s.ChangeDrift(ctx(s), "acme", "contact", park(nil)))
-		alerts, err = s.Outbox(ctx(s), 10)
+		alerts, err = s.Outbox(ctx(s), "acme", 10)
 		s.ok(err)
 		s.equal("alerts", len(alerts), 2)
 		got, err = s.Drift(ctx(s), "acme", "contact")

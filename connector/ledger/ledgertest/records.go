@@ -106,13 +106,19 @@ var recordStories = []story{
 			s.commit(c)
 			want = append(want, a)
 		}
-		got, err := s.Outbox(ctx(s), 2)
+		got, err := s.Outbox(ctx(s), "acme", 2)
 		s.ok(err)
 		s.equal("oldest", got, want[:2])
-		s.ok(s.Delivered(ctx(s), []string{"a1", "unknown"}, s.now))
+		other, err := s.Waiting(ctx(s), "other", 10)
+		s.ok(err)
+		s.equal("another sync's", other, []ledger.Alert{})
+		s.issue(want...)
+		s.issue(want...) // again: the relay crashed before it knew
+		s.equal("due", s.deliveries("topic"), want)
+		s.ok(s.Delivered(ctx(s), "topic", []string{"a1", "unknown"}, s.now))
 		s.pass(time.Hour)
-		s.ok(s.Delivered(ctx(s), []string{"a1"}, s.now)) // again: the relay crashed after publishing
-		got, err = s.Outbox(ctx(s), 10)
+		s.ok(s.Delivered(ctx(s), "topic", []string{"a1"}, s.now)) // again: the relay crashed after publishing
+		got, err = s.Outbox(ctx(s), "acme", 10)
 		s.ok(err)
 		s.equal("left", got, []ledger.Alert{want[0], want[2]})
 		n, err := s.Prune(ctx(s), s.now)

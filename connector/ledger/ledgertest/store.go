@@ -76,10 +76,21 @@ type Store interface {
 	Drift(ctx context.Context, sync, entity string) (ledger.DriftState, error)
 	ChangeDrift(ctx context.Context, sync, entity string, change func(ledger.DriftState) (ledger.DriftState, []ledger.Alert)) error
 
-	// Outbox lists undelivered alerts, oldest first; Delivered marks them.
-	Outbox(ctx context.Context, max int) ([]ledger.Alert, error)
-	Delivered(ctx context.Context, ids []string, at time.Time) error
-	// Prune forgets alerts that were delivered before a time, and says how many.
+	// Raise stores alerts that belong to no commit; one whose id is known is not stored again, unless the state that it tells of had ended: then it
+	// gets an id of its own.
+	Raise(ctx context.Context, alerts []ledger.Alert) error
+	// Waiting lists alerts that nobody has decided to tell yet, oldest first; Issue decides it, stores digests, and gives every target its delivery.
+	Waiting(ctx context.Context, sync string, max int) ([]ledger.Alert, error)
+	Issue(ctx context.Context, issues []ledger.Issue, targets []string, now time.Time) error
+	// Deliveries lists what a target has to be told now, oldest first; Delivered and Postpone say what became of it.
+	Deliveries(ctx context.Context, sync, target string, now time.Time, max int) ([]ledger.Delivery, error)
+	Delivered(ctx context.Context, target string, ids []string, at time.Time) error
+	Postpone(ctx context.Context, target, id string, until time.Time, why string) error
+	// Outbox lists alerts that are neither on the alerts topic nor in a digest yet, oldest first.
+	Outbox(ctx context.Context, sync string, max int) ([]ledger.Alert, error)
+	// Recover makes the message that a state has ended for each alert that told of it: the hold is gone, or the link has no work any more.
+	Recover(ctx context.Context, sync string, now time.Time) (int, error)
+	// Prune forgets alerts that were delivered before a time and tell of no state that lasts, and says how many.
 	Prune(ctx context.Context, before time.Time) (int, error)
 
 	// Grant takes up to want requests from the token's budget of rate a minute, spent evenly, live lane first: backfill gets nothing

@@ -91,47 +91,6 @@ func (s *Store) SetEmitted(_ context.Context, sync, entity string, emitted map[s
 	return nil
 }
 
-// Outbox lists alerts that are not delivered yet, oldest first.
-func (s *Store) Outbox(_ context.Context, max int) ([]ledger.Alert, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	alerts := []ledger.Alert{}
-	for _, a := range s.state.book.Alerts {
-		if _, done := s.state.delivered[a.ID]; !done && len(alerts) < max {
-			alerts = append(alerts, a)
-		}
-	}
-	return alerts, nil
-}
-
-// Delivered marks alerts as published.
-func (s *Store) Delivered(_ context.Context, ids []string, at time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range ids {
-		if _, done := s.state.delivered[id]; !done {
-			s.state.delivered[id] = at
-		}
-	}
-	return nil
-}
-
-// Prune forgets alerts that were delivered before a time.
-func (s *Store) Prune(_ context.Context, before time.Time) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.state.book
-	kept := make([]ledger.Alert, 0, len(b.Alerts))
-	for _, a := range b.Alerts {
-		if at, done := s.state.delivered[a.ID]; !done || !at.Before(before) {
-			kept = append(kept, a)
-		}
-	}
-	n := len(b.Alerts) - len(kept)
-	b.Alerts = kept
-	return n, nil
-}
-
 // Recent counts recorded writes after a time, and the entity's live links.
 func (s *Store) Recent(_ context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error) {
 	s.mu.Lock()
@@ -212,7 +171,7 @@ func (s *Store) Counts(_ context.Context, sync string) ([]ledger.Count, error) {
 		}
 	}
 	for _, a := range s.state.book.Alerts {
-		if _, done := s.state.delivered[a.ID]; a.Sync == sync && !done {
+		if _, done := s.state.outbox.delivered[a.ID]; a.Sync == sync && !done {
 			of(a.Entity).Alerts++
 		}
 	}

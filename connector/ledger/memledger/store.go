@@ -29,15 +29,15 @@ type Store struct {
 
 // state is all that a snapshot holds.
 type state struct {
-	book      *book.Book
-	lastID    int64
-	delivered map[string]time.Time // alert id → when
-	leaders   map[string]leader
-	cursors   map[string]cursor
-	schemas   map[entity]ledger.Schema
-	mappings  map[entity]string
-	budgets   map[string]book.Budget
-	drifts    map[entity]ledger.DriftState
+	book     *book.Book
+	lastID   int64
+	outbox   outbox
+	leaders  map[string]leader
+	cursors  map[string]cursor
+	schemas  map[entity]ledger.Schema
+	mappings map[entity]string
+	budgets  map[string]book.Budget
+	drifts   map[entity]ledger.DriftState
 }
 
 type entity struct{ sync, name string }
@@ -57,7 +57,7 @@ type cursor struct {
 func New() *Store {
 	s := &Store{}
 	s.state = state{
-		book: book.New(s.mint), delivered: map[string]time.Time{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
+		book: book.New(s.mint), outbox: newOutbox(), leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
 		drifts: map[entity]ledger.DriftState{},
 	}
@@ -73,7 +73,7 @@ func (s *Store) mint() (int64, string) {
 
 func (st state) clone(mint func() (int64, string)) state {
 	return state{
-		book: st.book.Clone(mint), lastID: st.lastID, delivered: maps.Clone(st.delivered), leaders: maps.Clone(st.leaders),
+		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
 		drifts: maps.Clone(st.drifts),
 	}

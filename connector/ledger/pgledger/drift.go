@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
-	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
 
 // Drift gives what is kept of an entity's schemas.
@@ -46,16 +45,10 @@ func (s *Store) ChangeDrift(ctx context.Context, sync, entity string, change fun
 		if _, err = tx.Exec(ctx, `UPDATE tandem.entity SET drift = $3::json WHERE sync = $1 AND entity = $2`, sync, entity, string(text)); err != nil {
 			return err
 		}
-		for _, a := range alerts {
-			detail, err := json.Marshal(a)
-			if err != nil {
-				return fmt.Errorf("store an alert: %w", err)
-			}
-			const add = `INSERT INTO tandem.alert (id, sync, entity, at, detail) VALUES ($1, $2, $3, $4, $5::json) ON CONFLICT (id) DO NOTHING`
-			if _, err := tx.Exec(ctx, add, a.ID, a.Sync, a.Entity, book.Cut(a.At), string(detail)); err != nil {
-				return err
-			}
+		var batch pgx.Batch
+		if err := queueAlerts(&batch, alerts); err != nil || batch.Len() == 0 {
+			return err
 		}
-		return nil
+		return tx.SendBatch(ctx, &batch).Close()
 	})
 }

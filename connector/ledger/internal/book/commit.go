@@ -161,19 +161,26 @@ func (b *Book) alert(a ledger.Alert) {
 	if !b.isNew("alert " + a.ID) {
 		return
 	}
-	if b.ended[a.ID] {
+	if once := a.ID; b.ended[once] {
 		a.ID = AgainID(a) // the same state once more, after it had ended
+		b.again[a.ID] = once
 	}
 	b.Alerts = append(b.Alerts, a)
 }
 
+// Raise stores an alert that belongs to no commit.
+func (b *Book) Raise(a ledger.Alert) { b.alert(a) }
+
 // AgainID is the id of an alert of a state that was told of before, and ended.
 func AgainID(a ledger.Alert) string { return fmt.Sprintf("%s-%d", a.ID, a.At.UnixMicro()) }
 
-// Ended lets the state that an alert told of be told again when it comes back. once is the alert's id without what [AgainID] adds.
-func (b *Book) Ended(once string) {
-	delete(b.known, "alert "+once)
-	b.ended[once] = true
+// Ended lets the state that an alert told of be told again when it comes back.
+func (b *Book) Ended(id string) {
+	if once, ok := b.again[id]; ok {
+		id = once
+	}
+	delete(b.known, "alert "+id)
+	b.ended[id] = true
 }
 
 // isNew keeps records that are stored twice (a commit whose outcome was unknown, tried again) from standing there twice.
