@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -68,6 +69,9 @@ func (p *Pages) Create(ctx context.Context, schema ledger.Schema, external strin
 				return id, ledger.Observation{}, err
 			}
 		}
+		if related := relatedMissing(err, ""); related != nil {
+			return "", ledger.Observation{}, related
+		}
 		if notionapi.IsNotFound(err) {
 			return "", ledger.Observation{}, &fatal{fmt.Errorf("the database of %s cannot be reached: share it with the connection again, or take its id out of the mapping: %w", p.Entity.Name, err)}
 		}
@@ -93,10 +97,27 @@ func (p *Pages) Update(ctx context.Context, schema ledger.Schema, page string, u
 		update.InTrash = &u.Trash
 	}
 	got, err := p.Client.UpdatePage(ctx, page, update)
+	if related := relatedMissing(err, page); related != nil {
+		return ledger.Observation{}, related
+	}
 	if err != nil {
 		return ledger.Observation{}, classify(err)
 	}
 	return p.completed(ctx, got, schema)
+}
+
+// relatedMissing tells a 404 that is about a page that a relation names from one about the page itself or its database: it concerns this record
+// alone, and the database can be reached.
+func relatedMissing(err error, page string) error {
+	var answer *notionapi.Error
+	if !notionapi.IsNotFound(err) || !errors.As(err, &answer) {
+		return nil
+	}
+	_, id, found := strings.Cut(answer.Message, "page with ID: ")
+	if !found || page != "" && strings.HasPrefix(id, page) {
+		return nil
+	}
+	return &sink.DataError{Reason: "a page that it is related to cannot be found; is it shared with the connection? " + answer.Message}
 }
 
 // completed reads what an answer cut. The write itself is done: what fails here only leaves its evidence unread.
