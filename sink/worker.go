@@ -41,6 +41,7 @@ type Worker struct {
 	Log       *slog.Logger
 	Observe   Observer // nil is nobody
 
+	Lane        ledger.Lane   // only work of this lane; "" is any
 	Max         int           // links a round, at most
 	Concurrency int           // links at a time; the simulation says 1
 	Round       time.Duration // a round sends nothing more after it; 0 is DefaultRound
@@ -93,7 +94,7 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	defer cancel()
 	until := w.Now().Add(cmp.Or(w.Round, DefaultRound))
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
-		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,
+		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link, Lane: w.Lane,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("take work: %w", err)

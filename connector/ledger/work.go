@@ -75,6 +75,7 @@ type Claim struct {
 	Lease    time.Duration // longer than the longest request
 	Now      time.Time
 	Link     int64 // just this link, due or not; 0 for any that is due
+	Lane     Lane  // only work of this lane; "" for any
 }
 
 // Item is a leased link with its work. Works holds the claimed side's row first, then the other side's if there is one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/kafka"
@@ -44,14 +45,16 @@ type Sink struct {
 	lifecycle.Group
 
 	config Config
-	work   *sink.Loop
+	work   []*sink.Loop
+	ready  chan struct{} // closed when Notion's side has been made sure of
+	once   sync.Once
 }
 
 // New puts the sink together; nothing runs and nothing is asked before Start.
 func New(c Config) (*Sink, error) {
-	s := &Sink{config: c}
-	s.work = sink.NewLoop(c.Name+" work", s.prepare, c.Worker.RunOnce, c.Idle, c.Log)
-	handler := sink.Waking{Loop: s.work, Handler: &sink.RowChanges{
+	s := &Sink{config: c, ready: make(chan struct{})}
+	s.work = sink.WorkLoops(c.Name, c.Worker, s.prepare, s.prepared, c.Idle, c.Log)
+	handler := sink.Waking{Loops: s.work, Handler: &sink.RowChanges{
 		Entities: c.Entities, Ledger: c.Ledger, Now: c.Worker.Now, Settle: c.Settle,
 		Truncated: func(ctx context.Context, e *mapping.Entity) error {
 			return c.Sweep.Request(ctx, "table of "+e.Name+" was emptied")
@@ -62,7 +65,9 @@ func New(c Config) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sink %s: %w", c.Name, err)
 	}
-	s.Add("work", s.work)
+	for _, l := range s.work {
+		s.Add(l.Name, l)
+	}
 	s.Add("consumer", consumer)
 	s.Add("sweep", sink.NewLoop(c.Name+" sweep", s.begun, c.Sweep.RunOnce, sweepIdle, c.Log))
 	s.Add("alerts", sink.NewLoop(c.Name+" alerts", nil, c.Relay.RunOnce, relayIdle, c.Log))
@@ -85,7 +90,18 @@ func (s *Sink) prepare(ctx context.Context) error {
 			return fmt.Errorf("put the mapping of %s in force: %w", e.Name, err)
 		}
 	}
+	s.once.Do(func() { close(s.ready) })
 	return nil
+}
+
+// prepared waits until the first loop has prepared everything for all of them.
+func (s *Sink) prepared(ctx context.Context) error {
+	select {
+	case <-s.ready:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // begun waits until the databases are known: a sweep before that would only pile up work.
@@ -101,6 +117,10 @@ func (s *Sink) begun(ctx context.Context) error {
 }
 
 // Wake makes the sink look for work now.
-func (s *Sink) Wake() { s.work.Wake() }
+func (s *Sink) Wake() {
+	for _, l := range s.work {
+		l.Wake()
+	}
+}
 
 var _ lifecycle.Service = (*Sink)(nil)

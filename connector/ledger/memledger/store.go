@@ -165,6 +165,9 @@ func (s *Store) due(c ledger.Claim) []*book.Row {
 		if w == nil || w.Parked != "" || w.NotBefore.After(c.Now) || r.Leased(c.Now) || r.Link.Sync != c.Sync {
 			continue
 		}
+		if c.Lane != "" && w.Lane != c.Lane {
+			continue
+		}
 		if len(c.Entities) > 0 && !slices.Contains(c.Entities, r.Link.Entity) {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,7 +15,8 @@ import (
 
 // takeDue reads the head of each entity's queue along the index work_due, so that its cost depends on what is taken, not on what
 // waits. Work and link are locked together: a link that another worker is about to lease, or whose work just went, is skipped.
-// Where the claim names no entities they are found by hopping over the index from one to the next.
+// Where the claim names no entities they are found by hopping over the index from one to the next. A claim of one lane names it as a literal: then
+// the lane is a condition on the index, and the other lane's work, however much, is not walked over.
 const takeDue = `
 WITH RECURSIVE entity (name) AS (
 	SELECT (SELECT min(w.entity) FROM tandem.work w WHERE w.sync = $1 AND w.side = $2 AND w.parked = '')
@@ -29,7 +31,7 @@ WITH RECURSIVE entity (name) AS (
 		SELECT w.link, w.lane, w.rank, w.first_seen
 		FROM tandem.work w JOIN tandem.link l ON l.id = w.link
 		WHERE w.sync = $1 AND w.side = $2 AND w.entity = a.name AND w.parked = '' AND w.not_before <= $4
-			AND (l.holder = '' OR l.lease_until <= $4)
+			AND (l.holder = '' OR l.lease_until <= $4) /* of the lane */
 		ORDER BY w.lane DESC, w.rank, w.first_seen, w.link
 		LIMIT $5
 		FOR NO KEY UPDATE SKIP LOCKED
@@ -40,6 +42,22 @@ WITH RECURSIVE entity (name) AS (
 UPDATE tandem.link l SET epoch = l.epoch + 1, holder = $6, lease_until = $7
 FROM due WHERE l.id = due.link
 RETURNING ` + linkColumns + `, l.base`
+
+// takeDueOf gives the statement for a lane.
+func takeDueOf(lane ledger.Lane) string {
+	switch lane {
+	case ledger.LaneLive:
+		return takeDueLive
+	case ledger.LaneBackfill:
+		return takeDueBackfill
+	}
+	return takeDue
+}
+
+var (
+	takeDueLive     = strings.Replace(takeDue, "/* of the lane */", "AND w.lane = 'live'", 1)
+	takeDueBackfill = strings.Replace(takeDue, "/* of the lane */", "AND w.lane = 'backfill'", 1)
+)
 
 const takeLink = `
 WITH due AS MATERIALIZED (
@@ -92,7 +110,7 @@ func lease(ctx context.Context, tx pgx.Tx, c ledger.Claim) (pgx.Rows, error) {
 	if entities == nil {
 		entities = []string{}
 	}
-	return tx.Query(ctx, takeDue, c.Sync, string(c.Side), entities, now, max(c.Max, 1), c.Holder, until)
+	return tx.Query(ctx, takeDueOf(c.Lane), c.Sync, string(c.Side), entities, now, max(c.Max, 1), c.Holder, until)
 }
 
 // recent counts recorded writes after a time.
