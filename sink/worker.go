@@ -146,7 +146,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 		}
 	}
 	snapshot := Snapshot{At: w.Now(), Visible: func(uint32) bool { return true }}
-	if len(keys) > 0 {
+	if len(keys) > 0 || w.Side == ledger.CRM { // a new row has no key yet, and the tables may leave out fields of it
 		if snapshot, err = entity.Rows.Read(ctx, keys); err != nil {
 			return fmt.Errorf("read rows of %s: %w", entity.Mapping.Name, err)
 		}

@@ -161,7 +161,7 @@ func pause(ctx context.Context, d time.Duration) error {
 func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store) (map[string]*crm.Rows, error) {
 	out := map[string]*crm.Rows{}
 	for _, e := range entities {
-		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store})
+		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store, Memory: store})
 		if err != nil {
 			return nil, err
 		}

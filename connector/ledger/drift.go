@@ -25,7 +25,7 @@ type Column struct {
 // Drifted is a field that is left out because one side's schema is not what the mapping was put on. Everything else goes on.
 type Drifted struct {
 	Side   Side      `json:"side"`
-	Field  string    `json:"field"`  // [mapping.CustomPrefix] alone means all custom fields
+	Field  string    `json:"field"`  // the prefix of custom fields alone means all of them, "" the entity as a whole
 	Reason string    `json:"reason"` // in plain words
 	Since  time.Time `json:"since"`
 }
@@ -83,14 +83,14 @@ func (s DriftState) Park(sync, entity string, side Side, parked map[string]strin
 		}
 		was[f.Field] = f
 		if _, still := parked[f.Field]; !still {
-			tell(f.Field, fmt.Sprintf("%s of %s goes on: what kept it back in %s is mended", inWords(f.Field), entity, side.name()), f.Since)
+			tell(f.Field, fmt.Sprintf("%s of %s goes on: what kept it back in %s is mended", fieldInWords(f.Field), entity, side.name()), f.Since)
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(parked)) {
 		f, known := was[field]
 		if !known || f.Reason != parked[field] {
 			f = Drifted{Side: side, Field: field, Reason: parked[field], Since: now}
-			tell(field, fmt.Sprintf("%s of %s is left out until somebody mends it, everything else goes on: %s", inWords(field), entity, f.Reason), f.Since)
+			tell(field, fmt.Sprintf("%s of %s is left out until somebody mends it%s: %s", fieldInWords(field), entity, others(field), f.Reason), f.Since)
 		}
 		after.Fields = append(after.Fields, f)
 	}
@@ -98,8 +98,18 @@ func (s DriftState) Park(sync, entity string, side Side, parked map[string]strin
 	return after, alerts
 }
 
-// inWords names a field; the prefix of custom fields alone stands for all of them.
-func inWords(field string) string {
+func others(field string) string {
+	if field == "" {
+		return ""
+	}
+	return ", everything else goes on"
+}
+
+// fieldInWords names a field; the prefix of custom fields alone stands for all of them, and no name for the entity as a whole.
+func fieldInWords(field string) string {
+	if field == "" {
+		return "everything"
+	}
 	if strings.HasSuffix(field, ".") {
 		return "every custom field"
 	}

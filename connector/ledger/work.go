@@ -157,6 +157,13 @@ type Schema struct {
 	Properties map[string]string `json:"properties"`       // field name → property id
 	Types      map[string]string `json:"types"`            // field name → property type in Notion
 	Parked     map[string]string `json:"parked,omitempty"` // field name → why it is left out for now
+
+	// Names are the properties' names in the mapping when they were bound: another name there is the author's wish, another one in Notion is a
+	// rename. Generations grow when a field gets another property, or its property was of another type for a while: what was agreed on before
+	// says nothing of it. Kinds are the properties' types while they are not those of the mapping.
+	Names       map[string]string `json:"names,omitempty"`
+	Generations map[string]int    `json:"generations,omitempty"`
+	Kinds       map[string]string `json:"kinds,omitempty"`
 }
 
 // Emitted is what the poller must know of a page before it emits its change.

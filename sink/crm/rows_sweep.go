@@ -93,7 +93,7 @@ func (r *Rows) CustomNames(ctx context.Context) ([]mapping.CustomName, error) {
 		return nil, nil
 	}
 	p, err := r.planned(ctx)
-	if err != nil {
+	if err != nil || p.parked[mapping.CustomPrefix] != "" {
 		return nil, err
 	}
 	tx, _, _, err := r.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
