@@ -18,6 +18,8 @@ type Entity struct {
 	Mapping *mapping.Entity
 	Rows    Rows
 	Pages   Pages // nil in sink/crm, which touches the CRM only
+
+	run run
 }
 
 // Pages are the pages of one entity in Notion. sink/notion implements it.

@@ -171,6 +171,12 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 	if err != nil {
 		return err
 	}
+	if permitted, err := r.permit(ctx, &d); !permitted || err != nil {
+		return err
+	}
+	if done, err := r.unmatched(ctx, d); done || err != nil {
+		return err
+	}
 	switch {
 	case d.Remove:
 		return r.commit(ctx, ledger.Commit{Remove: true})

@@ -25,6 +25,8 @@ type Ledger interface {
 	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
 	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
 	Pending(ctx context.Context, sync string, max int) ([]ledger.Pending, error)
+	Cursors
+	RequestLedger
 }
 
 // Worker does the work of one side of one sync. Its fields are set before the first RunOnce and not changed after; one goroutine calls
@@ -40,6 +42,7 @@ type Worker struct {
 	NewID     func() string // external ids
 	Log       *slog.Logger
 	Observe   Observer // nil is nobody
+	Permit    Permit   // nil lets everything through
 
 	Lane        ledger.Lane   // only work of this lane; "" is any
 	Max         int           // links a round, at most
@@ -49,6 +52,10 @@ type Worker struct {
 	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
 	Skew        time.Duration // how far the clocks may disagree
 }
+
+// Permit says what of a decision, taken under the link's lease, may be carried out: apply does what a plan says, or less. What it gives back must not
+// do more than what it was given. False leaves the link as it is, with its work.
+type Permit func(link ledger.Link, in ledger.Input, d ledger.Decision) (ledger.Decision, bool)
 
 // Defaults of a worker, with their reasons.
 const (

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
@@ -193,6 +194,26 @@ func count(c *ledger.Count, r *book.Row) {
 	case ledger.OutOfScope, ledger.PageTrashed, ledger.Trashed, ledger.RowDeleted:
 	}
 	c.Holds += len(r.Holds)
+}
+
+// Based lists the keys of links whose bases hold these values, in byte order and at most max.
+func (s *Store) Based(_ context.Context, sync, entity string, values change.Image, max int) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := []string{}
+	for r := range s.state.book.Rows() {
+		l := r.Link
+		holds := l.Sync == sync && l.Entity == entity && l.Key != ""
+		for name, v := range values {
+			base, ok := l.Base[name]
+			holds = holds && ok && change.Equal(base.Value, v)
+		}
+		if holds {
+			keys = append(keys, l.Key)
+		}
+	}
+	slices.Sort(keys)
+	return keys[:min(len(keys), max)], nil
 }
 
 // Conflicts lists the newest conflicts of a link, or of all links if it is 0.
