@@ -286,7 +286,7 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	if err != nil {
 		return err
 	}
-	if ledger.EditedSince(r.in, got.Image) {
+	if ledger.EditedSince(r.in, got) {
 		// The answer shows an edit that came after our read. The intent stays open: the next turn takes the page back out of the trash.
 		return r.commit(ctx, ledger.Commit{WroteAt: seen.ReadTo, Finish: r.later(r.w.Now(), false)})
 	}

@@ -304,3 +304,26 @@ func TestWhatIsWrittenMeanwhileForgetsNoTyping(t *testing.T) {
 		})
 	}
 }
+
+// Somebody tidies the page of a customer away who left the segment. The customer comes back into it: so does the page, and nobody is deleted.
+func TestAPageTidiedAwayOutOfScopeComesBack(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	page := o.linked("1", change.Image{"name": text("Ada"), "note": text("old")})
+	scope := func(in bool) {
+		row := o.rows["contact"].rows["1"]
+		row.InScope = in
+		o.rows["contact"].rows["1"] = row
+		o.changed("contact", "1")
+		o.settle(time.Minute)
+	}
+	scope(false)
+	o.pages["contact"].pages[page].trash = true
+	o.poll("contact", page)
+	o.settle(time.Minute)
+	scope(true)
+	l := o.link("contact", "1")
+	if _, ok := o.rows["contact"].rows["1"]; !ok || o.pages["contact"].pages[page].trash || l.State != ledger.Live {
+		t.Errorf("the row is there: %t, the page in the trash: %t, link %s", ok, o.pages["contact"].pages[page].trash, l.State)
+	}
+}

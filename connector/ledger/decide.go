@@ -240,7 +240,7 @@ func decideRowGone(in Input) Decision {
 	switch {
 	case (in.Link.State == RowDeleted || in.Link.State == Trashed) && in.Notion.Read && in.Notion.There:
 		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
-			Reason: "the page came back from the trash after its row was deleted; a person has to say whether the row comes back"}}}
+			Reason: "the page is there again after its row was deleted; a person has to say whether the row comes back"}}}
 	case in.Link.State == Trashed && (!in.Notion.Read || !in.Notion.There), in.Link.State == RowDeleted:
 		return Decision{}
 	case !in.CRM.Deleted:
@@ -250,7 +250,7 @@ func decideRowGone(in Input) Decision {
 		return Decision{State: OutOfScope}
 	case !in.Notion.Read:
 		return Decision{Need: []Side{Notion}}
-	case in.Notion.Deleted && trashing(in.Link) && editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false) && in.Rules.WriteNotion:
+	case in.Notion.Deleted && trashing(in.Link) && editedSince(&in, &in.Notion, false) && in.Rules.WriteNotion:
 		// Somebody edited the page between our read and our trashing it: it comes back, and a person decides.
 		return Decision{Page: PageRestore, Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case in.Notion.There && !in.Notion.Scope:
@@ -259,7 +259,7 @@ func decideRowGone(in Input) Decision {
 		return Decision{State: Trashed} // both ends are gone, or the page cannot be reached: nothing to do
 	case in.Rules.DeletesToPages == DeleteHold:
 		return Decision{Holds: []Hold{{Kind: "trash_page", At: in.Now, Reason: "the row was deleted; the mapping wants a person to decide about its page"}}}
-	case editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false):
+	case editedSince(&in, &in.Notion, false):
 		return Decision{Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case !in.Rules.WriteNotion:
 		return Decision{}
@@ -278,10 +278,8 @@ func deleteVersusEdit(now time.Time) Hold {
 	return Hold{Kind: "delete_vs_edit", At: now, Reason: "the row was deleted while its page was edited; the edit is kept until a person decides"}
 }
 
-// EditedSince reports that a page differs from the base in a field whose changes travel to the CRM.
-func EditedSince(in Input, page change.Image) bool {
-	return editedSince(in.Rules.Fields, in.Link, page, false)
-}
+// EditedSince reports that a page shows an edit, since the base, of a field whose changes travel to the CRM.
+func EditedSince(in Input, page View) bool { return editedSince(&in, &page, false) }
 
 // decidePageGone is for a link whose row is there and whose page is in the trash, elsewhere, or not to be found.
 func decidePageGone(in Input) Decision {
@@ -292,6 +290,10 @@ func decidePageGone(in Input) Decision {
 	case !n.Deleted:
 		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
 			Reason: "the page cannot be read: it is not shared with the connection any more, or gone for good; its row is left as it is"}}}
+	case in.Link.State == OutOfScope && !in.Rules.WriteNotion:
+		return Decision{}
+	case in.Link.State == OutOfScope:
+		return Decision{Page: PageRestore, State: Live} // tidied away while its row was out of scope: that says nothing of the row, which is back in it
 	case (in.Link.State == Trashed || trashing(in.Link)) && !in.Rules.WriteNotion:
 		return Decision{State: Trashed} // we put the page there: that says nothing of the row
 	case in.Link.State == Trashed || trashing(in.Link):
@@ -299,12 +301,15 @@ func decidePageGone(in Input) Decision {
 	case in.Link.State == RowDeleted:
 		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
 			Reason: "the row came back after it was deleted because its page is in the trash; a person has to say whether the page comes back"}}}
+	case in.Link.State == Vanished && in.Rules.DeletesToRows != DeleteKeep:
+		return Decision{Holds: []Hold{{Kind: "delete_row", At: in.Now,
+			Reason: "the page was put in the trash while one of the two could not be found; a person has to decide about its row"}}}
 	case in.Rules.DeletesToRows == DeleteKeep:
 		return Decision{State: PageTrashed}
 	case in.Rules.DeletesToRows == DeleteHold:
 		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_row", At: in.Now,
 			Reason: "the page was put in the trash; the mapping wants a person to decide about its row"}}}
-	case editedSince(in.Rules.Fields, in.Link, in.CRM.Image, true):
+	case editedSince(&in, &in.CRM, true):
 		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
 			Reason: "the page was put in the trash while its row was edited; the edit is kept until a person decides"}}}
 	case !in.Rules.WriteCRM:
@@ -313,16 +318,21 @@ func decidePageGone(in Input) Decision {
 	return Decision{Row: RowDelete, State: RowDeleted}
 }
 
-// editedSince reports that an image differs from the base in a field whose changes travel from that side.
-func editedSince(fields []Policy, link Link, im change.Image, fromCRM bool) bool {
-	for _, p := range fields {
-		base, ok := link.Base[p.Name]
-		v, read := im[p.Name]
+// editedSince reports that a side shows something else than the base in a field whose changes travel from there. What cannot be used, or has to
+// wait, may be an edit: it cannot be told, so it counts as one.
+func editedSince(in *Input, view *View, fromCRM bool) bool {
+	for i := range in.Rules.Fields {
+		p := &in.Rules.Fields[i]
 		travels := p.ToCRM
 		if fromCRM {
 			travels = p.ToNotion
 		}
-		if ok && read && travels && !change.Equal(base.Value, v) {
+		base, ok := in.Link.Base[p.Name]
+		if !ok || !travels {
+			continue
+		}
+		v, read := view.Image[p.Name]
+		if read && !change.Equal(base.Value, v) || view.Bad[p.Name] != "" || view.Waits[p.Name] != "" {
 			return true
 		}
 	}
