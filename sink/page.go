@@ -123,7 +123,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
 	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now()}
-	before := ledger.Commit{Intent: intent, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
+	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	if err := r.step(ctx, before); err != nil {
 		return err
@@ -149,6 +149,15 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 	live := ledger.Live
 	c.State = &live
 	return r.landed(ctx, c, seen, d)
+}
+
+// arrived is what the read shows of a write whose outcome was not known: its intent is about to be replaced, and without the base that it stood
+// for, the next edit on either side would be measured against a value that no side shows any more.
+func (r *reconciliation) arrived(d ledger.Decision) map[string]ledger.FieldBase {
+	if r.link().Intent == nil {
+		return nil
+	}
+	return d.Agreed(r.in)
 }
 
 // marked ends the turn of a page that got its external id and has no row yet: whether it becomes one is the other sink's to decide.
@@ -260,7 +269,7 @@ func (r *reconciliation) latency() {
 }
 
 func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
-	before := ledger.Commit{Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
+	before := ledger.Commit{Base: r.arrived(d), Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
 	if !r.triedToTrash() {
 		before.Brake = brake
 		before.Writes = []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}}
@@ -313,7 +322,7 @@ func (r *reconciliation) triedToTrash() bool {
 
 // restorePage takes a page out of the trash because its row is back; the fields are merged in the next turn, on a new read.
 func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) error {
-	before := ledger.Commit{Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
+	before := ledger.Commit{Base: r.arrived(d), Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
 	if r.link().Intent == nil { // an open one says that we trashed the page, which must not be forgotten before it is back
 		before.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: r.in.Notion.At, At: r.w.Now()}
 	}
