@@ -179,6 +179,7 @@ type sinkKeys struct {
 	Database postgres.Config
 	Sync     syncKeys
 
+	Alerts  alertKeys
 	Prefix  string // of the topics that are read, where topics are not named
 	Max     int
 	Settle  time.Duration
@@ -194,6 +195,7 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	k.Kafka.Define(s)
 	k.Database.Define(s)
 	k.Sync.Define(s)
+	k.Alerts.Define(s)
 	const group = "Work"
 	s.String(&k.Prefix, config.Key{Name: prefixKey, Default: prefix, Importance: config.High, Group: group,
 		Doc: "The topic.prefix of the connector that writes the topics. The topics of the mapped tables or entities follow from it, unless topics names them."})
@@ -212,7 +214,7 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 func (k *sinkKeys) Validate() error {
 	c := k.Kafka.config(k.Name)
 	c.ConsumerOverrides, c.ProducerOverrides = k.Topics.ConsumerOverrides, k.Topics.DeadLetterProducerKeys
-	problems := slices.Concat(byKey(c.Validate()), byKey(k.Database.Validate()), byKey(k.Topics.Validate()))
+	problems := slices.Concat(byKey(c.Validate()), byKey(k.Database.Validate()), byKey(k.Topics.Validate()), k.Alerts.problems())
 	if k.Tolerance == config.TolerateAll && k.Topics.DeadLetterTopic == "" {
 		problems.Errorf("errors.deadletterqueue.topic.name", "missing: errors.tolerance is all, and no record is dropped")
 	}

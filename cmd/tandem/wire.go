@@ -224,7 +224,14 @@ func (a *app) relay(ctx context.Context, k *sinkKeys, store *pgledger.Store, p *
 		return nil, err
 	}
 	p.onClose(producer.Close)
-	return &sink.Relay{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Outbox: store, Publisher: countedAlerts{producer, a.metrics}, Topic: k.Sync.AlertTopic, Now: time.Now, Log: a.log.With("connector", k.Name)}, nil
+	quiet, targets, err := k.Alerts.open()
+	if err != nil {
+		return nil, err
+	}
+	return &sink.Relay{
+		Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Outbox: store, Publisher: countedAlerts{producer, a.metrics}, Topic: k.Sync.AlertTopic,
+		Targets: targets, Group: k.Alerts.Group, Quiet: quiet, Now: time.Now, Log: a.log.With("connector", k.Name),
+	}, nil
 }
 
 // ensureTopics makes topics that are missing, and says what is different on those that are there.
