@@ -179,12 +179,22 @@ func (f *field) decide(in *Input) {
 		f.fillBlank()
 	case change.Equal(f.notion, f.base.Value):
 		f.push(CRM)
-	case change.Equal(f.crm, f.base.Value):
+	case change.Equal(f.crm, f.base.Value) && !f.crmWentBack(in):
 		f.push(Notion)
 	case p.Elements && !p.WriteOnce && f.mergeElements(): // half a merge, with the other half to come, would be what was written once
 	default:
 		f.bothChanged(in)
 	}
+}
+
+// crmWentBack reports that the CRM shows the base again and showed something else since: a write of it to the page is announced, and what became
+// of it is not known. The page shows neither, so both sides changed, and the CRM's edit back is no silence.
+func (f *field) crmWentBack(in *Input) bool {
+	if in.Link.Intent == nil || f.policy.Elements {
+		return false
+	}
+	sent, ok := in.Link.Intent.Values[f.policy.Name]
+	return ok && !change.Equal(sent, f.crm)
 }
 
 // bothChanged is a true conflict: the field's rule decides it.
