@@ -122,6 +122,7 @@ type translation struct {
 	links     Links
 
 	base   map[string]ledger.FieldBase // of the link whose turn it is
+	crm    change.Image                // its row's values
 	verify bool                        // removed targets must be known to be there: we would clear references to them
 	reread []ledger.Link               // targets that have to be read for that
 }
@@ -192,6 +193,7 @@ func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (le
 			continue
 		}
 		value, bad, waits, err := t.pageValue(ctx, f, raw)
+		value = t.spelled(f, value)
 		if err == nil && f.Relation != "" && waits == "" {
 			value, waits, err = t.unremoved(ctx, f, value, seen.ReadFrom)
 		}
@@ -253,6 +255,42 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 	}
 	value, bad = inWords(f.FromRow(there))
 	return value, bad, "", nil
+}
+
+// spelled gives options of a page the capitals that the CRM gives them. Notion takes two options that differ in nothing else for one, and shows
+// the older: that is no edit, and must not be brought into the row as one.
+func (t *translation) spelled(f mapping.Field, v change.Value) change.Value {
+	switch f.Type {
+	case mapping.TypeSelect, mapping.TypeStatus, mapping.TypeMultiSelect:
+	default:
+		return v
+	}
+	known := append(options(t.crm[f.Name]), options(t.base[f.Name].Value)...)
+	one := func(o change.Value) change.Value {
+		if i := slices.IndexFunc(known, func(k change.Value) bool { return strings.EqualFold(k.Text(), o.Text()) }); i >= 0 {
+			return known[i]
+		}
+		return o
+	}
+	switch v.Kind() {
+	case change.Text:
+		return one(v)
+	case change.Set:
+		items := make([]change.Value, len(v.Items()))
+		for i, o := range v.Items() {
+			items[i] = one(o)
+		}
+		return change.SetValue(items...)
+	}
+	return v
+}
+
+// options are a value's options, one or several.
+func options(v change.Value) []change.Value {
+	if v.Kind() == change.Text {
+		return []change.Value{v}
+	}
+	return slices.Clone(v.Items())
 }
 
 // inWords takes a conversion's error for what it is to the sink: why one value cannot be used.

@@ -327,3 +327,40 @@ func TestAPageTidiedAwayOutOfScopeComesBack(t *testing.T) {
 		t.Errorf("the row is there: %t, the page in the trash: %t, link %s", ok, o.pages["contact"].pages[page].trash, l.State)
 	}
 }
+
+// Notion takes options that differ in capitals for one, and shows the older. The CRM's own way of writing them is left to it.
+func TestCapitalsOfOptionsAreTheCRMs(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	o.pages["contact"].normal = func(values change.Image) { // there are options Won and VIP already
+		if v, ok := values["stage"]; ok && strings.EqualFold(v.Text(), "won") {
+			values["stage"] = text("Won")
+		}
+		if v, ok := values["tags"]; ok && len(v.Items()) > 0 {
+			values["tags"] = change.TextSet("VIP", "press")
+		}
+	}
+	page := o.linked("1", change.Image{"name": text("Ada"), "stage": text("won"), "tags": change.TextSet("vip", "press")})
+	o.changed("contact", "1")
+	o.pages["contact"].edit(page, change.Image{"note": text("new")})
+	o.poll("contact", page)
+	o.settle(time.Minute)
+	row := o.rows["contact"].rows["1"].Image
+	if row["stage"].Text() != "won" || !change.Equal(row["tags"], change.TextSet("vip", "press")) || row["note"].Text() != "new" || len(o.conflicts()) > 0 {
+		t.Errorf("the row says %v, conflicts %v", row, o.conflicts())
+	}
+	o.put("contact", "1", change.Image{"stage": text("WON")}) // Notion cannot show that
+	o.settle(time.Minute)
+	o.pages["contact"].spend()
+	o.changed("contact", "1")
+	o.settle(time.Hour)
+	if n := o.pages["contact"].spend(); n > 0 || o.rows["contact"].text("1", "stage") != "WON" {
+		t.Errorf("it does not come to rest: %d requests, the row says %q", n, o.rows["contact"].text("1", "stage"))
+	}
+	o.pages["contact"].edit(page, change.Image{"stage": text("Lost"), "tags": change.TextSet("VIP")})
+	o.poll("contact", page)
+	o.settle(time.Minute)
+	if row := o.rows["contact"].rows["1"].Image; row["stage"].Text() != "Lost" || !change.Equal(row["tags"], change.TextSet("vip")) {
+		t.Errorf("a person's edit is not brought: %v", row)
+	}
+}

@@ -103,6 +103,7 @@ func (r *reconciliation) viewRow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.t.crm = view.Image
 	view.At, view.Until = r.snapshot.At, r.snapshot.At
 	for _, w := range r.item.Works {
 		view.Deleted = view.Deleted || w.Deleted && !r.row.Exists
