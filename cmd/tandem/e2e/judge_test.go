@@ -338,7 +338,10 @@ func (j *judge) strays() {
 	}
 	for id, pages := range j.external {
 		if id == "" {
-			j.fault("pages %v have no external id", pages)
+			for _, page := range pages {
+				l := j.byPage[page]
+				j.fault("page %s of %s/%s (%s, held %q, parked %q) has no external id", page, l.entity, l.key, l.state, l.held, l.parked)
+			}
 		} else if len(pages) > 1 {
 			j.fault("pages %v have one external id %s", pages, id)
 		}
@@ -381,7 +384,15 @@ func (j *judge) alerts(conflicts []ledger.Conflict) {
 			j.fault("alert %s is not on the topic", id)
 		}
 	}
+	recorded := map[string]bool{}
 	for _, c := range conflicts {
+		// Words are unique, so that two records of the same two are one conflict.
+		_, loser := c.Loser()
+		values := c.Field + " " + c.CRM.String() + " " + c.Notion.String()
+		if c.Critical && j.truth != nil && recorded[values] && !j.truth.edits[loser.String()].at.IsZero() {
+			j.fault("the conflict of %s between %q and %q is recorded twice", c.Field, c.CRM, c.Notion)
+		}
+		recorded[values] = true
 		if (c.Critical || c.Undecidable) && published[c.ID] == 0 {
 			j.fault("conflict %s on %s was not alerted", c.ID, c.Field)
 		}

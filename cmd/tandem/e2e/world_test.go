@@ -292,10 +292,27 @@ func (f *front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
 	f.countPoll(r)
-	if id, ok := strings.CutPrefix(r.URL.Path, "/v1/pages/"); ok && f.before != nil {
+	id, ok := strings.CutPrefix(r.URL.Path, "/v1/pages/")
+	if ok && f.before != nil {
 		f.before(r, id)
 	}
-	f.notion.ServeHTTP(rw, r)
+	began, answer := time.Now(), &answered{ResponseWriter: rw}
+	f.notion.ServeHTTP(answer, r)
+	if ok && r.Method == http.MethodGet && answer.status == http.StatusOK && f.reads != nil {
+		f.reads[id] = began
+	}
+}
+
+// answered notes the status of an answer.
+type answered struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answered) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
 }
 
 // countPoll notes that a data source is asked from its beginning.
