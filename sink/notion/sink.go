@@ -70,6 +70,7 @@ func New(c Config) (*Sink, error) {
 	}
 	s.Add("consumer", consumer)
 	s.Add("sweep", sink.NewLoop(c.Name+" sweep", s.begun, c.Sweep.RunOnce, sweepIdle, c.Log))
+	s.Add("schema", sink.NewLoop(c.Name+" schema", s.prepared, c.Schema.RunOnce, schemaLoopIdle, c.Log))
 	s.Add("alerts", sink.NewLoop(c.Name+" alerts", nil, c.Relay.RunOnce, relayIdle, c.Log))
 	return s, nil
 }

@@ -26,7 +26,7 @@ func call(s string) map[string]any { return map[string]any{"phone_number": s} }
 // drifts are the alerts of drift in their order.
 func (w *world) drifts() []string {
 	w.t.Helper()
-	alerts, err := w.store.Outbox(w.t.Context(), 1000)
+	alerts, err := w.store.Outbox(w.t.Context(), "real", 1000)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -189,4 +189,147 @@ func TestAKeyThatIsAnotherColumnStopsItsEntityAlone(t *testing.T) {
 	if got := w.drifts(); len(got) != 1 || !strings.Contains(got[0], "everything of contact") {
 		t.Errorf("told: %q", got)
 	}
+}
+
+// look has the databases looked at, as it is done now and then.
+func (w *world) look() {
+	w.t.Helper()
+	w.pass(10 * time.Minute)
+	if _, err := w.schema.RunOnce(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.settle()
+}
+
+// A property that somebody deletes keeps back its own field and no other; restored, it brings what was edited meanwhile.
+func TestAPropertyThatIsDeletedKeepsBackItsFieldAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, driftSQL, driftContact)
+	w.sweep("contact")
+	page, source := w.page("contact", "1"), w.known("contact").DataSource
+	if err := w.ada.RenameProperty(source, "Email", "Mail"); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(`UPDATE contact SET email = 'a@x.org' WHERE id = 1`)
+	w.touch("contact", "1")
+	w.is("a rename is nothing", w.shows(page, "Mail"), "a@x.org")
+	w.is("told", strings.Join(w.drifts(), ","), "")
+
+	if err := w.ada.DeleteProperty(source, "Phone"); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(`UPDATE contact SET phone = '+33 100', score = 11 WHERE id = 1`)
+	w.touch("contact", "1")
+	w.is("score goes on", w.shows(page, "Score"), "11")
+	w.is("no reason for the record", w.parked("contact", "1"), "")
+	w.write("contact", w.page("contact", "2"), map[string]any{"Name": title("Bea")})
+	w.is("name goes on", w.one(`SELECT name || ' ' || phone FROM contact WHERE id = 2`), "Bea +33 2")
+	w.exec(`INSERT INTO contact (id, name, phone) VALUES (6, 'new', '+33 6')`)
+	w.touch("contact", "6")
+	w.is("a new row has its page", w.shows(w.page("contact", "6"), "Name"), "new")
+	if got := w.drifts(); len(got) != 1 || !strings.Contains(got[0], "phone") || !strings.Contains(got[0], "deleted in Notion") {
+		t.Fatalf("told: %q", got)
+	}
+
+	if err := w.ada.RestoreProperty(source, "Phone"); err != nil {
+		t.Fatal(err)
+	}
+	w.edit(w.page("contact", "3"), map[string]any{"Phone": call("+33 300")})
+	w.look()
+	w.is("the CRM's edit", w.shows(page, "Phone"), "+33 100")
+	w.is("Notion's edit", w.one(`SELECT phone FROM contact WHERE id = 3`), "+33 300")
+	w.is("the new row's", w.shows(w.page("contact", "6"), "Phone"), "+33 6")
+	if got := w.drifts(); len(got) != 2 || !strings.Contains(got[1], "goes on") {
+		t.Errorf("told: %q", got)
+	}
+}
+
+// A new property under the old one's name is empty, and nobody emptied anything.
+func TestAPropertyMadeAgainIsFilledFromTheCRM(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, driftSQL, driftContact)
+	w.sweep("contact")
+	source := w.known("contact").DataSource
+	if err := w.ada.DeleteProperty(source, "Phone"); err != nil {
+		t.Fatal(err)
+	}
+	w.look()
+	if err := w.ada.AddProperty(source, "Phone", "phone_number", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.edit(w.page("contact", "2"), map[string]any{"Phone": call("+33 200")})
+	w.look()
+	w.is("filled", w.shows(w.page("contact", "1"), "Phone"), "+33 1")
+	w.is("nothing was emptied", w.one(`SELECT string_agg(phone, ',' ORDER BY id) FROM contact WHERE id <> 2`), "+33 1,+33 3,+33 4,+33 5")
+	if got := w.conflicts("contact", "2"); len(got) != 1 {
+		t.Errorf("what was written into the new property is neither there nor in the history: %+v", got)
+	}
+	w.write("contact", w.page("contact", "4"), map[string]any{"Phone": call("+33 400")})
+	w.is("and goes on", w.one(`SELECT phone FROM contact WHERE id = 4`), "+33 400")
+}
+
+// Another type keeps the field back; given its type back, what Notion lost in between is no edit.
+func TestAPropertyOfAnotherTypeForAWhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, driftSQL, driftContact)
+	w.sweep("contact")
+	source := w.known("contact").DataSource
+	for _, kind := range []string{"number", "phone_number"} {
+		if err := w.ada.RetypeProperty(source, "Phone", kind); err != nil {
+			t.Fatal(err)
+		}
+		w.exec(`UPDATE contact SET score = score + 1`)
+		w.sweep("contact")
+		w.poll("contact", w.page("contact", "1"), w.page("contact", "2"))
+		w.look()
+		w.is("phones", w.one(`SELECT string_agg(phone, ',' ORDER BY id) FROM contact`), "+33 1,+33 2,+33 3,+33 4,+33 5")
+	}
+	w.is("score went on", w.shows(w.page("contact", "5"), "Score"), "7")
+	w.is("phone is back", w.shows(w.page("contact", "1"), "Phone"), "+33 1")
+	if got := w.drifts(); len(got) != 2 || !strings.Contains(got[0], "of type number") {
+		t.Errorf("told: %q", got)
+	}
+}
+
+// Properties go and come while edits flow on both sides.
+func TestPropertiesChangeUnderLoad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, driftSQL, driftContact)
+	w.sweep("contact")
+	source := w.known("contact").DataSource
+	for i := range 24 {
+		var err error
+		switch i % 6 {
+		case 0:
+			err = w.ada.DeleteProperty(source, "Phone")
+		case 2:
+			err = w.ada.RestoreProperty(source, "Phone")
+		case 3:
+			err = w.ada.RetypeProperty(source, "Score", "rich_text")
+		case 4:
+			err = w.ada.RetypeProperty(source, "Score", "number")
+		case 5:
+			err = w.ada.RenameProperty(source, map[bool]string{true: "Email", false: "Mail"}[i%12 == 5], map[bool]string{true: "Mail", false: "Email"}[i%12 == 5])
+		}
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		key := fmt.Sprint(i%5 + 1)
+		w.exec(`UPDATE contact SET phone = $2, name = $3 WHERE id = $1`, i%5+1, fmt.Sprintf("+44 %d", i), fmt.Sprint("c", i))
+		w.add(ledger.Reason{Sync: "real", Entity: "contact", Side: ledger.Notion, Lane: ledger.LaneLive, Why: "cdc", Key: key})
+		for _, s := range w.sinks {
+			if _, err := s.RunOnce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.pass(5 * time.Second)
+	}
+	w.look()
+	w.look()
+	w.is("phones", w.one(`SELECT string_agg(phone, ',' ORDER BY id) FROM contact`), "+44 20,+44 21,+44 22,+44 23,+44 19")
+	for key := range 5 {
+		page, row := w.page("contact", fmt.Sprint(key+1)), w.one(`SELECT phone || ' ' || name || ' ' || score FROM contact WHERE id = $1`, key+1)
+		w.is("page", w.shows(page, "Phone")+" "+w.shows(page, "Name")+" "+w.shows(page, "Score"), row)
+	}
+	w.is("nothing is parked", w.one(`SELECT count(*)::text FROM tandem.work`), "0")
 }
