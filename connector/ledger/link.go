@@ -193,6 +193,17 @@ type Conflict struct {
 	Editor       string       `json:"editor,omitempty"` // Notion user who edited the page last
 	Critical     bool         `json:"critical"`
 	At           time.Time    `json:"at"`
+	Restores     string       `json:"restores,omitempty"` // the conflict whose losing value was put back; then the rule is restored
+	By           string       `json:"by,omitempty"`       // who asked for that
+	Reason       string       `json:"reason,omitempty"`   // and why, in their words
+}
+
+// Kept is the value that won.
+func (c Conflict) Kept() change.Value {
+	if c.Winner == CRM {
+		return c.CRM
+	}
+	return c.Notion
 }
 
 // Loser is the side whose value lost, with the value.

@@ -73,5 +73,6 @@ const (
 	RuleOneWay     = "one_way"           // the field is edited on one side only
 	RuleNeverBlank = "never_blank"
 	RuleWriteOnce  = "write_once"
-	RulePerson     = "person" // a person said whose value stands
+	RulePerson     = "person"   // a person said whose value stands
+	RuleRestored   = "restored" // a person had the losing value put back
 )
