@@ -12,8 +12,8 @@ import (
 // one round at a time a record that answers slowly would hold up all others. Two let any one such record hold up only itself.
 const roundsPerLane = 2
 
-// secondLook is how much less often the loops look that are there for what the first of them leaves; all are woken by what this process adds.
-const secondLook = 5
+// backfillLook is how much less often the backfill is looked at while there is none; its loops are woken by what this process adds.
+const backfillLook = 5
 
 // WorkLoops are the loops that do a worker's work at Notion, where requests are few and an edit that somebody waits for must not wait for a round of a
 // first sync, which takes some 20 s: each lane has rounds of its own, and the request budget says whose request goes first. The first loop
@@ -24,9 +24,11 @@ func WorkLoops(name string, w *Worker, prepare, prepared func(context.Context) e
 		for n := range roundsPerLane {
 			own := *w
 			own.Lane = lane
-			before, rest, suffix := prepared, idle*secondLook, ""
-			if lane == ledger.LaneLive && n == 0 {
-				before, rest = prepare, idle
+			before, rest, suffix := prepared, idle, ""
+			if lane == ledger.LaneBackfill {
+				rest = idle * backfillLook
+			} else if n == 0 {
+				before = prepare
 			}
 			if n > 0 {
 				suffix = " beside"

@@ -50,7 +50,8 @@ type setup struct {
 	indexLag time.Duration    // the emulator's
 	interval *source.Interval // of polls
 	webhooks bool
-	limit    int // the emulator's; 0 is Notion's
+	limit    int  // the emulator's; 0 is Notion's
+	still    bool // the database is made, and nothing runs
 }
 
 // world is one sync in a bubble of virtual time: what ships, around a CRM, a Kafka and a ledger in memory and the emulator.
@@ -96,6 +97,15 @@ func newWorld(t testing.TB, s setup) *world {
 	w.wire = newMeter(w.notion.Transport())
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
+	if s.still {
+		if err := w.schema().Ensure(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.SetMapping(ctx, syncName, w.entity.Name, w.entity.Hash); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
 	w.sinks(ctx)
 	w.poller(ctx, s, hook)
 	return w
@@ -159,9 +169,13 @@ func (w *world) start(ctx context.Context, part interface {
 	w.parts = append(w.parts, part)
 }
 
-func (w *world) sinks(ctx context.Context) {
-	schema := &sinknotion.Schema{Client: w.client(), Ledger: w.store, Sync: syncName, Holder: "bench", ParentPage: w.notion.RootPageID(),
+func (w *world) schema() *sinknotion.Schema {
+	return &sinknotion.Schema{Client: w.client(), Ledger: w.store, Sync: syncName, Holder: "bench", ParentPage: w.notion.RootPageID(),
 		Entities: []*mapping.Entity{w.entity}, Now: time.Now, Log: quiet()}
+}
+
+func (w *world) sinks(ctx context.Context) {
+	schema := w.schema()
 	ready := make(chan struct{})
 	prepare := func(ctx context.Context) error {
 		if err := schema.Ensure(ctx); err != nil {
@@ -203,16 +217,41 @@ func (w *world) poller(ctx context.Context, s setup, hook *source.Webhook) {
 	if s.interval != nil {
 		interval = *s.interval
 	}
-	src := source.New(source.Config{Name: "poll", Registry: w.store, Interval: interval, Log: quiet(), Pollers: []*source.Poller{{
-		Entity: w.entity, Topic: pageTopic, Prefix: "notion", Version: "bench", Holder: "bench", Pages: w.client(), Ledger: w.store, Publisher: w.bus,
-		Now: time.Now, Log: quiet(), IndexLag: sink.DefaultIndexLag, SweepInterval: source.DefaultSweepInterval, LeadFor: source.DefaultLead,
-	}}})
+	src := source.New(source.Config{Name: "poll", Registry: w.store, Interval: interval, Log: quiet(), Pollers: []*source.Poller{w.pollerTo(w.bus, w.client())}})
 	hook.Wake = src.Wake
 	w.start(ctx, src)
 	if s.webhooks {
 		w.done.Go(func() { w.deliver(ctx) })
 	}
 }
+
+func (w *world) pollerTo(p source.Publisher, c *notionapi.Client) *source.Poller {
+	return &source.Poller{
+		Entity: w.entity, Topic: pageTopic, Prefix: "notion", Version: "bench", Holder: "bench", Pages: c, Ledger: w.store, Publisher: p,
+		Now: time.Now, Log: quiet(), IndexLag: sink.DefaultIndexLag, SweepInterval: source.DefaultSweepInterval, LeadFor: source.DefaultLead,
+	}
+}
+
+// everyPage asks for all pages.
+var everyPage = notionapi.Query{}
+
+// unlimited is a way to Notion without a budget or a meter.
+func unlimited(w *world) *notionapi.Client {
+	c, err := notionapi.New(notionapi.Config{Token: token, Transport: w.notion.Transport(), Logger: quiet(), Budget: plenty{}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// plenty is a budget without end.
+type plenty struct{}
+
+// Take implements notionapi.Budget.
+func (plenty) Take(context.Context, notionapi.Lane) error { return nil }
+
+// Pause implements notionapi.Budget.
+func (plenty) Pause(context.Context, time.Time) error { return nil }
 
 // deliver posts webhooks when they are due.
 func (w *world) deliver(ctx context.Context) {
