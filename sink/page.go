@@ -14,20 +14,20 @@ import (
 )
 
 // writePage carries out the page's part of a decision: first what must be durable before it, then the request, then the evidence.
-func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, toll toll) error {
 	switch d.Page {
 	case ledger.PageCreate:
-		return r.createPage(ctx, d)
+		return r.createPage(ctx, d, toll)
 	case ledger.PageTrash:
-		return r.trashPage(ctx, d, brake)
+		return r.trashPage(ctx, d, toll)
 	case ledger.PageRestore:
 		return r.restorePage(ctx, d)
 	case ledger.PageUpdate:
 	}
-	return r.updatePage(ctx, d)
+	return r.updatePage(ctx, d, toll)
 }
 
-func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) error {
+func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision, toll toll) error {
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
 		return err
@@ -38,7 +38,12 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 	}
 	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, At: r.w.Now()}
 	write := ledger.Write{Side: ledger.Notion, Op: "create", New: d.ToNotion, Why: r.work.Why}
-	if err := r.step(ctx, ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}); err != nil {
+	before := ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}
+	toll.into(&before)
+	switch err := r.step(ctx, before); {
+	case errors.Is(err, ledger.ErrBraked):
+		return r.again(ctx, err)
+	case err != nil:
 		return err
 	}
 	r.creating = intent
@@ -102,7 +107,7 @@ func (r *reconciliation) halfWith(ctx context.Context, page string) (int64, erro
 	return 0, nil
 }
 
-func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) error {
+func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll toll) error {
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
 		return err
@@ -125,7 +130,11 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now()}
 	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
-	if err := r.step(ctx, before); err != nil {
+	toll.into(&before)
+	switch err := r.step(ctx, before); {
+	case errors.Is(err, ledger.ErrBraked):
+		return r.again(ctx, err)
+	case err != nil:
 		return err
 	}
 	if r.tooLate() {
@@ -142,7 +151,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 	if r.w.Observe != nil {
 		r.w.Observe.Window(r.link().Entity, seen.ReadTo.Sub(r.in.Notion.At))
 	}
-	c := ledger.Commit{Intended: true, WroteAt: seen.ReadTo, Unhold: []string{"*"}}
+	c := ledger.Commit{Intended: true, WroteAt: seen.ReadTo, Unhold: r.unhold(d)}
 	if r.link().Key == "" {
 		return r.marked(ctx, c, seen)
 	}
@@ -207,7 +216,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	if c.Page != nil {
 		after.Link.Page = *c.Page
 	}
-	next := ledger.Decide(after)
+	next := ledger.Withhold(ledger.Decide(after), d.Holds)
 	maps.Copy(c.Base, next.Agreed(after))
 	c.Seen, c.Emitted = &seen, &seen.Hash
 	r.in.Notion.Waits = got.Waits
@@ -268,15 +277,15 @@ func (r *reconciliation) latency() {
 	}
 }
 
-func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, toll toll) error {
 	before := ledger.Commit{Base: r.arrived(d), Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
 	if !r.triedToTrash() {
-		before.Brake = brake
+		toll.into(&before)
 		before.Writes = []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}}
 	}
 	switch err := r.step(ctx, before); {
 	case errors.Is(err, ledger.ErrBraked):
-		return r.hold(ctx, ledger.Braked(r.in, brake.Max, brake.Window))
+		return r.again(ctx, err)
 	case err != nil:
 		return err
 	}
@@ -350,7 +359,7 @@ func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) err
 	if len(d.Holds) > 0 {
 		return r.holding(ctx, c, d)
 	}
-	c.Unhold = []string{"*"}
+	c.Unhold = r.unhold(d)
 	return r.commit(ctx, c)
 }
 

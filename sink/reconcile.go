@@ -39,6 +39,9 @@ type reconciliation struct {
 	in    ledger.Input
 	fresh *ledger.Observation // the page as read in this turn, not stored yet
 
+	group  []ledger.Item // of the round: a brake's alert takes its sample from them
+	braked int           // how often a brake was full when a write was to be recorded
+
 	creating *ledger.Intent // stored in this turn: a page is being made
 }
 
@@ -50,6 +53,8 @@ func (r *reconciliation) run(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ledger.ErrPaused):
+		return r.step(ctx, ledger.Commit{Release: true}) // it waits as it is: nothing paused is taken
 	case errors.Is(err, ledger.ErrFenced):
 		return nil // somebody else has the link now, and will look
 	case errors.Is(err, errRound):
@@ -82,7 +87,7 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 	if done, err := r.othersCreate(ctx); done || err != nil {
 		return err
 	}
-	return r.act(ctx, ledger.Decide(r.in))
+	return r.act(ctx, r.decide())
 }
 
 // begin makes ready what the turn decides on, and gives it the row's view; Explain begins likewise.
@@ -90,7 +95,7 @@ func (r *reconciliation) begin(ctx context.Context) error {
 	fields := r.leave(r.entity.fields(r.schema, r.row.Image))
 	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger,
 		base: r.link().Base, verify: r.w.Side == ledger.CRM}
-	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Now: r.w.Now()}
+	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Holds: r.item.Holds, Now: r.w.Now()}
 	r.renew(&r.in.Rules)
 	return r.viewRow(ctx)
 }
@@ -168,7 +173,7 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 	if len(d.Need) > 0 {
 		return r.commit(ctx, ledger.Commit{Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "reread")}})
 	}
-	d, brake, err := r.gate(ctx, d)
+	d, toll, err := r.gate(ctx, d)
 	if err != nil {
 		return err
 	}
@@ -181,35 +186,18 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 	switch {
 	case d.Remove:
 		return r.commit(ctx, ledger.Commit{Remove: true})
+	case !d.Later.IsZero() && len(d.Holds) > 0:
+		return r.grace(ctx, d)
 	case !d.Later.IsZero():
 		return r.commit(ctx, ledger.Commit{Finish: r.later(d.Later, false)})
 	case len(d.Holds) > 0 && d.Page == "" && d.Row == "":
 		return r.hold(ctx, d)
 	case r.w.Side == ledger.Notion && d.Page != "":
-		return r.writePage(ctx, d, brake)
+		return r.writePage(ctx, d, toll)
 	case r.w.Side == ledger.CRM && d.Row != "":
-		return r.writeRow(ctx, d, brake)
+		return r.writeRow(ctx, d, toll)
 	}
 	return r.settle(ctx, d)
-}
-
-func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.Decision, *ledger.Brake, error) {
-	var count ledger.Counters
-	limits := r.entity.limits()
-	side, deletes := ledger.CRM, d.Row == ledger.RowDelete
-	if d.Page == ledger.PageTrash {
-		side, deletes = ledger.Notion, true
-	}
-	if deletes && !r.triedToTrash() {
-		var err error
-		since := r.w.Now().Add(-limits.Window)
-		count.Deletes, count.Links, err = r.w.Ledger.Recent(ctx, r.w.Sync, r.entity.Mapping.Name, side, string(ledger.RowDelete), since)
-		if err != nil {
-			return d, nil, fmt.Errorf("count recent deletes: %w", err)
-		}
-	}
-	gated, brake := ledger.Gate(r.in, d, limits, count)
-	return gated, brake, nil
 }
 
 // settle ends a turn that writes nothing on this side.
@@ -220,8 +208,8 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	r.sees(&c, d)
 	// A turn that did not look at the page of a link that is not live says nothing of what its hold is about.
-	if r.link().Page != "" && len(d.Holds) == 0 && (r.in.Notion.Read || r.link().State == ledger.Live) {
-		c.Unhold = []string{"*"}
+	if r.link().Page != "" && (r.in.Notion.Read || r.link().State == ledger.Live) {
+		c.Unhold = r.unhold(d)
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
 	c.Reasons = append(c.Reasons, r.rereads()...)
@@ -375,7 +363,7 @@ func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
 }
 
 func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
-	c.Link, c.Epoch, c.Now = r.link().ID, r.link().Epoch, r.w.Now()
+	c.Link, c.Epoch, c.Now, c.Connector = r.link().ID, r.link().Epoch, r.w.Now(), r.w.Connector
 	if err := r.w.Ledger.Commit(ctx, c); err != nil {
 		return fmt.Errorf("commit to the ledger: %w", err)
 	}
@@ -389,11 +377,25 @@ func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
 		c.State = &d.State
 	}
 	if r.in.Notion.Read {
-		c.Unhold = []string{"*"} // a hold of another kind is over: its cause was looked at
+		c.Unhold = r.unhold(d) // a hold of another kind is over: its cause was looked at
 	}
 	r.sees(&c, d)
 	r.observe("held", d)
 	return r.holding(ctx, c, d)
+}
+
+// grace waits with a delete for as long as the mapping says; what comes back meanwhile is a reason, and leaves by itself.
+func (r *reconciliation) grace(ctx context.Context, d ledger.Decision) error {
+	c := ledger.Commit{Finish: r.later(d.Later, false), Unhold: r.unhold(d)}
+	if d.State != "" {
+		c.State = &d.State
+	}
+	r.sees(&c, d)
+	if err := r.holds(ctx, &c, d); err != nil {
+		return err
+	}
+	r.observe("grace", d)
+	return r.commit(ctx, c)
 }
 
 // holding ends a turn with holds; an alert goes out when a hold of its kind is new.
@@ -424,10 +426,16 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 			c.Holds[i].At = known[same].At // it waits since then
 			continue
 		}
+		if h.Kind == "brake" || h.Kind == "grace" || h.Kind == "paused" {
+			continue // a brake tells of itself once; the others are nobody's trouble
+		}
 		critical := slices.ContainsFunc(r.in.Rules.Fields, func(p ledger.Policy) bool { return p.Name == h.Field && p.Critical })
 		a := r.alert(ledger.AlertHold, h.Field, h.Reason, critical, h.Name())
 		a.State = h.Kind
 		c.Alerts = append(c.Alerts, a)
+	}
+	if err := r.tripped(ctx, c, d); err != nil {
+		return err
 	}
 	for _, h := range known {
 		if h.Kind == "conflict" && r.in.Notion.Read && named(d.Holds, h) < 0 {
