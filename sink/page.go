@@ -36,7 +36,7 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision, toll
 	if soon(waits) && r.work.Attempts < createWaits {
 		return r.commit(ctx, ledger.Commit{Finish: r.finish(ledger.Decision{Waits: waits})})
 	}
-	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, At: r.w.Now()}
+	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, ReadFrom: r.in.CRM.At, At: r.w.Now()}
 	write := ledger.Write{Side: ledger.Notion, Op: "create", New: d.ToNotion, Why: r.work.Why}
 	before := ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}
 	toll.into(&before)
@@ -194,7 +194,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 			continue
 		}
 		if back, read := got.Image[p.Name]; read {
-			c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo)
+			c.Base[p.Name] = r.seenAt(ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo), seen.ReadFrom)
 			if refused := r.refused(p.Name, sent, back, &c); refused != "" {
 				// The base is what Notion holds now: what it did not take is still to be sent, and clears nothing in the CRM.
 				c.Base[p.Name] = ledger.FieldBase{Value: back, Rule: p.Rule, CRMSeen: r.in.CRM.At, NotionSeen: seen.ReadTo}
@@ -240,6 +240,19 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		return err
 	}
 	return r.commit(ctx, c)
+}
+
+// seenAt gives a base the times at which each side really showed it: the CRM when its row was read, the page when the request began that showed
+// it. Later ones would turn an edit in between into one before it, and the clocks would decide wrongly.
+func (r *reconciliation) seenAt(b ledger.FieldBase, page time.Time) ledger.FieldBase {
+	b.CRMSeen, b.NotionSeen = r.in.CRM.At, page
+	if !r.sentAt.IsZero() {
+		b.CRMSeen = r.sentAt
+		if b.Sent != nil {
+			b.NotionSeen = r.sentAt // edited by the time that it was looked up
+		}
+	}
+	return b
 }
 
 // refused tells that a relation's answer lacks targets that were sent: Notion drops references to pages in the trash. The targets are read, so
@@ -390,6 +403,7 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 		return false, fmt.Errorf("read the page that was made: %w", err)
 	}
 	// What the page holds is what was sent then; what the CRM says now is decided in the next turn.
+	r.sentAt = intent.ReadFrom
 	return true, r.pageMade(ctx, pages[0], seen, ledger.Decision{ToNotion: intent.Values}, nil)
 }
 

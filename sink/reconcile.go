@@ -43,6 +43,7 @@ type reconciliation struct {
 	braked int           // how often a brake was full when a write was to be recorded
 
 	creating *ledger.Intent // stored in this turn: a page is being made
+	sentAt   time.Time      // when the CRM showed what a page was made of that was looked up; zero in all other turns
 }
 
 func (r *reconciliation) link() *ledger.Link { return &r.item.Link }
@@ -185,7 +186,7 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 	}
 	switch {
 	case d.Remove:
-		return r.commit(ctx, ledger.Commit{Remove: true})
+		return r.commit(ctx, ledger.Commit{Remove: true, Finish: r.done()}) // a newer reason, as a new key, keeps it
 	case !d.Later.IsZero() && len(d.Holds) > 0:
 		return r.grace(ctx, d)
 	case !d.Later.IsZero():

@@ -109,7 +109,9 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 	for _, p := range r.in.Rules.Fields {
 		if sent, ok := d.ToCRM[p.Name]; ok {
 			if back, read := got.Image[p.Name]; read {
-				c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
+				b := ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
+				b.NotionSeen = r.in.Notion.At // the page may have been edited between its read and this write
+				c.Base[p.Name] = b
 				if own, half := halves[p.Name]; half {
 					c.Base[p.Name] = c.Base[p.Name].Half(own)
 				}
