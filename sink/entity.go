@@ -93,7 +93,7 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 	m := e.Mapping
 	r := ledger.Rules{
 		WriteNotion: m.WriteNotion, WriteCRM: m.WriteCRM, CreatePages: m.CreatePages, CreateRows: m.CreateRows, Quiet: m.Quiet,
-		DeletesToPages: m.DeletesToPages, DeletesToRows: m.DeletesToRows, Skew: skew,
+		DeletesToPages: m.DeletesToPages, DeletesToRows: m.DeletesToRows, Grace: m.Grace, Skew: skew,
 	}
 	for _, f := range fields {
 		r.Fields = append(r.Fields, ledger.Policy{
@@ -108,9 +108,7 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 
 // limits are the mapping's brakes.
 func (e *Entity) limits() ledger.Limits {
-	l := ledger.DefaultLimits()
-	l.DeletesMax, l.DeletesShare = e.Mapping.Document.Brakes.Max, *e.Mapping.Document.Brakes.Share
-	return l
+	return e.Mapping.Limits
 }
 
 // translation turns what one side shows into field values, and field values into what a side takes, for one entity and schema.

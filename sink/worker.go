@@ -22,7 +22,13 @@ type Ledger interface {
 	Take(ctx context.Context, claim ledger.Claim) ([]ledger.Item, error)
 	Commit(ctx context.Context, c ledger.Commit) error
 	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
-	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
+	Touched(ctx context.Context, sync, entity string, beside int64, since time.Time, most int, meters []ledger.Meter) ([]int, error)
+	Census(ctx context.Context, sync, entity string) (links int, began time.Time, err error)
+	Transaction(ctx context.Context, sync, entity string, xids []uint32) (ledger.Transaction, error)
+	Add(ctx context.Context, now time.Time, reasons []ledger.Reason) error
+	Awake(ctx context.Context, sync string, most int) ([]ledger.Link, error)
+	Braking(ctx context.Context, sync, entity string, m ledger.Meter, now time.Time) (bool, error)
+	Forget(ctx context.Context, before time.Time) error
 	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
 	Pending(ctx context.Context, sync string, max int) ([]ledger.Pending, error)
 	Cursors
@@ -35,6 +41,7 @@ type Worker struct {
 	Side      ledger.Side
 	Sync      string
 	Holder    string // who holds the leases, for people: connector name and process
+	Connector string // its name alone: pauses may be of one connector
 	Entities  map[string]*Entity
 	Ledger    Ledger
 	Functions Functions
@@ -51,6 +58,10 @@ type Worker struct {
 	Lease       time.Duration // LeaseFor(Round, IndexLag)
 	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
 	Skew        time.Duration // how far the clocks may disagree
+
+	censuses *censuses
+	kept     time.Time // when upkeep looked last
+	forgot   time.Time
 }
 
 // Permit says what of a decision, taken under the link's lease, may be carried out: apply does what a plan says, or less. What it gives back must not
@@ -99,12 +110,19 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	defer done()
 	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(w.Round, DefaultRound), errRoundOver)
 	defer cancel()
+	if w.censuses == nil {
+		w.censuses = &censuses{last: map[string]census{}}
+	}
 	until := w.Now().Add(cmp.Or(w.Round, DefaultRound))
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
 		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link, Lane: w.Lane,
+		Connector: w.Connector,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("take work: %w", err)
+	}
+	if len(items) == 0 && link == 0 && w.Side == ledger.Notion {
+		return 0, w.upkeep(ctx)
 	}
 	var errs []error
 	for _, group := range w.groups(items) {

@@ -216,10 +216,19 @@ func (c Conflict) Loser() (Side, change.Value) {
 
 // Hold is a decision that waits for a human. One link has at most one hold of a kind and field.
 type Hold struct {
-	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, brake, oscillation, moved, copy, create, conflict
+	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, restored, brake, oscillation, moved, rekey, conflict, grace, paused
 	Field  string    `json:"field,omitempty"` // the field that it keeps back, "" for the whole record
 	Reason string    `json:"reason"`          // in plain words
 	At     time.Time `json:"at"`
+	Side   Side      `json:"side,omitempty"` // the side that would be written, "" if that is the question
+	Op     string    `json:"op,omitempty"`   // of a brake: what it counts
+	From   string    `json:"from,omitempty"` // of a field: what that side shows (Notion, where there is no side), cut for a list
+	To     string    `json:"to,omitempty"`   // and what it would become (the CRM's, where there is no side)
+	Mark   string    `json:"mark,omitempty"` // of a field: hash of what both sides show; what a person says is about this and nothing else
+
+	Keep     Side      `json:"keep,omitempty"`     // whose state a person wants to stand, "" while nobody has said
+	Until    time.Time `json:"until,omitzero"`     // when that runs out
+	Approval int64     `json:"approval,omitempty"` // where it is written down who said so
 }
 
 // Name tells a link's holds apart: the kind, and the field behind a stroke if there is one.

@@ -52,6 +52,7 @@ type Rules struct {
 	Quiet          time.Duration // a person's new page becomes a row when nobody edited it for so long
 	DeletesToPages DeletePolicy
 	DeletesToRows  DeletePolicy
+	Grace          time.Duration // how long a delete waits before it travels
 	Skew           time.Duration // how far the clocks of CRM, Notion and this process may disagree
 }
 

@@ -16,6 +16,8 @@ var (
 	ErrFenced = errors.New("the lease was taken by another worker")
 	// ErrBraked is returned when a commit's brake counts as many writes in its window as it allows; nothing was stored.
 	ErrBraked = errors.New("the brake holds: too many writes of this kind in its window")
+	// ErrPaused is returned when a commit would record a write that is paused; nothing was stored.
+	ErrPaused = errors.New("paused")
 	// ErrTaken is returned when a commit would give a link an end (row or page) that another link has.
 	ErrTaken = errors.New("the row or page belongs to another link")
 )
@@ -76,6 +78,8 @@ type Claim struct {
 	Now      time.Time
 	Link     int64 // just this link, due or not; 0 for any that is due
 	Lane     Lane  // only work of this lane; "" for any
+
+	Connector string // what is paused for it, its entities, its keys or its direction is not taken
 }
 
 // Item is a leased link with its work. Works holds the claimed side's row first, then the other side's if there is one.
@@ -83,6 +87,8 @@ type Item struct {
 	Link  Link
 	Works []Work
 	Holds []Hold // of the link, by kind
+
+	Paused []string // fields of it that are paused
 }
 
 // Work gives the work row of a side.
@@ -123,7 +129,10 @@ type Commit struct {
 	Unhold    []string // kinds, or names of holds, to drop; "*" drops all
 	Alerts    []Alert
 	Writes    []Write // recorded, and counted by the brakes
-	Brake     *Brake  // checked before Writes are recorded, under a lock per (sync, entity, side, op)
+	Counts    []Meter // what the brakes count the link as, from Now on
+	Brakes    []Brake // checked before Writes are recorded, under a lock for each: ErrBraked
+	Tripped   []Tripped
+	Connector string // whose write it is: a pause that covers one of Writes refuses the commit with ErrPaused
 
 	Reasons []Reason // work for this or other links, and for the other side
 	Finish  *Finish
@@ -131,12 +140,11 @@ type Commit struct {
 	Remove  bool // removes the link with all of its work: it was a half link with nothing behind it
 }
 
-// Brake limits writes of one op on one side of one entity in a rolling window.
-type Brake struct {
-	Side   Side
-	Op     string
-	Max    int
-	Window time.Duration
+// Tripped tells of a brake that held something. Its alert is stored unless another link is held by that brake already: it tells of a change of
+// state, from nothing held to something, not of each record.
+type Tripped struct {
+	Meter Meter
+	Alert Alert
 }
 
 // Finish says what becomes of the claimed side's work row.

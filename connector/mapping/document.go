@@ -221,6 +221,7 @@ type Deletes struct {
 	ToNotion string `json:"to_notion,omitempty"` // trash (default), hold, keep
 	ToCRM    string `json:"to_crm,omitempty"`    // hold (default), soft, delete, keep
 	Children string `json:"children,omitempty"`  // stream (default) or sweep: deletes in child tables are found by sweeps alone
+	Grace    string `json:"grace,omitempty"`     // how long a delete waits before it travels; default 0s
 }
 
 // Creates says whether new records travel.
@@ -245,8 +246,22 @@ type Modes struct {
 	ToCRM    Mode `json:"to_crm,omitempty"`
 }
 
-// Brakes limit deletes in an hour: held when more than max(Max, Share × links) came.
+// Brakes hold what comes in too great a number: see ledger.DefaultLimits for what each has where nothing is said. Max and Share by themselves are
+// those of deletes.
 type Brakes struct {
-	Max   int      `json:"max,omitempty"`   // default 5
-	Share *float64 `json:"share,omitempty"` // default 0.01
+	Max   int      `json:"max,omitempty"`
+	Share *float64 `json:"share,omitempty"`
+
+	Deletes     *Brake `json:"deletes,omitempty"`
+	Creates     *Brake `json:"creates,omitempty"`
+	Updates     *Brake `json:"updates,omitempty"`     // of one field
+	Blanks      *Brake `json:"blanks,omitempty"`      // of one field
+	Transaction *Brake `json:"transaction,omitempty"` // records that one transaction of the CRM touched
+	Window      string `json:"window,omitempty"`      // default 1h
+}
+
+// Brake is one limit: max(Max, Share of the links). Share 1 switches it off.
+type Brake struct {
+	Max   *int     `json:"max,omitempty"`
+	Share *float64 `json:"share,omitempty"`
 }

@@ -199,6 +199,7 @@ func checkArity(ds *Diagnostics, path string, columns Columns, want int) {
 }
 
 func (d *Document) validatePolicies(ds *Diagnostics) {
+	d.validateBrakes(ds)
 	if d.TypingDelay != "" {
 		checkDelay("typing_delay", d.TypingDelay, ds)
 	}

@@ -59,13 +59,15 @@ func (p *pair) inA(l ledger.Link) ledger.Link {
 }
 
 func (p *pair) counted(entity string) {
-	for _, op := range []string{"delete", "create"} {
-		since := p.now.Add(-2 * 60 * 1e9)
-		wA, lA, errA := p.a.Recent(p.ctx, "acme", entity, ledger.CRM, op, since)
-		wB, lB, errB := p.b.Recent(p.ctx, "acme", entity, ledger.CRM, op, since)
-		p.same("recent", errA, errB)
-		p.diff("recent", []int{wA, lA}, []int{wB, lB})
-	}
+	meters := []ledger.Meter{deleteRows, {Side: ledger.CRM, Op: ledger.OpCreate}}
+	a, errA := p.a.Touched(p.ctx, "acme", entity, 0, p.now.Add(-2*60*1e9), 3, meters)
+	b, errB := p.b.Touched(p.ctx, "acme", entity, 0, p.now.Add(-2*60*1e9), 3, meters)
+	p.same("touched", errA, errB)
+	p.diff("touched", a, b)
+	linksA, beganA, errA := p.a.Census(p.ctx, "acme", entity)
+	linksB, beganB, errB := p.b.Census(p.ctx, "acme", entity)
+	p.same("census", errA, errB)
+	p.diff("census", []any{linksA, beganA}, []any{linksB, beganB})
 }
 
 func (p *pair) waiting() {

@@ -128,32 +128,6 @@ var recordStories = []story{
 		s.ok(err)
 		s.equal("undelivered ones are kept", n, 0)
 	}},
-	{"the brake counts what its window holds", func(s *stage) {
-		s.add(row("7"))
-		it := s.one(ledger.Notion)
-		del := func() ledger.Commit {
-			c := s.step(it)
-			c.Writes = []ledger.Write{{Side: ledger.Notion, Op: "delete", Old: change.Image{"name": change.TextValue("Ann")}, Why: "row deleted"}}
-			c.Brake = &ledger.Brake{Side: ledger.Notion, Op: "delete", Max: 2, Window: time.Hour}
-			return c
-		}
-		other := del()
-		other.Writes[0].Op, other.Brake = "update", nil
-		s.commit(other)
-		s.commit(del())
-		s.pass(time.Minute)
-		s.commit(del())
-		refused := del()
-		refused.Base = map[string]ledger.FieldBase{"name": base("x")}
-		s.is(s.Commit(ctx(s), refused), ledger.ErrBraked)
-		s.equal("nothing was stored", len(s.key("7").Base), 0)
-		s.pass(time.Hour - time.Minute)
-		s.commit(del())
-		s.is(s.Commit(ctx(s), del()), ledger.ErrBraked)
-		writes, links, err := s.Recent(ctx(s), "acme", "contact", ledger.Notion, "delete", s.now.Add(-2*time.Hour))
-		s.ok(err)
-		s.equal("recorded", []int{writes, links}, []int{3, 0})
-	}},
 	{"status adds up", func(s *stage) {
 		l := s.live("1", "p1")
 		s.add(row("2"), page("p3"))
@@ -201,8 +175,9 @@ var raceStories = []story{
 		together(workers, func(n int) {
 			for _, it := range items[2*n : 2*n+2] {
 				c := s.done(it, ledger.Notion)
-				c.Writes = []ledger.Write{{Side: ledger.Notion, Op: "delete"}}
-				c.Brake = &ledger.Brake{Side: ledger.Notion, Op: "delete", Max: limit, Window: time.Hour}
+				m := ledger.Meter{Side: ledger.Notion, Op: ledger.OpDelete}
+				c.Writes, c.Counts = []ledger.Write{{Side: ledger.Notion, Op: "delete"}}, []ledger.Meter{m}
+				c.Brakes = []ledger.Brake{{Meter: m, Max: limit, Window: time.Hour}}
 				switch err := s.Commit(ctx(s), c); {
 				case err == nil:
 					stored.Add(1)
@@ -212,9 +187,9 @@ var raceStories = []story{
 			}
 		})
 		s.equal("stored", int(stored.Load()), limit)
-		writes, _, err := s.Recent(ctx(s), "acme", "contact", ledger.Notion, "delete", start.Add(-time.Hour))
+		counts, err := s.Touched(ctx(s), "acme", "contact", 0, start.Add(-time.Hour), 100, []ledger.Meter{{Side: ledger.Notion, Op: ledger.OpDelete}})
 		s.ok(err)
-		s.equal("recorded", writes, limit)
+		s.equal("recorded", counts, []int{limit})
 	}},
 	{"links that two make at once are made once", func(s *stage) {
 		var forth, back []ledger.Reason

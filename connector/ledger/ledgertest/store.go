@@ -31,7 +31,8 @@ type Store interface {
 	Take(ctx context.Context, claim ledger.Claim) ([]ledger.Item, error)
 	// Commit stores one step for one leased link, all or nothing. ErrFenced: another epoch, or the lease was given back, or the link
 	// is gone; a lease that ran out still commits until somebody takes it. In this order:
-	//  1. ErrBraked if the brake's recorded writes with At > Now-Window and the commit's own (one, if it brings none) exceed Max.
+	//  1. ErrPaused if a pause covers one of Writes. ErrBraked if the links that a brake's meter counted with At > Now-Window, and this one, are more
+	//     than Max. The alert of a brake that begins to hold goes to the others, unless another link is held by it and nobody has said anything.
 	//  2. ErrTaken if a given end or external id is another link's, or if Absorb is not a bare link of this entity whose end can be
 	//     taken over. Key and Page are set; Absorb's end, work, observation and hash go over (work too: a look too many costs no request).
 	//     A half link that has both ends now is live, unless State says otherwise.
@@ -100,8 +101,26 @@ type Store interface {
 	// Pause stops all grants of the token until then; a shorter pause does not end a longer one.
 	Pause(ctx context.Context, token string, until time.Time) error
 
-	// Recent counts recorded writes of one op on one side after a time, and the entity's live links: what Gate decides on.
-	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
+	// Touched counts, for each meter, the links beside one that commits counted (Commit.Counts) after a time, up to a most: a link counts once.
+	// Census gives an entity's live links, and when the first of its writes was recorded; Transaction the largest of these transactions of the
+	// CRM by the links that reasons of it named, as long as more than one came in one call. They are what Gate decides on. Forget drops old counts.
+	Touched(ctx context.Context, sync, entity string, beside int64, since time.Time, most int, meters []ledger.Meter) ([]int, error)
+	Census(ctx context.Context, sync, entity string) (links int, began time.Time, err error)
+	Transaction(ctx context.Context, sync, entity string, xids []uint32) (ledger.Transaction, error)
+	Forget(ctx context.Context, before time.Time) error
+	// Braking reports that a brake holds something of which nobody has said anything that still counts.
+	Braking(ctx context.Context, sync, entity string, m ledger.Meter, now time.Time) (bool, error)
+	// Pauses, Suspend and Resume are the table of pauses. What one covers is not taken, and a commit that would record a write that one covers is
+	// refused with ErrPaused, from the moment on that it stands. Awake lists links that are held for a pause that is gone.
+	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
+	Suspend(ctx context.Context, p ledger.Pausing) error
+	Resume(ctx context.Context, ids []int64) (int, error)
+	Awake(ctx context.Context, sync string, most int) ([]ledger.Link, error)
+	// HoldGroups sums holds up. Rule writes down what a person says of those that stand now, of which nobody has said anything that still counts;
+	// it marks them and makes work for their links.
+	HoldGroups(ctx context.Context, sel ledger.Selection, now time.Time, sample int) ([]ledger.HoldGroup, error)
+	Rule(ctx context.Context, r ledger.Ruling) (ledger.Approval, error)
+	Approvals(ctx context.Context, sync string, most int) ([]ledger.Approval, error)
 	// Tallies, Counts, Conflicts (newest first; of all links if link is 0), Holds (by kind) and Pending (by link) are for people.
 	Tallies(ctx context.Context, sync string, now time.Time) ([]ledger.Tally, error)
 	Counts(ctx context.Context, sync string) ([]ledger.Count, error)

@@ -92,18 +92,6 @@ func (s *Store) SetEmitted(_ context.Context, sync, entity string, emitted map[s
 	return nil
 }
 
-// Recent counts recorded writes after a time, and the entity's live links.
-func (s *Store) Recent(_ context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for r := range s.state.book.Rows() {
-		if r.Link.Sync == sync && r.Link.Entity == entity && r.Link.State == ledger.Live {
-			links++
-		}
-	}
-	return s.recent(sync, entity, side, op, since), links, nil
-}
-
 // Tallies sums work up by entity, side and lane, in that order.
 func (s *Store) Tallies(_ context.Context, sync string, now time.Time) ([]ledger.Tally, error) {
 	s.mu.Lock()

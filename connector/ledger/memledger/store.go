@@ -38,6 +38,7 @@ type state struct {
 	mappings map[entity]string
 	budgets  map[string]book.Budget
 	drifts   map[entity]ledger.DriftState
+	controls controls
 }
 
 type entity struct{ sync, name string }
@@ -59,7 +60,7 @@ func New() *Store {
 	s.state = state{
 		book: book.New(s.mint), outbox: newOutbox(), leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
-		drifts: map[entity]ledger.DriftState{},
+		drifts: map[entity]ledger.DriftState{}, controls: newControls(),
 	}
 	return s
 }
@@ -75,7 +76,7 @@ func (st state) clone(mint func() (int64, string)) state {
 	return state{
 		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
-		drifts: maps.Clone(st.drifts),
+		drifts: maps.Clone(st.drifts), controls: st.controls.clone(),
 	}
 }
 
@@ -122,7 +123,7 @@ func (s *Store) Take(_ context.Context, c ledger.Claim) ([]ledger.Item, error) {
 	defer s.mu.Unlock()
 	var found []*book.Row
 	if c.Link != 0 {
-		if r := s.state.book.Row(c.Link); r != nil && r.Link.Sync == c.Sync && !r.Leased(c.Now) {
+		if r := s.state.book.Row(c.Link); r != nil && r.Link.Sync == c.Sync && !r.Leased(c.Now) && !s.paused(c, r.Link) {
 			found = append(found, r)
 		}
 	} else {
@@ -130,7 +131,9 @@ func (s *Store) Take(_ context.Context, c ledger.Claim) ([]ledger.Item, error) {
 	}
 	items := make([]ledger.Item, 0, len(found))
 	for _, r := range found {
-		items = append(items, s.state.book.Lease(r.Link.ID, c.Holder, c.Now.Add(c.Lease)).Item(c.Side))
+		it := s.state.book.Lease(r.Link.ID, c.Holder, c.Now.Add(c.Lease)).Item(c.Side)
+		it.Paused, _ = ledger.Fields(s.state.controls.pauses, way(c), it.Link)
+		items = append(items, it)
 	}
 	return items, nil
 }
@@ -168,13 +171,22 @@ func (s *Store) due(c ledger.Claim) []*book.Row {
 		if c.Lane != "" && w.Lane != c.Lane {
 			continue
 		}
-		if len(c.Entities) > 0 && !slices.Contains(c.Entities, r.Link.Entity) {
+		if len(c.Entities) > 0 && !slices.Contains(c.Entities, r.Link.Entity) || s.paused(c, r.Link) {
 			continue
 		}
 		found = append(found, r)
 	}
 	slices.SortStableFunc(found, func(a, b *book.Row) int { return book.Order(a.Work(c.Side), b.Work(c.Side)) })
 	return found[:min(len(found), max(c.Max, 1))]
+}
+
+func way(c ledger.Claim) ledger.Way {
+	return ledger.Way{Sync: c.Sync, Side: c.Side, Connector: c.Connector}
+}
+
+func (s *Store) paused(c ledger.Claim, l ledger.Link) bool {
+	_, whole := ledger.Fields(s.state.controls.pauses, way(c), l)
+	return whole
 }
 
 // Commit stores one step for one leased link.
@@ -185,22 +197,12 @@ func (s *Store) Commit(_ context.Context, c ledger.Commit) error {
 	if err := b.Fence(c); err != nil {
 		return err
 	}
-	if c.Brake != nil {
-		l := b.Row(c.Link).Link
-		n := s.recent(l.Sync, l.Entity, c.Brake.Side, c.Brake.Op, c.Now.Add(-c.Brake.Window))
-		if book.Braked(c, n) {
-			return fmt.Errorf("commit link %d, after %d of %s %s: %w", c.Link, n, c.Brake.Side, c.Brake.Op, ledger.ErrBraked)
-		}
+	if err := s.control(&c); err != nil {
+		return err
 	}
-	return b.Commit(c)
-}
-
-func (s *Store) recent(sync, entity string, side ledger.Side, op string, since time.Time) int {
-	n := 0
-	for _, w := range s.state.book.Writes {
-		if w.Sync == sync && w.Entity == entity && w.Write.Side == side && w.Write.Op == op && w.At.After(book.Cut(since)) {
-			n++
-		}
+	if err := b.Commit(c); err != nil {
+		return err
 	}
-	return n
+	s.counted(c)
+	return nil
 }

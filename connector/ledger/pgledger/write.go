@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,7 @@ func (p *page) store(ctx context.Context, c ledger.Commit) error {
 	}
 	d.queueWork(&batch)
 	d.queueHolds(&batch)
+	p.queueControls(&batch, c)
 	if err := p.queueRecords(&batch); err != nil {
 		return err
 	}
@@ -199,10 +201,12 @@ func (d *diff) queueHolds(batch *pgx.Batch) {
 			WHERE h.link = n.link AND h.kind = n.kind AND h.field = n.field`, d.unholds.link, d.unholds.kind, d.unholds.field)
 	}
 	if len(d.holds.link) > 0 {
-		batch.Queue(`INSERT INTO tandem.hold (link, kind, field, reason, at)
-			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
-			ON CONFLICT (link, kind, field) DO UPDATE SET reason = excluded.reason, at = excluded.at`,
-			d.holds.link, d.holds.kind, d.holds.field, d.holds.reason, d.holds.at)
+		batch.Queue(`INSERT INTO tandem.hold (link, kind, field, reason, at, side, op, shows, becomes, mark, keep, until, approval)
+			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
+			$10::text[], $11::text[], $12::timestamptz[], $13::bigint[])
+			ON CONFLICT (link, kind, field) DO UPDATE SET reason = excluded.reason, at = excluded.at, side = excluded.side, op = excluded.op,
+			shows = excluded.shows, becomes = excluded.becomes, mark = excluded.mark, keep = excluded.keep, until = excluded.until,
+			approval = excluded.approval`, d.holds.args()...)
 	}
 }
 
@@ -330,9 +334,25 @@ type holdArrays struct {
 	link                []int64
 	kind, field, reason []string
 	at                  []time.Time
+	side, op            []string
+	shows, becomes      []string
+	mark, keep          []string
+	until               []*time.Time
+	approval            []int64
 }
 
 func (a *holdArrays) add(link int64, h ledger.Hold) {
 	a.link, a.kind, a.field = append(a.link, link), append(a.kind, h.Kind), append(a.field, h.Field)
-	a.reason, a.at = append(a.reason, h.Reason), append(a.at, h.At)
+	a.reason, a.at = append(a.reason, text(h.Reason)), append(a.at, h.At)
+	a.side, a.op = append(a.side, string(h.Side)), append(a.op, h.Op)
+	a.shows, a.becomes = append(a.shows, text(h.From)), append(a.becomes, text(h.To))
+	a.mark, a.keep = append(a.mark, h.Mark), append(a.keep, string(h.Keep))
+	a.until, a.approval = append(a.until, orNull(h.Until)), append(a.approval, h.Approval)
 }
+
+func (a *holdArrays) args() []any {
+	return []any{a.link, a.kind, a.field, a.reason, a.at, a.side, a.op, a.shows, a.becomes, a.mark, a.keep, a.until, a.approval}
+}
+
+// text is what PostgreSQL can keep of a value that Notion or JSON may have: all but NUL.
+func text(s string) string { return strings.ReplaceAll(s, "\x00", "\uFFFD") }

@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -53,9 +54,28 @@ func (b *Book) add(now time.Time, r ledger.Reason) {
 	if r.Seen != nil && !observe(row, *r.Seen) {
 		r.Side, r.Why = ledger.Notion, Reread
 	}
+	b.group(row, r)
 	row.Version++
 	row.setWork(merged(row.Work(r.Side), r, now, row.Version))
 	b.put(row)
+}
+
+// group counts the links that a transaction of the CRM touched. A replay of a reason that still waits is not another link.
+func (b *Book) group(row *Row, r ledger.Reason) {
+	if r.Xid == 0 || r.Side != ledger.Notion {
+		return
+	}
+	if w := row.Work(r.Side); w != nil && slices.Contains(w.Xids(), r.Xid) {
+		return
+	}
+	g := Group{row.Link.Sync, row.Link.Entity, r.Xid}
+	t := b.Groups[g]
+	t.Xid = r.Xid
+	t.Links++
+	if r.Deleted {
+		t.Deletes++
+	}
+	b.Groups[g] = t
 }
 
 // Reread is why a page has to be read again: what is known of it does not count.

@@ -45,7 +45,7 @@ func (b *Book) Commit(c ledger.Commit) error {
 		row.dropHold(h)
 	}
 	for _, h := range c.Holds {
-		h.At = Cut(h.At)
+		h.At, h.Until = Cut(h.At), Cut(h.Until)
 		row.setHold(h)
 	}
 	b.record(now, row.Link, c)
@@ -225,16 +225,12 @@ func finish(row *Row, f *ledger.Finish, now time.Time) (stale bool) {
 	return stale
 }
 
-// Braked tells whether so many recorded writes leave no room for the commit's own.
-func Braked(c ledger.Commit, counted int) bool {
-	if c.Brake == nil {
-		return false
-	}
-	own := 0
-	for _, w := range c.Writes {
-		if w.Side == c.Brake.Side && w.Op == c.Brake.Op {
-			own++
-		}
-	}
-	return counted+max(own, 1) > c.Brake.Max
+// Braked tells whether so many other links leave no room for one more.
+func Braked(b ledger.Brake, others int) bool { return others+1 > b.Max }
+
+// Rule keeps with a hold what a person said of it.
+func (b *Book) Rule(h ledger.Held) {
+	row := b.rows[h.Link].clone()
+	row.setHold(h.Hold)
+	b.put(row)
 }

@@ -80,7 +80,13 @@ func (r *Row) dropWork(side ledger.Side) {
 	r.Works = slices.DeleteFunc(r.Works, func(w ledger.Work) bool { return w.Side == side })
 }
 
+// setHold keeps what a person said of the same hold meanwhile: a turn that was under way then knows nothing of it.
 func (r *Row) setHold(h ledger.Hold) {
+	for _, o := range r.Holds {
+		if o.Kind == h.Kind && o.Field == h.Field && o.Mark == h.Mark && h.Keep == "" {
+			h.Keep, h.Until, h.Approval = o.Keep, o.Until, o.Approval
+		}
+	}
 	r.Holds = slices.DeleteFunc(r.Holds, func(o ledger.Hold) bool { return o.Kind == h.Kind && o.Field == h.Field })
 	r.Holds = append(r.Holds, h)
 	slices.SortFunc(r.Holds, func(a, b ledger.Hold) int {
