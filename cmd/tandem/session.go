@@ -167,7 +167,7 @@ func (s *session) link(ctx context.Context, entity, key string) (ledger.Link, bo
 
 // worker makes a worker that is only asked to explain.
 func (s *session) worker(ctx context.Context, a *app) (*sink.Worker, error) {
-	rows, err := rows(s.entities, s.pool, s.store)
+	rows, err := rows(s.entities, s.pool, s.store, recalled{s.store})
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ type statusAnswer struct {
 	At       time.Time       `json:"at"`
 	Entities []entityStatus  `json:"entities"`
 	Work     []workStatus    `json:"work"`
+	LeftOut  []driftStatus   `json:"left_out"` // fields that a changed table or database keeps back
 	Pending  []pendingStatus `json:"pending"`
 	More     bool            `json:"more"` // more records are pending than are listed
 }
@@ -117,6 +118,9 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	if err != nil {
 		return answer, err
 	}
+	if answer.LeftOut, err = s.drifts(ctx); err != nil {
+		return answer, err
+	}
 	answer.More = len(pending) > top
 	for _, p := range pending[:min(top, len(pending))] {
 		answer.Pending = append(answer.Pending, pendingOf(p)...)
@@ -172,6 +176,12 @@ func (o *statusOptions) show(a statusAnswer) {
 			rows = append(rows, []string{w.Entity, "to " + w.Side, w.Lane, fmt.Sprint(w.Due - w.Later), fmt.Sprint(w.Later), fmt.Sprint(w.Parked), ago(a.At, w.Oldest)})
 		}
 		o.out.table([]string{"ENTITY", "SIDE", "LANE", "DUE", "LATER", "PARKED", "OLDEST"}, rows)
+	}
+	if len(a.LeftOut) > 0 {
+		o.out.printf("\nleft out because a table or a database has changed (tandem drift says more):\n")
+		for _, d := range a.LeftOut {
+			o.out.printf("  %s.%s: %s\n", printable(d.Entity), printable(d.Field), printable(short(d.Reason, 300)))
+		}
 	}
 	if len(a.Pending) == 0 {
 		return

@@ -158,10 +158,10 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // rows makes the CRM side of each entity.
-func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store) (map[string]*crm.Rows, error) {
+func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store, memory sink.DriftLedger) (map[string]*crm.Rows, error) {
 	out := map[string]*crm.Rows{}
 	for _, e := range entities {
-		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store, Memory: store})
+		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store, Memory: memory})
 		if err != nil {
 			return nil, err
 		}

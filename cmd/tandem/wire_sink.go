@@ -31,7 +31,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err != nil {
 		return err
 	}
-	rows, err := rows(entities, pool, store)
+	rows, err := rows(entities, pool, store, store)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	if err != nil {
 		return err
 	}
-	rows, err := rows(entities, pool, store)
+	rows, err := rows(entities, pool, store, store)
 	if err != nil {
 		return err
 	}
