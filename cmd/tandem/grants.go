@@ -210,7 +210,7 @@ func (s *script) table(t mapping.Access) {
 		columns []string
 	}{{"SELECT", t.Select}, {"INSERT", t.Insert}, {"UPDATE", t.Update}} {
 		if len(p.columns) > 0 {
-			s.line("GRANT %s (%s) ON TABLE %s TO %s;", p.name, quoted(p.columns), t.SQL(), role)
+			s.line("GRANT %s (%s) ON TABLE %s TO %s;", p.name, identifiers(p.columns), t.SQL(), role)
 		}
 	}
 	if t.Delete {
@@ -254,8 +254,8 @@ func (s *script) replication() {
 			published = append(published, "ONLY "+t.SQL())
 			continue
 		}
-		s.line("GRANT SELECT (%s) ON TABLE %s TO %s;", quoted(columns), t.SQL(), mapping.Quote(o.CDCRole))
-		published = append(published, fmt.Sprintf("ONLY %s (%s)", t.SQL(), quoted(columns)))
+		s.line("GRANT SELECT (%s) ON TABLE %s TO %s;", identifiers(columns), t.SQL(), mapping.Quote(o.CDCRole))
+		published = append(published, fmt.Sprintf("ONLY %s (%s)", t.SQL(), identifiers(columns)))
 	}
 	s.line("DROP PUBLICATION IF EXISTS %s;", mapping.Quote(s.publication))
 	s.line("CREATE PUBLICATION %s FOR TABLE\n  %s\n  WITH (publish_via_partition_root = true);", mapping.Quote(s.publication), strings.Join(published, ",\n  "))
@@ -272,7 +272,7 @@ func (s *script) published(t mapping.Access) []string {
 	return slices.Compact(columns)
 }
 
-func quoted(columns []string) string {
+func identifiers(columns []string) string {
 	out := make([]string, len(columns))
 	for i, c := range columns {
 		out[i] = mapping.Quote(c)
