@@ -119,6 +119,7 @@ func newRootCommand(out *output) *cobra.Command {
 // commands are all of them, one file each.
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
+		newLinkCommand(g),
 		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newDriftCommand(g), newGrantsCommand(g), newConflictsCommand(g), newRestoreCommand(g),
 		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}

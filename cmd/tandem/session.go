@@ -42,6 +42,8 @@ type sessionKeys struct {
 	Plugins  string
 	Notion   notionKeys
 	Skew     time.Duration
+
+	ParentPage string
 }
 
 func (k *sessionKeys) Define(s *config.Set) {
@@ -53,6 +55,7 @@ func (k *sessionKeys) Define(s *config.Set) {
 	k.Notion.optional = true
 	k.Notion.Define(s)
 	s.Duration(&k.Skew, config.Key{Name: "clock.skew.ms", Default: "1000"})
+	s.String(&k.ParentPage, config.Key{Name: "notion.parent.page"})
 }
 
 // sessionKeysOf takes each key from the first file that has it.

@@ -185,14 +185,13 @@ func (f Finding) Reason(keys [][]string) string {
 	name := strings.Join(keys[f.Key], " and ")
 	switch f.Class {
 	case Ambiguous:
-		return fmt.Sprintf("%d rows (%s) and %d pages (%s) have the same %s %q: which of them belong together is not guessed",
-			len(f.Rows), some(f.Rows), len(f.Pages), some(f.Pages), name, f.Value)
+		return fmt.Sprintf("%s and %s have the same %s %q: which of them belong together is not guessed", some("row", f.Rows), some("page", f.Pages), name, f.Value)
 	case Duplicate:
-		kind, ids := "rows", f.Rows
+		kind, ids := "row", f.Rows
 		if len(ids) == 0 {
-			kind, ids = "pages", f.Pages
+			kind, ids = "page", f.Pages
 		}
-		return fmt.Sprintf("%d %s (%s) have the same %s %q: they may be one record twice", len(ids), kind, some(ids), name, f.Value)
+		return fmt.Sprintf("%s have the same %s %q: they may be one record twice", some(kind, ids), name, f.Value)
 	case Exact:
 	}
 	return fmt.Sprintf("row %s and page %s have the same %s %q", f.Rows[0], f.Pages[0], name, f.Value)
@@ -201,10 +200,13 @@ func (f Finding) Reason(keys [][]string) string {
 // someMax is how many ids a sentence bears.
 const someMax = 5
 
-func some(ids []string) string {
-	if len(ids) <= someMax {
-		return strings.Join(ids, ", ")
+func some(what string, ids []string) string {
+	if len(ids) != 1 {
+		what += "s"
 	}
-	return strings.Join(ids[:someMax], ", ") + fmt.Sprintf(" and %d more", len(ids)-someMax)
+	list := strings.Join(ids[:min(len(ids), someMax)], ", ")
+	if len(ids) > someMax {
+		list += ", …"
+	}
+	return fmt.Sprintf("%d %s (%s)", len(ids), what, list)
 }
-

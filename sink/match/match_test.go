@@ -64,7 +64,7 @@ func TestWhatIsLinkedAndWhatIsNot(t *testing.T) {
 		t.Errorf("counts: %d rows, %d pages, pairs %v", r, p, got.Pairs())
 	}
 	for i, sentence := range map[int]string{
-		1: `2 rows (4, 5) and 1 pages (d) have the same email "dup@x": which of them belong together is not guessed`,
+		1: `2 rows (4, 5) and 1 page (d) have the same email "dup@x": which of them belong together is not guessed`,
 		4: `2 pages (i, j) have the same phone "+339": they may be one record twice`,
 		5: `row 3 and page c have the same name and company "Cy, Y"`,
 	} {

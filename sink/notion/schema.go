@@ -40,6 +40,7 @@ type Schema struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	LeadFor    time.Duration // how long one process may take over it before another tries; 0 is schemaLead
+	Foresee    Foresee       // nil does what is needed
 
 	mu        sync.Mutex
 	known     map[string]ledger.Schema
@@ -113,6 +114,9 @@ func (s *Schema) ensureEntity(ctx context.Context, e *mapping.Entity) error {
 		if source, err = s.findDatabase(ctx, e); err != nil {
 			return err
 		}
+	}
+	if source == "" && s.Foresee != nil {
+		return s.foreseeDatabase(ctx, e)
 	}
 	if source == "" {
 		if source, err = s.makeDatabase(ctx, e); err != nil {
@@ -296,6 +300,10 @@ func ownerOf(known ledger.Schema, id string) string {
 // add adds properties, all at once. If Notion refuses them they are added one by one, so that a custom field with a name that cannot be a
 // property's hurts only itself. What the mapping names must be had: there the refusal is an error.
 func (s *Schema) add(ctx context.Context, e *mapping.Entity, known *ledger.Schema, add []notionapi.PropertySpec, fields []mapping.Field) error {
+	if s.Foresee != nil {
+		s.foreseeProperties(e, add)
+		return nil
+	}
 	live, err := s.Client.UpdateDataSource(ctx, known.DataSource, notionapi.SchemaChange{Add: add})
 	if err == nil {
 		s.live[e.Name] = live

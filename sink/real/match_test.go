@@ -86,7 +86,7 @@ func TestTwoAddressBooksMeet(t *testing.T) {
 	w.is("the loser is kept", w.one(`SELECT string_agg(detail->>'rule', ',') FROM tandem.conflict`), "initial_authority")
 	w.is("bob's mail came from nowhere", w.one(`SELECT coalesce(email, '-') FROM person WHERE id = 2`), "-")
 	w.is("rows", w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE name = 'Only There') FROM person`), "6 1")
-	w.is("doubtful", w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked LIKE '2 rows (3, 4) and 1 pages%is not guessed') FROM tandem.work`), "3 3")
+	w.is("doubtful", w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked LIKE '2 rows (3, 4) and 1 page%is not guessed') FROM tandem.work`), "3 3")
 	w.is("pages", w.one(`SELECT count(*)::text FROM tandem.link WHERE page IS NOT NULL`), "5")
 	w.touch("person", "3")
 	w.is("still doubtful", w.one(`SELECT count(page)::text FROM tandem.link WHERE key = '3'`), "0")

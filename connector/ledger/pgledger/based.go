@@ -25,3 +25,9 @@ func (s *Store) Based(ctx context.Context, sync, entity string, values change.Im
 	const list = `SELECT key FROM tandem.link WHERE sync = $1 AND entity = $2 AND key IS NOT NULL AND base @> $3::jsonb ORDER BY key LIMIT $4`
 	return texts(ctx, s, list, sync, entity, string(text), most)
 }
+
+// Exists reports whether there is a ledger in the database, of whatever version.
+func (s *Store) Exists(ctx context.Context) (bool, error) {
+	have, err := version(ctx, s.pool)
+	return have > 0, err
+}
