@@ -163,7 +163,7 @@ func (s *Store) NextDue(sync string, side ledger.Side) (time.Time, bool) {
 
 func (s *Store) due(c ledger.Claim) []*book.Row {
 	var found []*book.Row
-	for r := range s.state.book.Rows() {
+	for _, r := range s.state.book.Waiting(c.Side, c.Lane) {
 		w := r.Work(c.Side)
 		if w == nil || w.Parked != "" || w.NotBefore.After(c.Now) || r.Leased(c.Now) || r.Link.Sync != c.Sync {
 			continue

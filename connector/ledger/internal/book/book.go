@@ -24,6 +24,8 @@ type Book struct {
 	known map[string]bool   // ids of records
 	ended map[string]bool   // ids of alerts whose state has ended
 	again map[string]string // id of an alert of a state that came back → the first one's
+
+	queues map[queue]map[int64]struct{} // see Waiting; nil until a lane is asked for
 }
 
 // Group is a transaction of the CRM as one entity sees it.
@@ -125,6 +127,7 @@ func (b *Book) keep(r *Row) {
 		}
 	}
 	b.rows[id] = r
+	b.enqueue(r)
 }
 
 func (b *Book) put(r *Row) {
@@ -137,6 +140,7 @@ func (b *Book) put(r *Row) {
 func (b *Book) remove(id int64) {
 	b.unindex(id)
 	delete(b.rows, id)
+	b.dequeue(id)
 	if at, there := slices.BinarySearch(b.order, id); there {
 		b.order = slices.Delete(b.order, at, at+1)
 	}
