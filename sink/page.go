@@ -11,6 +11,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
 // writePage carries out the page's part of a decision: first what must be durable before it, then the request, then the evidence.
@@ -127,7 +128,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 		external = r.link().External
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
-	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now()}
+	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
 	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	toll.into(&before)
@@ -167,6 +168,17 @@ func (r *reconciliation) arrived(d ledger.Decision) map[string]ledger.FieldBase 
 		return nil
 	}
 	return d.Agreed(r.in)
+}
+
+// properties names the properties of fields, by which webhooks name them.
+func (r *reconciliation) properties(values change.Image) map[string]string {
+	out := map[string]string{}
+	for name := range values {
+		if id := r.schema.Properties[name]; id != "" {
+			out[notionapi.CanonicalID(id)] = name
+		}
+	}
+	return out
 }
 
 // marked ends the turn of a page that got its external id and has no row yet: whether it becomes one is the other sink's to decide.

@@ -21,6 +21,7 @@ type Outbox interface {
 	Postpone(ctx context.Context, target, id string, until time.Time, why string) error
 	Recover(ctx context.Context, sync string, now time.Time) (int, error)
 	Prune(ctx context.Context, before time.Time) (int, error)
+	PruneWindows(ctx context.Context, before time.Time) (int, error)
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
 }
 
@@ -62,6 +63,7 @@ const (
 	recoverIdle = 5 * time.Second  // between looks for states that have ended
 	pruneIdle   = time.Hour
 	alertsKept  = 30 * 24 * time.Hour // what was delivered is kept so long, for people who ask
+	windowsKept = 25 * time.Hour      // Notion sends a webhook again for up to a day
 	sendDelay   = 10 * time.Second    // after a target did not take an alert; doubled with each attempt
 	sendMax     = time.Hour
 	sendsMax    = 32 // attempts, more than a day; then the target has missed the alert, which stays on the topic and in the ledger
@@ -102,7 +104,8 @@ func (r *Relay) RunOnce(ctx context.Context) (int, error) {
 	}
 	if now.Sub(r.pruned) >= pruneIdle {
 		_, err := r.Outbox.Prune(ctx, now.Add(-alertsKept))
-		r.pruned, errs = now, append(errs, err)
+		_, err2 := r.Outbox.PruneWindows(ctx, now.Add(-windowsKept))
+		r.pruned, errs = now, append(errs, err, err2)
 	}
 	return n, errors.Join(errs...)
 }

@@ -152,7 +152,11 @@ func (o *conflictsOptions) answer(ctx context.Context, s *session) (conflictsAns
 	}
 	answer.More = len(past) > o.Top
 	past = past[:min(o.Top, len(past))]
-	names := s.people(ctx, past)
+	names := s.names(ctx, func(yield func(string)) {
+		for _, p := range past {
+			yield(p.Editor)
+		}
+	})
 	for _, p := range past {
 		answer.Conflicts = append(answer.Conflicts, conflictOf(p, names))
 	}
@@ -211,30 +215,13 @@ func conflictOf(p pgledger.PastConflict, names map[string]string) conflictAnswer
 	return c
 }
 
-// people gives the names of Notion users by their ids, as far as they can be had: with a token that may read users.
-func (s *session) people(ctx context.Context, past []pgledger.PastConflict) map[string]string {
-	if s.client == nil || !slices.ContainsFunc(past, func(p pgledger.PastConflict) bool { return p.Editor != "" }) {
-		return nil
-	}
-	users, err := s.client.Users(ctx)
-	if err != nil {
-		s.log.DebugContext(ctx, "names of people are not known", "reason", err.Error())
-		return nil
-	}
-	names := map[string]string{}
-	for _, u := range users {
-		names[u.ID] = u.Name
-	}
-	return names
-}
-
 func (o *conflictsOptions) show(a conflictsAnswer) {
 	if len(a.Conflicts) == 0 {
 		o.out.printf("no conflicts\n")
 	} else {
 		var rows [][]string
 		for _, c := range a.Conflicts {
-			crm, notion := quoted(c.CRM)+" (CRM)", quoted(c.Notion)+" (Notion"+strings.TrimRight(", "+c.NotionBy, ", ")+")"
+			crm, notion := valueWords(c.CRM)+" (CRM)", valueWords(c.Notion)+" (Notion"+strings.TrimRight(", "+c.NotionBy, ", ")+")"
 			kept, lost := crm, notion
 			if c.Winner == ledger.Notion {
 				kept, lost = notion, crm
@@ -257,8 +244,8 @@ func (o *conflictsOptions) show(a conflictsAnswer) {
 	}
 }
 
-// quoted is a value as a table bears it.
-func quoted(v change.Value) string {
+// valueWords is a value as a table bears it.
+func valueWords(v change.Value) string {
 	if v.IsNull() || v.IsAbsent() {
 		return "nothing"
 	}

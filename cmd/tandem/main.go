@@ -120,7 +120,8 @@ func newRootCommand(out *output) *cobra.Command {
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
 		newLinkCommand(g),
-		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newDriftCommand(g), newGrantsCommand(g), newConflictsCommand(g), newRestoreCommand(g),
+		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newDriftCommand(g), newGrantsCommand(g),
+		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g),
 		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}
 }

@@ -90,11 +90,11 @@ func (o *restoreOptions) run(ctx context.Context, id string) error {
 		return o.out.json(answer)
 	}
 	if out.Stands {
-		o.out.printf("%s of %s %s is %s on both sides already\n", out.Field, out.Entity, printable(out.Key), quoted(out.Put))
+		o.out.printf("%s of %s %s is %s on both sides already\n", out.Field, out.Entity, printable(out.Key), valueWords(out.Put))
 		return nil
 	}
 	o.out.printf("%s of %s %s is %s in the CRM again, in the place of %s; the connectors that run bring it to Notion\n",
-		out.Field, out.Entity, printable(out.Key), quoted(out.Put), quoted(out.Replaced))
+		out.Field, out.Entity, printable(out.Key), valueWords(out.Put), valueWords(out.Replaced))
 	o.out.printf("this stands in the conflict history as %.8s, and can be taken back: tandem restore %.8s\n", re.ID, re.ID)
 	return nil
 }

@@ -174,6 +174,8 @@ type Intent struct {
 	Bases    change.Image `json:"bases,omitempty"`   // what the base becomes where that is not the value sent: see Decision.Bases
 	ReadFrom time.Time    `json:"readFrom,omitzero"` // begin of the read on which the write was decided: the window opens here
 	At       time.Time    `json:"at"`                // when the intent was stored
+
+	Properties map[string]string `json:"properties,omitempty"` // property id → field, of what is written over what was there: its window is kept
 }
 
 // Conflict is one field that both sides changed to different values, with the losing value, stored before it is overwritten.

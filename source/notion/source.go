@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
@@ -73,6 +74,7 @@ type Hint struct {
 	DataSource string // the page's parent, "" if not known
 	Properties []string
 	At         time.Time
+	Authors    []string // people whose edits it tells of
 }
 
 // loop drives one poller.
@@ -95,7 +97,11 @@ type loop struct {
 type Named struct {
 	DataSource string               // its parent, "" if not said
 	Hints      map[string]time.Time // property id → newest time at which an event named it
+	Edits      []ledger.Edit        // of people
 }
+
+// editsMax bounds what is kept of people's edits of one page until somebody has looked whether one of them was overwritten.
+const editsMax = 100
 
 // hintsMax bounds what waits for the loop; beyond it a poll finds the rest.
 const hintsMax = 1000
@@ -132,6 +138,9 @@ func (l *loop) note(h Hint) {
 			if h.At.After(named.Hints[property]) {
 				named.Hints[property] = h.At
 			}
+		}
+		if len(h.Authors) > 0 && len(h.Properties) > 0 && len(named.Edits) < editsMax {
+			named.Edits = append(named.Edits, ledger.Edit{Page: h.Page, Properties: h.Properties, Authors: h.Authors, At: h.At})
 		}
 		l.pages[h.Page] = named
 	}
@@ -250,6 +259,9 @@ func (l *loop) giveBack(pages map[string]Named) {
 		l.note(Hint{Page: page, DataSource: named.DataSource})
 		for property, at := range named.Hints {
 			l.note(Hint{Page: page, Properties: []string{property}, At: at})
+		}
+		for _, e := range named.Edits {
+			l.note(Hint{Page: page, Properties: e.Properties, At: e.At, Authors: e.Authors})
 		}
 	}
 }

@@ -87,6 +87,13 @@ type Store interface {
 	Deliveries(ctx context.Context, sync, target string, now time.Time, max int) ([]ledger.Delivery, error)
 	Delivered(ctx context.Context, target string, ids []string, at time.Time) error
 	Postpone(ctx context.Context, target, id string, until time.Time, why string) error
+	// Windows lists the windows of pages that closed after a time, or are open, oldest first. A commit's Intent that names properties opens one, its
+	// outcome closes it. PruneWindows forgets those that opened before a time.
+	Windows(ctx context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error)
+	PruneWindows(ctx context.Context, before time.Time) (int, error)
+	// Overwrote lists edits as possibly overwritten, each with an alert, once for each window and author.
+	Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error
+
 	// Outbox lists alerts that are neither on the alerts topic nor in a digest yet, oldest first.
 	Outbox(ctx context.Context, sync string, max int) ([]ledger.Alert, error)
 	// Recover makes the message that a state has ended for each alert that told of it: the hold is gone, or the link has no work any more.

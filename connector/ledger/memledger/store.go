@@ -32,6 +32,8 @@ type state struct {
 	book     *book.Book
 	lastID   int64
 	outbox   outbox
+	windows  []ledger.Window
+	lost     []ledger.Overwrite
 	leaders  map[string]leader
 	cursors  map[string]cursor
 	schemas  map[entity]ledger.Schema
@@ -74,7 +76,7 @@ func (s *Store) mint() (int64, string) {
 
 func (st state) clone(mint func() (int64, string)) state {
 	return state{
-		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), leaders: maps.Clone(st.leaders),
+		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
 		drifts: maps.Clone(st.drifts), controls: st.controls.clone(),
 	}
@@ -203,6 +205,7 @@ func (s *Store) Commit(_ context.Context, c ledger.Commit) error {
 	if err := b.Commit(c); err != nil {
 		return err
 	}
+	s.state.takeWindows()
 	s.counted(c)
 	return nil
 }

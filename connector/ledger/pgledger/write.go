@@ -220,6 +220,9 @@ func (p *page) queueRecords(batch *pgx.Batch) error {
 		batch.Queue(`INSERT INTO tandem.conflict (id, link, sync, entity, at, detail) VALUES ($1, $2, $3, $4, $5, $6::json)
 			ON CONFLICT (id) DO NOTHING`, r.Conflict.ID, r.Link, r.Sync, r.Entity, r.Conflict.At, string(text))
 	}
+	if err := p.queueWindows(batch); err != nil {
+		return err
+	}
 	for _, r := range p.book.Writes {
 		before, err := imageOrNull(r.Write.Old)
 		if err != nil {

@@ -15,6 +15,8 @@ type Book struct {
 	Writes    []WriteRow
 	Alerts    []ledger.Alert
 	Groups    map[Group]ledger.Transaction // transactions of the CRM that reasons came from
+	Windows   []ledger.Window              // opened, by calls since the store took them
+	Closings  []Closing
 
 	mint  func() (id int64, external string)
 	rows  map[int64]*Row

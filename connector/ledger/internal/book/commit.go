@@ -40,6 +40,7 @@ func (b *Book) Commit(c ledger.Commit) error {
 	}
 	givenEnds(&row.Link, c)
 	whole(&row.Link)
+	b.windows(row.Link, c)
 	set(&row.Link, c)
 	for _, h := range c.Unhold {
 		row.dropHold(h)
