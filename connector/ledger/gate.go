@@ -23,6 +23,9 @@ func holdOscillation(in Input, d Decision, limits Limits) Decision {
 		delete(d.ToCRM, p.Name)
 		d.Conflicts = slices.DeleteFunc(d.Conflicts, func(c Conflict) bool { return c.Field == p.Name })
 		reason := fmt.Sprintf("%s went back and forth between two values %d times: two programs are fighting over it", p.Name, flips)
+		if in.Notion.Editor != "" {
+			reason += "; the page was last edited by " + in.Notion.Editor
+		}
 		d.park(p.Name, reason)
 		d.Holds = append(d.Holds, Hold{Kind: "oscillation", Field: p.Name, Reason: reason, At: in.Now})
 	}
@@ -45,11 +48,17 @@ func writes(d Decision, field string) bool {
 // came back different is that side's own new change; different twice in a row, the field is stuck with both forms.
 func Landed(prev FieldBase, rule string, side Side, sent, got change.Value, at time.Time) FieldBase {
 	b := FieldBase{Value: sent, Rule: rule, CRMSeen: at, NotionSeen: at, Before: prev.Before, Flips: prev.Flips}
-	if !prev.IsZero() && !change.Equal(prev.Value, sent) {
+	flips := false
+	switch {
+	case prev.IsZero():
+	case change.Equal(prev.Value, sent):
+		flips = prev.Rule == rule // put back: the side had something else, against the field's direction or policy
+	default:
 		b.Before = prev.Value
-		if change.Equal(prev.Before, sent) {
-			b.Flips = append(slices.Clone(recent(prev.Flips, at)), at)
-		}
+		flips = change.Equal(prev.Before, sent)
+	}
+	if flips {
+		b.Flips = append(slices.Clone(recent(prev.Flips, at)), at)
 	}
 	if change.Equal(sent, got) {
 		return b
