@@ -55,7 +55,7 @@ func (r *reconciliation) run(ctx context.Context) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, ledger.ErrPaused):
-		return r.step(ctx, ledger.Commit{Release: true}) // it waits as it is: nothing paused is taken
+		return r.step(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false), Release: true}) // it waits: nothing paused is taken
 	case errors.Is(err, ledger.ErrFenced):
 		return nil // somebody else has the link now, and will look
 	case errors.Is(err, errRound):
