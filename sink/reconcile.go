@@ -365,6 +365,7 @@ func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
 
 func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
 	c.Link, c.Epoch, c.Now, c.Connector = r.link().ID, r.link().Epoch, r.w.Now(), r.w.Connector
+	r.audited(&c)
 	if err := r.w.Ledger.Commit(ctx, c); err != nil {
 		return fmt.Errorf("commit to the ledger: %w", err)
 	}

@@ -38,6 +38,7 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, toll t
 			err = r.wake(ctx, &c)
 		}
 		c.Link, c.Epoch, c.Now, c.Connector, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), r.w.Connector, true
+		r.audited(&c)
 		return c, err
 	})
 	if errors.Is(err, ledger.ErrBraked) {

@@ -42,6 +42,7 @@ type Worker struct {
 	Sync      string
 	Holder    string // who holds the leases, for people: connector name and process
 	Connector string // its name alone: pauses may be of one connector
+	Run       string // names this start of the process in the audit
 	Entities  map[string]*Entity
 	Ledger    Ledger
 	Functions Functions

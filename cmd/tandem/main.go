@@ -112,6 +112,7 @@ func newRootCommand(out *output) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	g.addFlags(root)
 	root.AddCommand(commands(g)...)
+	root.AddCommand(recordCommands(g)...)
 	asUsage(root)
 	return root
 }

@@ -187,6 +187,8 @@ type sinkKeys struct {
 	Skew    time.Duration
 	Lease   time.Duration
 	Workers int
+
+	Retention time.Duration
 }
 
 func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
@@ -207,6 +209,7 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	millis(&k.Settle, "settle.ms", "200", "How long live changes wait for the rest of what a person or program is about to change.")
 	millis(&k.Idle, "work.interval.ms", "200", "How often the work table is looked at when nothing wakes the sink.")
 	s.Duration(&k.Lease, leaseKey(group))
+	millis(&k.Retention, "audit.retention.ms", "0", "How long the audit of writes and the conflict history are kept, at least a day; 0 is for ever.")
 	millis(&k.Skew, "clock.skew.ms", "1000", "How far the clocks of the CRM, Notion and this process may disagree.")
 }
 

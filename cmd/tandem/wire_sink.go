@@ -63,6 +63,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 		return err
 	}
 	a.watchWork(k.Name, k.Common.Sync, ledger.Notion, store, p)
+	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
 	return nil
 }
@@ -107,6 +108,7 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 		return err
 	}
 	a.watchWork(k.Name, k.Common.Sync, ledger.CRM, store, p)
+	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
 	return nil
 }

@@ -266,4 +266,8 @@ type Write struct {
 	Old  change.Image `json:"old,omitempty"`
 	New  change.Image `json:"new,omitempty"`
 	Why  string       `json:"why"`
+
+	Run       string            `json:"run,omitempty"`       // the process start, the plan or the undo that wrote
+	By        string            `json:"by,omitempty"`        // whose edit it carried, or who gave the command
+	Conflicts map[string]string `json:"conflicts,omitempty"` // field → id of the conflict that the write settled
 }

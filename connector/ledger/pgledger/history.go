@@ -34,7 +34,7 @@ type Which struct {
 
 // History lists entries of the conflict history, newest first.
 func (s *Store) History(ctx context.Context, sync string, of Which, most int) ([]PastConflict, error) {
-	const list = `SELECT c.detail, c.link, c.entity, coalesce(l.key, ''), coalesce(l.page, ''), l.base -> (c.detail ->> 'field') -> 'v',
+	list := `SELECT c.detail, coalesce(` + valuesOf("c.vals") + `, '{}'::json), c.link, c.entity, coalesce(l.key, ''), coalesce(l.page, ''), l.base -> (c.detail ->> 'field') -> 'v',
 			coalesce((SELECT r.id FROM tandem.conflict r WHERE r.link = c.link AND r.detail ->> 'restores' = c.id ORDER BY r.n DESC LIMIT 1), '')
 		FROM tandem.conflict c LEFT JOIN tandem.link l ON l.id = c.link
 		WHERE c.sync = $1 AND ($2 = '' OR starts_with(c.id, $2)) AND ($3 = '' OR c.entity = $3) AND ($4 = 0 OR c.link = $4)
@@ -45,8 +45,8 @@ func (s *Store) History(ctx context.Context, sync string, of Which, most int) ([
 		return nil, fmt.Errorf("list the conflict history: %w", err)
 	}
 	found, err := pgx.AppendRows([]PastConflict{}, rows, func(row pgx.CollectableRow) (p PastConflict, err error) {
-		var detail, base []byte
-		if err := row.Scan(&detail, &p.Link, &p.Entity, &p.Key, &p.Page, &base, &p.Later); err != nil {
+		var detail, vals, base []byte
+		if err := row.Scan(&detail, &vals, &p.Link, &p.Entity, &p.Key, &p.Page, &base, &p.Later); err != nil {
 			return p, err
 		}
 		if base != nil {
@@ -54,7 +54,10 @@ func (s *Store) History(ctx context.Context, sync string, of Which, most int) ([
 				return p, err
 			}
 		}
-		return p, json.Unmarshal(detail, &p.Conflict)
+		if err := json.Unmarshal(detail, &p.Conflict); err != nil {
+			return p, err
+		}
+		return p, json.Unmarshal(vals, &p.Conflict)
 	})
 	return found, wrap("list the conflict history", err)
 }

@@ -53,12 +53,14 @@ func (s *Store) Counts(ctx context.Context, sync string) ([]ledger.Count, error)
 
 // Conflicts lists the newest conflicts of a link, or of all links if it is 0.
 func (s *Store) Conflicts(ctx context.Context, sync string, link int64, most int) ([]ledger.Conflict, error) {
-	if link != 0 {
-		const list = `SELECT detail FROM tandem.conflict WHERE sync = $1 AND link = $2 ORDER BY n DESC LIMIT $3`
-		return details[ledger.Conflict](ctx, s, "list conflicts", list, sync, link, max(most, 0))
+	list := `SELECT c.detail, coalesce(` + valuesOf("c.vals") + `, '{}'::json) FROM tandem.conflict c
+		WHERE c.sync = $1 AND ($2 = 0 OR c.link = $2) ORDER BY c.n DESC LIMIT $3`
+	rows, err := s.pool.Query(ctx, list, sync, link, max(most, 0))
+	if err != nil {
+		return nil, fmt.Errorf("list conflicts: %w", err)
 	}
-	const list = `SELECT detail FROM tandem.conflict WHERE sync = $1 ORDER BY n DESC LIMIT $2`
-	return details[ledger.Conflict](ctx, s, "list conflicts", list, sync, max(most, 0))
+	found, err := pgx.AppendRows([]ledger.Conflict{}, rows, scanConflict)
+	return found, wrap("list conflicts", err)
 }
 
 // Holds lists a link's holds by kind.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
@@ -213,28 +212,15 @@ func (d *diff) queueHolds(batch *pgx.Batch) {
 // queueRecords adds history. A record that is stored already, by a commit whose outcome was unknown, is left as it is.
 func (p *page) queueRecords(batch *pgx.Batch) error {
 	for _, r := range p.book.Conflicts {
-		text, err := json.Marshal(r.Conflict)
-		if err != nil {
-			return fmt.Errorf("store a conflict: %w", err)
+		if err := queueConflict(batch, r); err != nil {
+			return err
 		}
-		batch.Queue(`INSERT INTO tandem.conflict (id, link, sync, entity, at, detail) VALUES ($1, $2, $3, $4, $5, $6::json)
-			ON CONFLICT (id) DO NOTHING`, r.Conflict.ID, r.Link, r.Sync, r.Entity, r.Conflict.At, string(text))
 	}
 	if err := p.queueWindows(batch); err != nil {
 		return err
 	}
-	for _, r := range p.book.Writes {
-		before, err := imageOrNull(r.Write.Old)
-		if err != nil {
-			return fmt.Errorf("store a write: %w", err)
-		}
-		after, err := imageOrNull(r.Write.New)
-		if err != nil {
-			return fmt.Errorf("store a write: %w", err)
-		}
-		batch.Queue(`INSERT INTO tandem.write (link, sync, entity, key, page, side, op, old, new, why, at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9::json, $10, $11)`,
-			r.Link, r.Sync, r.Entity, orNull(r.Key), orNull(r.Page), string(r.Write.Side), r.Write.Op, before, after, r.Write.Why, r.At)
+	if err := queueWrites(batch, p.book.Writes); err != nil {
+		return err
 	}
 	for _, a := range p.book.Alerts {
 		text, err := json.Marshal(a)
@@ -244,13 +230,6 @@ func (p *page) queueRecords(batch *pgx.Batch) error {
 		queueAlert(batch, a, string(text))
 	}
 	return nil
-}
-
-func imageOrNull(im change.Image) (*string, error) {
-	if im == nil {
-		return nil, nil
-	}
-	return jsonOrNull(&im)
 }
 
 // linkArrays are links column by column, for unnest.
