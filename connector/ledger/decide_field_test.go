@@ -493,6 +493,7 @@ func (w world) mirrored() world {
 		w.conflict = ledger.NotionWins
 	case ledger.NotionWins:
 		w.conflict = ledger.CRMWins
+	case ledger.LastWriteWins, ledger.HoldConflict:
 	}
 	if w.chosen != "" {
 		w.chosen = w.chosen.Other()

@@ -61,9 +61,7 @@ func (p *pair) decide() string {
 	in := p.input()
 	d := ledger.Decide(in)
 	var said []string
-	for _, op := range []string{string(d.Page), string(d.Row)} {
-		said = append(said, op)
-	}
+	said = append(said, string(d.Page), string(d.Row))
 	switch d.Page {
 	case ledger.PageTrash:
 		p.page = deleted
@@ -73,12 +71,14 @@ func (p *pair) decide() string {
 		if d.Mark {
 			p.copy = false
 		}
+	case ledger.PageCreate:
 	}
 	switch d.Row {
 	case ledger.RowDelete:
 		p.row = deleted
 	case ledger.RowInsert:
 		p.link.Key, p.row, p.crm = "new", there, d.ToCRM[field]
+	case ledger.RowUpdate:
 	}
 	if v, ok := d.ToNotion[field]; ok {
 		p.notion = v
