@@ -455,6 +455,7 @@ func (r *reconciliation) unknown(ctx context.Context, cause error) error {
 	}
 	r.w.Log.WarnContext(ctx, "outcome of a write is not known, will look it up", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
 	c.Finish = r.later(at, true)
+	c.Finish.Trouble = troubleOf(fmt.Errorf("the outcome of a write is not known and will be looked up: %w", cause))
 	return r.commitFailure(ctx, cause, c)
 }
 

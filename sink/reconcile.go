@@ -323,6 +323,9 @@ func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
 		}
 	}
 	f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
+	for _, name := range change.Sorted(waits) {
+		f.Trouble = name + ": " + waits[name] // the last one, as good as any
+	}
 	return f
 }
 
@@ -471,8 +474,21 @@ func (r *reconciliation) failed(ctx context.Context, cause error) error {
 	}
 	r.w.Log.WarnContext(ctx, "will look again", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "attempt", r.work.Attempts+1, "reason", cause.Error())
 	f := r.later(r.w.Now().Add(pauseAfter(failDelay, failDelayMax, r.work.Attempts)), true)
+	f.Trouble = troubleOf(cause)
 	return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
 }
+
+// troubleOf is an error as a list of issues bears it.
+func troubleOf(err error) string {
+	text := []rune(err.Error())
+	if len(text) > troubleMax {
+		return string(text[:troubleMax]) + "…"
+	}
+	return string(text)
+}
+
+// troubleMax bounds what is kept of a failure, in characters.
+const troubleMax = 500
 
 func (r *reconciliation) commitFailure(ctx context.Context, cause error, c ledger.Commit) error {
 	err := r.commit(ctx, c)

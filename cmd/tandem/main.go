@@ -122,7 +122,7 @@ func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
 		newLinkCommand(g),
 		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newDriftCommand(g), newGrantsCommand(g),
-		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g),
+		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g), newIssuesCommand(g), newRetryCommand(g),
 		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -147,7 +148,7 @@ func pendingOf(p ledger.Pending) []pendingStatus {
 		case w.Parked != "":
 			line.Kind, line.Reason = "parked", w.Parked
 		case w.Attempts > 0:
-			line.Kind, line.Reason, line.NextTry = "retried", fmt.Sprintf("tried %d times; explain says why it waits", w.Attempts), w.NotBefore
+			line.Kind, line.Reason, line.NextTry = "retried", fmt.Sprintf("tried %d times: %s", w.Attempts, cmp.Or(w.Trouble, "explain says why it waits")), w.NotBefore
 		default:
 			continue
 		}

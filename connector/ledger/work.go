@@ -63,6 +63,7 @@ type Work struct {
 	Deleted   bool      // one of its reasons was the row's delete event
 	NotBefore time.Time
 	Attempts  int    // failed looks since the last success
+	Trouble   string // why the newest look failed, in plain words; "" if none did
 	Version   int64  // grows with each reason: work that got a newer reason is not done
 	Parked    string // why it waits for its cause to go; "" while it does not. A new reason sets it free.
 }
@@ -153,6 +154,7 @@ type Finish struct {
 	Version int64     // as claimed; if a newer reason came the row stays and is due at once
 	Later   time.Time // not zero: look again then; Attempts grows by one if Failed
 	Failed  bool
+	Trouble string // of a failed look: why, in plain words
 	Parked  string // not empty: wait for the cause to go; Attempts grows by one
 }
 

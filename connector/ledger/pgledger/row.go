@@ -76,7 +76,7 @@ func loadWork(ctx context.Context, tx pgx.Tx, rows []*book.Row) error {
 	}
 	var batch pgx.Batch
 	batch.Queue(`SELECT w.link, w.side, w.lane, w.rank, w.why, w.first_seen, w.commit_at, w.xid, w.also, w.deleted, w.not_before, w.attempts,
-		w.version, w.parked FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
+		w.version, w.parked, w.trouble FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
 		return eachWork(found, func(link int64, w ledger.Work) { byID[link].Works = append(byID[link].Works, w) })
 	})
 	batch.Queue(`SELECT h.link, `+holdColumns+` FROM tandem.hold h WHERE h.link = ANY($1) ORDER BY h.link, h.kind, h.field`, ids).Query(func(found pgx.Rows) error {
@@ -109,7 +109,7 @@ func eachWork(found pgx.Rows, do func(link int64, w ledger.Work)) error {
 	var xid int64
 	into := []any{
 		&link, &w.Side, &w.Lane, &w.Rank, &w.Why, &w.FirstSeen, &commitAt, &xid, &w.Also, &w.Deleted, &w.NotBefore, &w.Attempts,
-		&w.Version, &w.Parked,
+		&w.Version, &w.Parked, &w.Trouble,
 	}
 	_, err := pgx.ForEachRow(found, into, func() error {
 		w.FirstSeen, w.NotBefore, w.CommitAt, w.Xid = w.FirstSeen.UTC(), w.NotBefore.UTC(), timeOf(commitAt), uint32(xid)

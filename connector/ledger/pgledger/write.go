@@ -184,12 +184,13 @@ func (d *diff) queueWork(batch *pgx.Batch) {
 	}
 	if len(d.work.link) > 0 {
 		batch.Queue(`INSERT INTO tandem.work AS w (link, side, sync, entity, lane, rank, why, first_seen, commit_at, xid, also, deleted,
-			not_before, attempts, version, parked)
+			not_before, attempts, version, parked, trouble)
 			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::timestamptz[],
-			$9::timestamptz[], $10::bigint[], $11::text[], $12::bool[], $13::timestamptz[], $14::int[], $15::bigint[], $16::text[])
+			$9::timestamptz[], $10::bigint[], $11::text[], $12::bool[], $13::timestamptz[], $14::int[], $15::bigint[], $16::text[], $17::text[])
 			ON CONFLICT (link, side) DO UPDATE SET lane = excluded.lane, rank = excluded.rank, why = excluded.why,
 			first_seen = excluded.first_seen, commit_at = excluded.commit_at, xid = excluded.xid, also = excluded.also, deleted = excluded.deleted,
-			not_before = excluded.not_before, attempts = excluded.attempts, version = excluded.version, parked = excluded.parked`,
+			not_before = excluded.not_before, attempts = excluded.attempts, version = excluded.version, parked = excluded.parked,
+			trouble = excluded.trouble`,
 			d.work.args()...)
 	}
 }
@@ -293,7 +294,7 @@ type workArrays struct {
 	notBefore                []time.Time
 	attempts                 []int
 	version                  []int64
-	parked                   []string
+	parked, trouble          []string
 }
 
 func (a *workArrays) add(l ledger.Link, w ledger.Work) {
@@ -303,12 +304,13 @@ func (a *workArrays) add(l ledger.Link, w ledger.Work) {
 	a.xid, a.also = append(a.xid, int64(w.Xid)), append(a.also, w.Also)
 	a.deleted, a.notBefore = append(a.deleted, w.Deleted), append(a.notBefore, w.NotBefore)
 	a.attempts, a.version, a.parked = append(a.attempts, w.Attempts), append(a.version, w.Version), append(a.parked, w.Parked)
+	a.trouble = append(a.trouble, w.Trouble)
 }
 
 func (a *workArrays) args() []any {
 	return []any{
 		a.link, a.side, a.sync, a.entity, a.lane, a.rank, a.why, a.firstSeen, a.commitAt, a.xid, a.also, a.deleted, a.notBefore, a.attempts,
-		a.version, a.parked,
+		a.version, a.parked, a.trouble,
 	}
 }
 

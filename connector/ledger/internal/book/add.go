@@ -146,7 +146,7 @@ func merged(have *ledger.Work, r ledger.Reason, now time.Time, version int64) le
 		w = *have
 	}
 	if w.Parked != "" {
-		w.Parked, w.Attempts, w.NotBefore = "", 0, at
+		w.Parked, w.Trouble, w.Attempts, w.NotBefore = "", "", 0, at
 	}
 	if r.Lane == ledger.LaneLive {
 		w.Lane = r.Lane

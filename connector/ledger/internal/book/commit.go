@@ -204,6 +204,7 @@ func finish(row *Row, f *ledger.Finish, now time.Time) (stale bool) {
 	w := *have
 	if f.Failed || f.Parked != "" {
 		w.Attempts++
+		w.Trouble = f.Trouble
 	}
 	switch {
 	case w.Version != f.Version:
@@ -212,7 +213,7 @@ func finish(row *Row, f *ledger.Finish, now time.Time) (stale bool) {
 			w.NotBefore = now
 		}
 		if !f.Failed && f.Parked == "" && f.Later.IsZero() {
-			w.Attempts = 0
+			w.Attempts, w.Trouble = 0, ""
 		}
 	case f.Parked != "":
 		w.Parked = f.Parked
