@@ -192,7 +192,7 @@ const (
 	sampleLooks = 32
 )
 
-// sample shows what is being held: this record, and others of this round that would meet the same brake.
+// sample shows what is being held: this record, and those behind it in this round that will meet the same brake.
 func (r *reconciliation) sample(ctx context.Context, m ledger.Meter) []sampled {
 	var out []sampled
 	for i, item := range append([]ledger.Item{r.item}, r.group...) {
@@ -251,7 +251,7 @@ func tripInWords(entity string, t ledger.Trip, window time.Duration, sample []sa
 	}
 	fmt.Fprintf(&b, "brake on %s: %d %s on the way to %s, and %d are allowed", entity, t.Counted, what, to, t.Allowed)
 	if t.Op != ledger.OpTransaction {
-		fmt.Fprintf(&b, " in %s", window)
+		fmt.Fprintf(&b, " in %s", strings.TrimSuffix(strings.TrimSuffix(window.String(), "0s"), "0m"))
 	}
 	b.WriteString("; the rest is held until a person has looked")
 	for i, s := range sample {

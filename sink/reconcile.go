@@ -39,7 +39,7 @@ type reconciliation struct {
 	in    ledger.Input
 	fresh *ledger.Observation // the page as read in this turn, not stored yet
 
-	group  []ledger.Item // of the round: a brake's alert takes its sample from them
+	group  []ledger.Item // behind this one in the round: a brake's alert takes its sample from them
 	braked int           // how often a brake was full when a write was to be recorded
 
 	creating *ledger.Intent // stored in this turn: a page is being made

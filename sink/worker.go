@@ -182,7 +182,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, w.Concurrency))
-	for _, item := range items {
+	for i, item := range items {
 		group.Go(func() error {
 			if intake.Err() != nil {
 				return context.Cause(intake)
@@ -192,7 +192,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 				return nil // the round is over for all; its error is another link's
 			default:
 			}
-			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot, until: until}
+			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot, until: until, group: items[i+1:]}
 			return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome
 		})
 	}

@@ -35,13 +35,14 @@ not go on by themselves, each with its reason.`,
 
 // statusAnswer is what status prints as JSON.
 type statusAnswer struct {
-	Sync     string          `json:"sync"`
-	At       time.Time       `json:"at"`
-	Entities []entityStatus  `json:"entities"`
-	Work     []workStatus    `json:"work"`
-	LeftOut  []driftStatus   `json:"left_out"` // fields that a changed table or database keeps back
-	Pending  []pendingStatus `json:"pending"`
-	More     bool            `json:"more"` // more records are pending than are listed
+	Sync     string           `json:"sync"`
+	At       time.Time        `json:"at"`
+	Entities []entityStatus   `json:"entities"`
+	Work     []workStatus     `json:"work"`
+	LeftOut  []driftStatus    `json:"left_out"` // fields that a changed table or database keeps back
+	Pending  []pendingStatus  `json:"pending"`
+	Paused   []ledger.Pausing `json:"paused"`
+	More     bool             `json:"more"` // more records are pending than are listed
 }
 
 type entityStatus struct {
@@ -101,6 +102,10 @@ func (o *statusOptions) run(ctx context.Context) error {
 
 func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	answer := statusAnswer{Sync: s.sync, At: time.Now().UTC(), Entities: []entityStatus{}, Work: []workStatus{}, Pending: []pendingStatus{}}
+	var err error
+	if answer.Paused, err = s.store.Pauses(ctx, s.sync); err != nil {
+		return answer, err
+	}
 	counts, err := s.store.Counts(ctx, s.sync)
 	if err != nil {
 		return answer, err
@@ -159,6 +164,16 @@ func pendingOf(p ledger.Pending) []pendingStatus {
 
 func (o *statusOptions) show(a statusAnswer) {
 	o.out.printf("sync %s\n\n", a.Sync)
+	for _, p := range a.Paused {
+		o.out.printf("PAUSED since %s by %s: %s", ago(a.At, p.Since), printable(p.By), printable(pausedWhat(p)))
+		if p.Reason != "" {
+			o.out.printf(" (%s)", printable(p.Reason))
+		}
+		o.out.printf("; tandem resume --id %d\n", p.ID)
+	}
+	if len(a.Paused) > 0 {
+		o.out.printf("\n")
+	}
 	if len(a.Entities) == 0 {
 		o.out.printf("nothing is linked yet\n")
 	} else {
