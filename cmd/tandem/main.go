@@ -121,13 +121,8 @@ func newRootCommand(out *output) *cobra.Command {
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
 		newLinkCommand(g),
-<<<<<<< /tmp/b4tools/.cur
 		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newHoldsCommand(g), newApproveCommand(g), newRejectCommand(g), newPauseCommand(g), newResumeCommand(g), newDriftCommand(g), newGrantsCommand(g),
-		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g),
-=======
-		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newDriftCommand(g), newGrantsCommand(g),
 		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g), newIssuesCommand(g), newRetryCommand(g),
->>>>>>> /tmp/b4tools/.new
 		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}
 }
