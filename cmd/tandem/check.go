@@ -216,6 +216,7 @@ func (c *checkup) database(ctx context.Context, name string, db postgres.Config,
 			c.add(isWell, "mapping "+e.Name, "", "fits %s; %d fields", e.Document.CRM.Table, len(e.Fields))
 		}
 	}
+	c.privileges(ctx, pool, entities, k)
 	c.ledger(ctx, name, pool, entities)
 }
 

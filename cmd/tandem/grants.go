@@ -39,7 +39,7 @@ What the roles had before on these tables is taken away first, so that the scrip
 	c.Flags().StringVar(&o.Role, "role", "crm_sync", "the role of the sinks and of the Notion source")
 	c.Flags().StringVar(&o.CDCRole, "cdc-role", "", "the role of the cdc.PostgresSource; none: nothing about replication is printed")
 	c.Flags().StringVar(&o.Publication, "publication", "", "the publication's name (default: publication.name of the files, or tandem)")
-	c.Flags().BoolVar(&o.Columns, "column-lists", false, "publish the mapped columns alone, and let the cdc role read no others (PostgreSQL 15 or newer)")
+	c.Flags().BoolVar(&o.Columns, "column-lists", false, "publish the mapped columns alone (PostgreSQL 15 or newer); the first snapshot reads rows whole all the same")
 	c.Flags().StringVar(&o.DSN, "dsn", "", "a database whose catalogs are read, as an administrator or any role that sees the tables")
 	return c
 }
@@ -249,12 +249,11 @@ func (s *script) replication() {
 		if o.CDCRole != o.Role {
 			s.line("REVOKE ALL ON TABLE %s FROM %s;", t.SQL(), mapping.Quote(o.CDCRole))
 		}
+		s.line("GRANT SELECT ON TABLE %s TO %s;", t.SQL(), mapping.Quote(o.CDCRole)) // a snapshot reads rows whole
 		if columns == nil {
-			s.line("GRANT SELECT ON TABLE %s TO %s;", t.SQL(), mapping.Quote(o.CDCRole))
 			published = append(published, "ONLY "+t.SQL())
 			continue
 		}
-		s.line("GRANT SELECT (%s) ON TABLE %s TO %s;", identifiers(columns), t.SQL(), mapping.Quote(o.CDCRole))
 		published = append(published, fmt.Sprintf("ONLY %s (%s)", t.SQL(), identifiers(columns)))
 	}
 	s.line("DROP PUBLICATION IF EXISTS %s;", mapping.Quote(s.publication))

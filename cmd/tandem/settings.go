@@ -102,6 +102,7 @@ type syncKeys struct {
 	Mappings   []string
 	Plugins    string
 	AlertTopic string
+	AllowRole  string
 }
 
 func (k *syncKeys) Define(s *config.Set) {
@@ -109,6 +110,8 @@ func (k *syncKeys) Define(s *config.Set) {
 	s.List(&k.Mappings, config.Key{Name: "mapping.files", Required: true, Importance: config.High, Group: group,
 		Doc: "The mapping documents of the sync, one for each entity, with commas between them. All connectors of a sync are given the same."})
 	s.String(&k.Plugins, config.Key{Name: "plugins.file", Group: group, Doc: "A JSON file of the plugins that are programs of their own. Built-in functions need none."})
+	s.String(&k.AllowRole, config.Key{Name: "allow.overprivileged.role", Group: group,
+		Doc: "The role of database.user, named here when it may do more in the CRM than the mappings need. Without that such a role is refused at start; tandem grants prints one that is not."})
 	s.String(&k.AlertTopic, config.Key{Name: "alerts.topic", Default: "tandem.alerts", Group: group, Doc: "The topic of alerts."})
 }
 

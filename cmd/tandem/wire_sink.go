@@ -27,6 +27,9 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err != nil {
 		return err
 	}
+	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
+		return err
+	}
 	client, err := a.client(k.Notion, k.Name, store, p)
 	if err != nil {
 		return err
@@ -79,6 +82,9 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	}
 	pool, store, err := a.openLedger(ctx, k.Database, k.Name, p)
 	if err != nil {
+		return err
+	}
+	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
 		return err
 	}
 	rows, err := rows(entities, pool, store, store)

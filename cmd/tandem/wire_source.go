@@ -104,8 +104,11 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	_, store, err := a.openLedger(ctx, k.Database, k.Name, p)
+	pool, store, err := a.openLedger(ctx, k.Database, k.Name, p)
 	if err != nil {
+		return err
+	}
+	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
 		return err
 	}
 	client, err := a.client(k.Notion, k.Name, store, p)

@@ -49,6 +49,13 @@ func (e *Entity) Access() (tables []Access, sequences []string) {
 	return tables, sortedKeys(keys)
 }
 
+// Writing is the entity as it is when the CRM is written: what a role may have that is prepared for it.
+func (e *Entity) Writing() *Entity {
+	on := *e
+	on.WriteCRM = true
+	return &on
+}
+
 // accessRoot is for the root row: its key when rows are made, the columns that are set on writes, its delete.
 func (e *Entity) accessRoot(a accesses, keys map[string]bool) {
 	crm, root := e.Document.CRM, a.on(e.root)

@@ -151,15 +151,17 @@ func (w *world) keys(name string) map[string]string {
 	case "notion-sink":
 		maps.Copy(keys, notion)
 		maps.Copy(keys, sink)
+		keys["allow.overprivileged.role"] = "postgres" // the test's role is the server's own
 		maps.Copy(keys, map[string]string{"crm.topic.prefix": "crm-" + w.id, "notion.parent.page": w.notion.RootPageID()})
 	case "notion-source":
 		maps.Copy(keys, notion)
 		maps.Copy(keys, map[string]string{
-			"topic.prefix": "notion-" + w.id, "alerts.topic": "alerts-" + w.id, "lease.ms": sink["lease.ms"],
+			"allow.overprivileged.role": "postgres", "topic.prefix": "notion-" + w.id, "alerts.topic": "alerts-" + w.id, "lease.ms": sink["lease.ms"],
 			"poll.interval.ms": fastPoll, "poll.interval.min.ms": fastPoll, "poll.interval.max.ms": fastPoll,
 		})
 	case "crm-sink":
 		maps.Copy(keys, sink)
+		keys["allow.overprivileged.role"] = "postgres"
 		keys["notion.topic.prefix"] = "notion-" + w.id
 	}
 	return keys
