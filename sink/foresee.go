@@ -9,6 +9,9 @@ import (
 // Foresee decides on a link from what was read of both sides before, as a turn of this worker would, the brakes and what waits for a relation's target
 // included. It asks neither side anything and writes nothing. seen is nil where no page is known.
 func (w *Worker) Foresee(ctx context.Context, schema ledger.Schema, item ledger.Item, snapshot Snapshot, seen *ledger.Observation) (Explanation, error) {
+	if w.censuses == nil {
+		w.censuses = &censuses{last: map[string]census{}}
+	}
 	r := &reconciliation{w: w, entity: w.Entities[item.Link.Entity], schema: schema, item: item, snapshot: snapshot}
 	r.work, _ = item.Work(w.Side)
 	r.row = snapshot.Rows[item.Link.Key]

@@ -61,7 +61,11 @@ func SetLinkRun(ctx context.Context, l RequestLedger, sync, entity, holder strin
 	if err != nil {
 		return fmt.Errorf("remember that %s was linked: %w", entity, err)
 	}
-	return l.SaveCursor(ctx, name, fence, data)
+	if err := l.SaveCursor(ctx, name, fence, data); err != nil {
+		return fmt.Errorf("remember that %s was linked: %w", entity, err)
+	}
+	_, _, err = l.Lead(ctx, name, holder, run.At, 0) // given back: the next need not wait
+	return err
 }
 
 // run is what is remembered of an entity's link run: once there was one there always was.

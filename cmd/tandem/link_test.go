@@ -22,7 +22,8 @@ func (w *world) people(pages ...[3]string) (ids []string) {
 		w.t.Fatal(err)
 	}
 	ada := w.notion.Person(w.notion.PersonID("Ada Lovelace"))
-	for _, p := range pages {
+	for i, p := range pages {
+		w.behind.Store(int64(time.Hour) - int64(min(i, 30))*int64(time.Minute))
 		id, err := ada.Create(db.DataSources[0].ID, personProperties(p))
 		if err != nil {
 			w.t.Fatal(err)

@@ -46,7 +46,7 @@ const after = time.Minute
 // stands and the loser is kept. It can be run again at any time.
 func (l *Linker) Apply(ctx context.Context, e *mapping.Entity, report match.Report) (Linked, error) {
 	var out Linked
-	doubtful := map[string]bool{}
+	doubtful, busy := map[string]bool{}, 0
 	for i, f := range report.Findings {
 		l.Reader.progress(e.Name, "linking", i, len(report.Findings))
 		if f.Class == match.Exact {
@@ -55,6 +55,9 @@ func (l *Linker) Apply(ctx context.Context, e *mapping.Entity, report match.Repo
 				return out, err
 			}
 			if why != "" {
+				// Let go on, the two would be doubled.
+				doubtful[f.Rows[0]], doubtful[f.Pages[0]] = true, true
+				busy++
 				out.Left = append(out.Left, Left{f.Rows[0], f.Pages[0], why})
 				continue
 			}
@@ -76,13 +79,22 @@ func (l *Linker) Apply(ctx context.Context, e *mapping.Entity, report match.Repo
 			}
 		}
 	}
-	run := sink.LinkRun{At: l.Now(), By: l.Holder, Why: "tandem link"}
-	if err := sink.SetLinkRun(ctx, l.Reader.Ledger, e.Sync, e.Name, l.Holder, run); err != nil {
+	if busy > 0 {
+		if _, before, err := sink.LinkRunOf(ctx, l.Reader.Ledger, e.Sync, e.Name); err != nil || !before {
+			return out, err // everything goes on waiting until the first run is whole
+		}
+	}
+	if err := l.Ran(ctx, e, "tandem link"); err != nil {
 		return out, err
 	}
 	var err error
 	out.Released, err = l.release(ctx, e, doubtful)
 	return out, err
+}
+
+// Ran remembers that what was there of the entity is linked: its records are made from now on.
+func (l *Linker) Ran(ctx context.Context, e *mapping.Entity, why string) error {
+	return sink.SetLinkRun(ctx, l.Reader.Ledger, e.Sync, e.Name, l.Holder, sink.LinkRun{At: l.Now(), By: l.Holder, Why: why})
 }
 
 // A side here is that of the work: rows make Notion's.
@@ -171,6 +183,16 @@ func (l *Linker) take(ctx context.Context, e *mapping.Entity, side ledger.Side, 
 		return item, "a connector is at work on it at this moment", nil
 	}
 	return items[0], "", nil
+}
+
+// Hold keeps a row or page, whichever is given, from being made into a record a second time. why says what is in the way of that.
+func (l *Linker) Hold(ctx context.Context, e *mapping.Entity, key, page, reason string) (why string, err error) {
+	side, id := ledger.Notion, key
+	if key == "" {
+		side, id = ledger.CRM, page
+	}
+	_, why, err = l.hold(ctx, e, side, id, reason)
+	return why, err
 }
 
 // hold keeps a row or page from being made into a record a second time, until a person has said which is which.
