@@ -175,7 +175,8 @@ func (t *translation) rowValue(ctx context.Context, f mapping.Field, raw change.
 func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (ledger.View, error) {
 	view := ledger.View{
 		Read: true, There: !seen.InTrash && !seen.Gone, Scope: !seen.Moved, Deleted: seen.InTrash,
-		At: seen.ReadFrom, Until: earliest(seen.ReadTo, seen.Edited.Add(time.Minute)), EditedAt: seen.Edited, Editor: seen.EditedBy,
+		Lags: seen.Via == "poll" || seen.Via == "sweep",
+		At:   seen.ReadFrom, Until: earliest(seen.ReadTo, seen.Edited.Add(time.Minute)), EditedAt: seen.Edited, Editor: seen.EditedBy,
 		External: seen.External, Image: change.Image{}, Bad: map[string]string{}, Waits: map[string]string{},
 	}
 	if seen.Gone || len(seen.Properties) == 0 {

@@ -23,6 +23,7 @@ type View struct {
 	EditedAt time.Time            // the page's floored minute
 	External string               // the page's external id
 	Guarded  map[string]string    // of Notion: field → why its value must not go to the CRM, in plain words
+	Lags     bool                 // of Notion: a row of a query, whose index may show the page as it was a while ago
 	Since    map[string]time.Time // of Notion: field → begin of the first read in an unbroken run that shows its value; missing: At
 }
 

@@ -390,7 +390,8 @@ func (f *field) notionEdit(in *Input) Span {
 }
 
 // typing tells from when on a read can tell that Notion's value is not being typed any more; zero where it is known by now: two reads at
-// least the delay apart showed the same, or the page's minute and the delay after it were over when it was read.
+// least the delay apart showed the same, or the page's minute and the delay after it were over when it was read. A query's row may show what the
+// page was in the middle of it: the first of the two reads may be one, the last is of the page itself.
 func (f *field) typing(in *Input) time.Time {
 	if f.policy.Typing <= 0 || f.based && change.Equal(f.notion, f.base.Value) {
 		return time.Time{}
@@ -403,8 +404,12 @@ func (f *field) typing(in *Input) time.Time {
 	if edited := n.EditedAt.Add(time.Minute + in.Rules.Skew); !n.EditedAt.IsZero() && edited.Before(since) {
 		since = edited
 	}
-	if settled := since.Add(f.policy.Typing); n.At.Before(settled) {
+	settled := since.Add(f.policy.Typing)
+	switch {
+	case n.At.Before(settled):
 		return settled
+	case n.Lags:
+		return n.At
 	}
 	return time.Time{}
 }
