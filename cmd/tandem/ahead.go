@@ -164,7 +164,7 @@ func (unwritten) ChangeDrift(context.Context, string, string, func(ledger.DriftS
 func (h *ahead) openClient(a *app) (*notionapi.Client, error) {
 	n := h.keys.Notion
 	sum := sha256.Sum256([]byte(n.Token.Reveal()))
-	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: hex.EncodeToString(sum[:16]), Rate: n.Rate, Now: time.Now, Sleep: pause}
+	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: hex.EncodeToString(sum[:16]), Rate: n.rate(), Now: time.Now, Sleep: pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log, Budget: budget,
 		OnAttempt: func(notionapi.Attempt) { h.requests.Add(1) },

@@ -81,6 +81,7 @@ type notionKeys struct {
 	BaseURL  string
 	Version  string
 	Rate     int
+	Share    float64
 	IndexLag time.Duration
 
 	optional bool // a command that can do without a token
@@ -93,8 +94,19 @@ func (n *notionKeys) Define(s *config.Set) {
 	s.String(&n.Version, config.Key{Name: "notion.version", Default: notionapi.DefaultVersion, Importance: config.Low, Group: group, Doc: "The Notion-Version that we speak."})
 	s.Int(&n.Rate, config.Key{Name: "notion.rate.per.minute", Default: "180", Group: group, Validate: config.Between(1, 1_000_000),
 		Doc: "How many requests a minute all processes with this token may send together. Notion grants 180, on Business and Enterprise plans 600."})
+	s.Double(&n.Share, config.Key{Name: "notion.budget.share", Default: "1", Group: group,
+		Validate: config.Matches(`0?\.\d*[1-9]\d*|1(\.0+)?`, "must be a share such as 0.5, above 0 and at most 1"),
+		Doc:      "Which share of these requests Tandem may use, where other programs use the same connection: 0.5 is half of them. The connectors of one token are given the same."})
 	s.Duration(&n.IndexLag, config.Key{Name: "notion.index.lag.ms", Default: "120000", Importance: config.Low, Group: group, Validate: config.Between(0, 600_000),
 		Doc: "How long Notion's queries may not show a write, in milliseconds. After a create whose outcome is unknown we wait so long before we look."})
+}
+
+// rate is how many requests a minute we may send.
+func (n *notionKeys) rate() int {
+	if n.Share <= 0 {
+		return n.Rate
+	}
+	return max(1, int(float64(n.Rate)*n.Share))
 }
 
 // syncKeys name the mappings; they are files beside the connector file.
@@ -190,6 +202,7 @@ type sinkKeys struct {
 	Skew    time.Duration
 	Lease   time.Duration
 	Workers int
+	Stale   time.Duration
 
 	Retention time.Duration
 }
@@ -213,6 +226,8 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	millis(&k.Idle, "work.interval.ms", "200", "How often the work table is looked at when nothing wakes the sink.")
 	s.Duration(&k.Lease, leaseKey(group))
 	millis(&k.Retention, "audit.retention.ms", "0", "How long the audit of writes and the conflict history are kept, at least a day; 0 is for ever.")
+	s.Duration(&k.Stale, config.Key{Name: "health.stale.ms", Default: "300000", Importance: config.Low, Group: group, Validate: config.AtLeast(1000),
+		Doc: "How old the oldest live change may be that nobody has looked at, before the process is not ready, in milliseconds. Backfill and work that waits for its time do not count."})
 	millis(&k.Skew, "clock.skew.ms", "1000", "How far the clocks of the CRM, Notion and this process may disagree.")
 }
 

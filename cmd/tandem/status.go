@@ -39,6 +39,7 @@ type statusAnswer struct {
 	At       time.Time        `json:"at"`
 	Entities []entityStatus   `json:"entities"`
 	Work     []workStatus     `json:"work"`
+	Backfill *backfillStatus  `json:"backfill,omitempty"`
 	LeftOut  []driftStatus    `json:"left_out"` // fields that a changed table or database keeps back
 	Pending  []pendingStatus  `json:"pending"`
 	Paused   []ledger.Pausing `json:"paused"`
@@ -63,6 +64,13 @@ type workStatus struct {
 	Later  int       `json:"later"`
 	Parked int       `json:"parked"`
 	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// backfillStatus says how long the background work to Notion takes at least. Live edits go first.
+type backfillStatus struct {
+	Records   int    `json:"records"`
+	PerMinute int    `json:"requests_per_minute"`
+	AtLeast   string `json:"at_least"`
 }
 
 type pendingStatus struct {
@@ -120,6 +128,7 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	for _, t := range tallies {
 		answer.Work = append(answer.Work, workStatus{t.Entity, string(t.Side), string(t.Lane), t.Due, t.Later, t.Parked, t.Oldest})
 	}
+	answer.Backfill = s.backfill(tallies)
 	pending, err := s.store.Pending(ctx, s.sync, top+1)
 	if err != nil {
 		return answer, err
@@ -132,6 +141,21 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 		answer.Pending = append(answer.Pending, pendingOf(p)...)
 	}
 	return answer, nil
+}
+
+// backfill estimates by one request a record: a first sync makes a page of each; an update takes two, and what is equal none.
+func (s *session) backfill(tallies []ledger.Tally) *backfillStatus {
+	b := &backfillStatus{PerMinute: s.keys.Notion.rate()}
+	for _, t := range tallies {
+		if t.Side == ledger.Notion && t.Lane == ledger.LaneBackfill {
+			b.Records += t.Due - t.Later
+		}
+	}
+	if b.Records == 0 || b.PerMinute == 0 {
+		return nil
+	}
+	b.AtLeast = (time.Duration(b.Records) * time.Minute / time.Duration(b.PerMinute)).Round(time.Second).String()
+	return b
 }
 
 // pendingOf says why one link does not go on by itself.
@@ -192,6 +216,9 @@ func (o *statusOptions) show(a statusAnswer) {
 			rows = append(rows, []string{w.Entity, "to " + w.Side, w.Lane, fmt.Sprint(w.Due - w.Later), fmt.Sprint(w.Later), fmt.Sprint(w.Parked), ago(a.At, w.Oldest)})
 		}
 		o.out.table([]string{"ENTITY", "SIDE", "LANE", "DUE", "LATER", "PARKED", "OLDEST"}, rows)
+	}
+	if b := a.Backfill; b != nil {
+		o.out.printf("\nin the background %d records wait for Notion: some %s at %d requests a minute, one for each; live edits go first\n", b.Records, b.AtLeast, b.PerMinute)
 	}
 	if len(a.LeftOut) > 0 {
 		o.out.printf("\nleft out because a table or a database has changed (tandem drift says more):\n")

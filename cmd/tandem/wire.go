@@ -133,7 +133,7 @@ func (a *app) openLedger(ctx context.Context, c postgres.Config, name string, p 
 func (a *app) client(n notionKeys, name string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
 	sum := sha256.Sum256([]byte(n.Token.Reveal()))
 	token := hex.EncodeToString(sum[:16])
-	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.Rate, Now: time.Now, Sleep: pause}
+	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.rate(), Now: time.Now, Sleep: pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log,
 		Budget: timedBudget{budget, a.metrics}, OnAttempt: a.attempted,
@@ -142,7 +142,7 @@ func (a *app) client(n notionKeys, name string, store *pgledger.Store, p *parts)
 		return nil, err
 	}
 	p.onClose(client.Close)
-	a.watchBudget(name, token, n.Rate, store, p)
+	a.watchBudget(name, token, n.rate(), store, p)
 	return client, nil
 }
 

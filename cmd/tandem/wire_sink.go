@@ -65,7 +65,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err != nil {
 		return err
 	}
-	a.watchWork(k.Name, k.Common.Sync, ledger.Notion, store, p)
+	a.watchWork(k.Name, k.Common.Sync, ledger.Notion, store, k.Stale, p)
 	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
 	return nil
@@ -113,7 +113,7 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	if err != nil {
 		return err
 	}
-	a.watchWork(k.Name, k.Common.Sync, ledger.CRM, store, p)
+	a.watchWork(k.Name, k.Common.Sync, ledger.CRM, store, k.Stale, p)
 	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
 	return nil
