@@ -329,7 +329,7 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, toll 
 	if err != nil {
 		return err
 	}
-	if ledger.EditedSince(r.in, got) {
+	if r.editedSinceRead(got) {
 		// The answer shows an edit that came after our read. The intent stays open: the next turn takes the page back out of the trash.
 		return r.commit(ctx, ledger.Commit{WroteAt: seen.ReadTo, Finish: r.later(r.w.Now(), false)})
 	}
@@ -347,6 +347,20 @@ const windowMax = 20 * time.Second
 func (r *reconciliation) tooLate() bool {
 	now := r.w.Now()
 	return now.After(r.until) || r.in.Notion.Read && now.Sub(r.in.Notion.At) > windowMax
+}
+
+// editedSinceRead reports that a page that we trashed shows an edit that whoever decided on it did not know of: since the base, or, where a person
+// decided on the edited page, since our read.
+func (r *reconciliation) editedSinceRead(page ledger.View) bool {
+	if r.in.Chosen[""] != ledger.CRM {
+		return ledger.EditedSince(r.in, page)
+	}
+	for name, v := range r.in.Notion.Image {
+		if now, read := page.Image[name]; read && !change.Equal(now, v) {
+			return true
+		}
+	}
+	return false
 }
 
 // triedToTrash reports that this delete was let through and counted before, and its request did not get through.

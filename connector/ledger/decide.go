@@ -192,6 +192,9 @@ func decideRowOnly(in Input) Decision {
 	return d
 }
 
+// lagMost is how far behind a query's index may be: as far as its setting goes (notion.index.lag.ms).
+const lagMost = 10 * time.Minute
+
 // decidePageOnly is for a page that no row belongs to: a person made it, or duplicated one.
 func decidePageOnly(in Input) Decision {
 	n := in.Notion
@@ -209,8 +212,11 @@ func decidePageOnly(in Input) Decision {
 	case !in.Rules.CreateRows:
 		return Decision{Parked: map[string]string{"": "the mapping does not make rows from pages (creates.to_crm is off)"}}
 	}
-	if ready := n.EditedAt.Add(time.Minute + in.Rules.rest()); in.Now.Before(ready) {
+	switch ready := n.EditedAt.Add(time.Minute + in.Rules.rest()); {
+	case in.Now.Before(ready):
 		return Decision{Later: ready}
+	case n.At.Before(ready), n.Lags && n.At.Before(ready.Add(lagMost)):
+		return Decision{Need: []Side{Notion}} // it rested when it was read, or since: only a later read can tell that nobody went on typing
 	}
 	d := Decision{Waits: n.Waits}
 	values := change.Image{}
@@ -259,7 +265,7 @@ func decideRowGone(in Input) Decision {
 		return Decision{State: OutOfScope}
 	case !in.Notion.Read:
 		return Decision{Need: []Side{Notion}}
-	case in.Notion.Deleted && trashing(in.Link) && editedSince(&in, &in.Notion, false) && in.Rules.WriteNotion:
+	case in.Notion.Deleted && trashing(in.Link) && in.Chosen[""] != CRM && editedSince(&in, &in.Notion, false) && in.Rules.WriteNotion:
 		// Somebody edited the page between our read and our trashing it: it comes back, and a person decides.
 		return Decision{Page: PageRestore, Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case in.Notion.There && !in.Notion.Scope:
