@@ -388,3 +388,25 @@ func TestCapitalsOfOptionsAreTheCRMs(t *testing.T) {
 		t.Errorf("a person's edit is not brought: %v", row)
 	}
 }
+
+// A poll shows a new page in the middle of its typing, and no other poll comes for a while: the row is made of what the page says when it rests.
+func TestANewRowIsNotMadeOfHalfAPage(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	page := o.pages["contact"].person(change.Image{"name": text("Gr")})
+	o.poll("contact", page)
+	o.clock.advance(5 * time.Second)
+	o.pages["contact"].edit(page, change.Image{"name": text("Grace")})
+	for range 10 { // and she goes on for minutes, every 20 seconds, unseen
+		o.settle(20 * time.Second)
+		o.pages["contact"].edit(page, change.Image{"note": text(o.clock.now().String())})
+		if n := len(o.rows["contact"].rows); n > 0 {
+			t.Fatalf("a row is made while somebody types: %v", o.rows["contact"].rows)
+		}
+	}
+	o.settle(5 * time.Minute)
+	l := o.pageLink(page)
+	if l.Key == "" || o.rows["contact"].text(l.Key, "name") != "Grace" {
+		t.Errorf("the row of the page is %q: %v, %+v", l.Key, o.rows["contact"].rows, o.pending(l.ID))
+	}
+}
