@@ -184,6 +184,9 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 	if done, err := r.unmatched(ctx, d); done || err != nil {
 		return err
 	}
+	if done, err := r.barred(ctx, d); done || err != nil {
+		return err
+	}
 	switch {
 	case d.Remove:
 		return r.commit(ctx, ledger.Commit{Remove: true, Finish: r.done()}) // a newer reason, as a new key, keeps it

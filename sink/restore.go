@@ -19,6 +19,7 @@ type Restoration struct {
 	By       string // who asks
 	Reason   string // why, in their words; may be empty
 	Force    bool   // also over newer edits
+	Run      string // the undo that this is a part of, "" if it is one conflict's
 }
 
 // Restored tells what a restoration did.
@@ -92,7 +93,7 @@ func (r *reconciliation) restore(ctx context.Context, re Restoration) (Restored,
 			return c, nil
 		}
 		c.Conflicts = []ledger.Conflict{entry}
-		c.Writes = []ledger.Write{{Side: ledger.CRM, Op: string(ledger.RowUpdate), Old: change.Image{field: out.Replaced}, New: change.Image{field: lost}, Why: re.why()}}
+		c.Writes = []ledger.Write{{Side: ledger.CRM, Op: string(ledger.RowUpdate), Old: change.Image{field: out.Replaced}, New: change.Image{field: lost}, Why: re.why(), By: re.By, Run: re.Run}}
 		c.Reasons = []ledger.Reason{r.restoredReason()}
 		return c, nil
 	})
@@ -204,6 +205,9 @@ func (re Restoration) entry(r *reconciliation, replaced change.Value) ledger.Con
 
 func (re Restoration) why() string {
 	why := "restore of conflict " + re.Conflict.ID
+	if re.Run != "" {
+		why = "undo"
+	}
 	if re.By != "" {
 		why += " by " + re.By
 	}

@@ -38,19 +38,20 @@ type Ledger interface {
 // Worker does the work of one side of one sync. Its fields are set before the first RunOnce and not changed after; one goroutine calls
 // RunOnce at a time.
 type Worker struct {
-	Side      ledger.Side
-	Sync      string
-	Holder    string // who holds the leases, for people: connector name and process
-	Connector string // its name alone: pauses may be of one connector
-	Run       string // names this start of the process in the audit
-	Entities  map[string]*Entity
-	Ledger    Ledger
-	Functions Functions
-	Now       func() time.Time
-	NewID     func() string // external ids
-	Log       *slog.Logger
-	Observe   Observer // nil is nobody
-	Permit    Permit   // nil lets everything through
+	Side       ledger.Side
+	Sync       string
+	Holder     string     // who holds the leases, for people: connector name and process
+	Connector  string     // its name alone: pauses may be of one connector
+	Run        string     // names this start of the process in the audit
+	Tombstones Tombstones // of forgotten records; nil is none
+	Entities   map[string]*Entity
+	Ledger     Ledger
+	Functions  Functions
+	Now        func() time.Time
+	NewID      func() string // external ids
+	Log        *slog.Logger
+	Observe    Observer // nil is nobody
+	Permit     Permit   // nil lets everything through
 
 	Lane        ledger.Lane   // only work of this lane; "" is any
 	Max         int           // links a round, at most

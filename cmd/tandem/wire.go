@@ -173,7 +173,7 @@ func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store,
 // worker makes what both sinks have in common.
 func (a *app) worker(side ledger.Side, k *sinkKeys, entities map[string]*sink.Entity, store *pgledger.Store, fns sink.Functions, lag time.Duration) *sink.Worker {
 	return &sink.Worker{
-		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Run: a.holder, Connector: k.Name, Entities: entities, Ledger: store, Functions: fns,
+		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Run: a.holder, Tombstones: store, Connector: k.Name, Entities: entities, Ledger: store, Functions: fns,
 		Now: time.Now, NewID: newID, Log: a.log.With("connector", k.Name), Observe: observer{a.metrics, entities},
 		Max: k.Max, Concurrency: k.Workers, Round: k.Lease, Lease: sink.LeaseFor(k.Lease, lag), IndexLag: lag, Skew: k.Skew,
 	}
