@@ -44,7 +44,7 @@ func stableID(parts ...any) string {
 func (r *reconciliation) conflictAlerts(conflicts []ledger.Conflict) []ledger.Alert {
 	var alerts []ledger.Alert
 	for _, c := range conflicts {
-		if !c.Critical && !c.Undecidable {
+		if !c.Critical && !c.Undecidable || c.Rule == ledger.RulePerson { // a person decided this one, and knows
 			continue
 		}
 		loser, lost := c.Loser()
