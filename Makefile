@@ -49,7 +49,7 @@ build: ## Build bin/tandem, the one binary. Needs: Go
 test: ## Run every test with the race detector. Needs: Go, a C compiler, PostgreSQL's server, Java 17 with Maven, Node with npm
 	@.ci/need go cc postgres java node
 	$(GO) test -race -timeout=$(TESTTIMEOUT) -p=$(TESTPROCS) -parallel=$(TESTPARALLEL) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
-	$(GO) test -timeout=$(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./cmd/tandem/simulation # 200 seeds; under the race detector it plays a tenth
+	$(GO) test -timeout=$(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./cmd/tandem/simulation # 2,000 seeds; under the race detector it plays a twentieth
 
 .PHONY: cover
 cover: ## Run the tests and write coverage.out and coverage.html, coverage counted over all packages
@@ -61,8 +61,13 @@ cover: ## Run the tests and write coverage.out and coverage.html, coverage count
 ##@ Look deeper
 
 .PHONY: sim
-sim: build ## Run the whole system under seeds, with faults (ARGS="--seed 42" replays one, ARGS="--seeds 10000" takes longer)
-	@exec bin/tandem simulate $(ARGS)
+sim: build ## Play the whole system under seeds, with faults, on all cores (SEEDS=10000000 for a night; FIRST=1; ARGS="--seed 42" replays one)
+	@exec bin/tandem simulate $(if $(ARGS),$(ARGS),--seed $(FIRST) --seeds $(SEEDS))
+
+.PHONY: mutants
+mutants: ## Plant bugs, one after the other, and show that the simulation catches each (ARGS="-only fence"; some minutes)
+	@.ci/need go
+	@$(GO) run ./cmd/tandem/simulation/mutants $(ARGS)
 
 .PHONY: soak
 soak: ## Kill the built binary every few seconds for SOAK (10m), while Notion fails now and then and people edit; compare both sides (ARGS=-e2e.seed=… repeats people and moments)

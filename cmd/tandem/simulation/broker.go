@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/kafka"
@@ -27,6 +28,8 @@ func (b *broker) append(r kafka.Record) {
 // publisher is a process's way to the broker.
 type publisher struct{ p *process }
 
+var errNoBroker = errors.New("no broker can be reached")
+
 // SendBatch puts records at the end of their topics; a crash may come when some of them, or all, are there, and a producer that was not
 // answered sends again.
 func (pub publisher) SendBatch(_ context.Context, records []kafka.Record) error {
@@ -34,6 +37,9 @@ func (pub publisher) SendBatch(_ context.Context, records []kafka.Record) error 
 	for i, r := range records {
 		if err := pub.p.alive(); err != nil {
 			return err
+		}
+		if w.fires(produceRefused) {
+			return errNoBroker
 		}
 		w.broker.append(r)
 		if w.fires(duplicate) {

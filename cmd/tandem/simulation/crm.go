@@ -27,7 +27,9 @@ type crm struct {
 	visibleAt map[uint32]time.Time
 	old       map[string]stale  // entity/key → the row as it was before a transaction that is not visible yet
 	madeBy    map[string]string // entity/key → page for which Tandem made the row
-	open      bool              // a transaction of several rows is being made: they share its id
+	// everDeleted are rows that people deleted, by entity/key.
+	everDeleted map[string]bool
+	open        bool // a transaction of several rows is being made: they share its id
 }
 
 type stale struct {
@@ -49,7 +51,7 @@ type logged struct {
 }
 
 func newCRM(w *world) *crm {
-	return &crm{w: w, tables: map[string]map[string]change.Image{}, xmin: map[string]uint32{}, xid: 700, visibleAt: map[uint32]time.Time{}, old: map[string]stale{}, madeBy: map[string]string{}}
+	return &crm{w: w, tables: map[string]map[string]change.Image{}, xmin: map[string]uint32{}, xid: 700, visibleAt: map[uint32]time.Time{}, old: map[string]stale{}, madeBy: map[string]string{}, everDeleted: map[string]bool{}}
 }
 
 // visibleLag is how long a commit may be in the log before other sessions see it.
@@ -239,6 +241,9 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 		return &sink.DataError{Field: "contact", Reason: "violates a foreign key: there is no contact " + target.Text()}
 	}
 	r.p.w.checkRow(r.entity, write, row)
+	if write.Op == sink.RowDelete {
+		r.p.w.checkEvidence(ledger.CRM, r.entity.Name, r.p.w.pageOfRow(r.entity.Name, write.Key))
+	}
 	name := r.entity.Name + "/" + result.Key
 	before, xmin := maps.Clone(c.tables[r.entity.Name][write.Key]), c.xmin[name]
 	log := len(c.log)

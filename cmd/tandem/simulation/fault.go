@@ -2,8 +2,8 @@ package simulation
 
 import (
 	"math/rand/v2"
-	"slices"
 	"strconv"
+	"strings"
 )
 
 // Fault points by name. Each seed draws which are on and how often they fire (swarm testing: a run with few kinds of faults goes deeper
@@ -33,9 +33,11 @@ const (
 	webhookShuffled   = "webhook.shuffled"
 	replay            = "kafka.replay"
 	duplicate         = "kafka.duplicate"
+	produceRefused    = "kafka.produce_refused"
 	staleOffset       = "kafka.offset_commit_lost"
 	indexLag          = "notion.index_lag"
 	commitFailed      = "ledger.commit_refused"
+	addRefused        = "ledger.add_refused"
 	clockJump         = "clock.jump"
 	visibleLate       = "crm.commit_visible_late"
 )
@@ -44,7 +46,7 @@ const (
 var Points = []string{
 	crashBeforeCommit, crashAfterCommit, crashBeforeWrite, crashAfterWrite, crashBeforeOffset, crashAfterProduce, crashBeforeRow, pauseCommit, pauseWrite,
 	dropAfter, dropBefore, badGateway, committed503, gateway504, conflict409, rateLimited, overload, slowRequest,
-	webhookLost, webhookLate, webhookTwice, webhookShuffled, replay, duplicate, staleOffset, indexLag, commitFailed, clockJump, visibleLate,
+	webhookLost, webhookLate, webhookTwice, webhookShuffled, replay, duplicate, produceRefused, staleOffset, indexLag, commitFailed, addRefused, clockJump, visibleLate,
 }
 
 // faults are what can go wrong in one run.
@@ -72,13 +74,20 @@ func (w *world) drawFaults() {
 			w.faults.allow[firing] = true
 		}
 	}
-	dice := w.dice("faults")
-	if w.options.Calm || dice.IntN(10) == 0 {
+	if w.faults.allow != nil {
+		for firing := range w.faults.allow {
+			name, _, _ := strings.Cut(firing, "#")
+			w.faults.points[name] = &point{}
+		}
+		return
+	}
+	if w.options.Calm || w.dice("faults").IntN(10) == 0 {
 		return // nothing goes wrong: what fails here fails everywhere
 	}
 	for _, name := range Points {
+		dice := w.dice(name) // one more point shifts no other
 		if on, rate := dice.IntN(3) == 0, dice.IntN(4); on {
-			w.faults.points[name] = &point{chance: []float64{0.005, 0.02, 0.05, 0.15}[rate], dice: rand.New(rand.NewPCG(w.options.Seed, uint64(slices.Index(Points, name))))}
+			w.faults.points[name] = &point{chance: []float64{0.005, 0.02, 0.05, 0.15}[rate], dice: dice}
 		}
 	}
 }
@@ -90,11 +99,8 @@ func (w *world) fires(name string) bool {
 		return false
 	}
 	p.calls++
-	if p.dice.Float64() >= p.chance {
-		return false
-	}
 	firing := name + "#" + strconv.Itoa(p.calls)
-	if w.faults.allow != nil && !w.faults.allow[firing] {
+	if w.faults.allow != nil && !w.faults.allow[firing] || w.faults.allow == nil && p.dice.Float64() >= p.chance {
 		return false
 	}
 	p.count++

@@ -641,6 +641,7 @@ func (c *modelClient) apply(p *page, values map[string]change.Value, update noti
 	})
 	if next.trashed && !old.trashed {
 		w.checkDelete(ledger.Notion, p.home)
+		w.checkEvidence(ledger.Notion, p.home, w.rowOfPage(p.id))
 	}
 	ids := make([]string, 0, len(values))
 	for field := range values {

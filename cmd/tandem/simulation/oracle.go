@@ -40,6 +40,7 @@ func (j *judge) all() {
 	j.noDuplicates()
 	j.noSilentLoss()
 	j.noInvention()
+	j.clocked()
 	j.alerted()
 	j.thrifty()
 	j.replayed()
@@ -162,7 +163,7 @@ func (j *judge) unjust(link ledger.Link, h ledger.Hold) string {
 			return "the page is where it belongs"
 		}
 	case "oscillation":
-		if !j.w.users.fought[link.Page] {
+		if !j.w.users.fought[link.Page] && !j.w.users.flipped {
 			return "nobody fought over it"
 		}
 	case "brake":
@@ -182,7 +183,7 @@ func (j *judge) expected(link ledger.Link, why string) bool {
 	case strings.Contains(why, "is in the trash"), strings.Contains(why, "did not take the reference"):
 		return j.relatesToTrash(link)
 	case strings.Contains(why, "back and forth"), strings.Contains(why, "came back, twice"):
-		return j.w.users.fought[link.Page]
+		return j.w.users.fought[link.Page] || j.w.users.flipped
 	case strings.Contains(why, "the CRM keeps one related"):
 		return true
 	case strings.Contains(why, "violates a foreign key"):
@@ -377,6 +378,54 @@ func (j *judge) noSilentLoss() {
 	}
 }
 
+// clocked (2): where a conflict was decided by who wrote last, that is who wrote last.
+func (j *judge) clocked() {
+	for _, c := range j.conflicts {
+		if c.Rule != "last_write_wins" || c.Undecidable || c.Field == "contact" || c.Field == "tags" {
+			continue
+		}
+		_, loser := c.Loser()
+		winner := c.CRM
+		if c.Winner == ledger.Notion {
+			winner = c.Notion
+		}
+		kept, lost := wordsOf(winner), wordsOf(loser)
+		if len(kept) == 0 || len(lost) == 0 {
+			continue // who cleared a field left no token
+		}
+		won, ok := j.w.truth.edits[kept[0]]
+		gone, known := j.w.truth.edits[lost[0]]
+		if ok && known && !won.again && !gone.again && won.at.Before(gone.at) {
+			j.fault("clocks", "conflict on %s: %q of %s won as the later edit over %q of %s", c.Field, kept[0], clock(won.at), lost[0], clock(gone.at))
+		}
+	}
+}
+
+// prompt (9): what people edit reaches the other side by webhooks and polls. Sweeps are for what nobody tells of, and none has run yet.
+func (j *judge) prompt() {
+	j.gather()
+	for _, e := range j.w.entities {
+		for _, key := range j.w.crm.keys(e.Name) {
+			link, ok := j.byKey[e.Name+"/"+key]
+			page, there := j.pages[link.Page]
+			if !ok {
+				j.fault("prompt", "%s/%s has no link, and only a sweep could find it", e.Name, key)
+				continue
+			}
+			if len(j.holds[link.ID]) > 0 || j.waiting[link.ID] != "" || !there || page.trashed || page.away || page.hidden || j.w.users.strayed[link.Page] {
+				continue
+			}
+			row := j.w.crm.tables[e.Name][key]
+			for _, f := range e.Fields {
+				crm, notion := slices.Sorted(slices.Values(wordsOf(row[f.Name]))), slices.Sorted(slices.Values(page.words[f.Name]))
+				if f.Relation == "" && !slices.Equal(crm, notion) {
+					j.fault("prompt", "%s/%s %s: the row says %v, page %s says %v, and only a sweep could bring them together", e.Name, key, f.Name, crm, link.Page, notion)
+				}
+			}
+		}
+	}
+}
+
 // noInvention (4): nothing stands anywhere that nobody wrote.
 func (j *judge) noInvention() {
 	check := func(where string, words []string) {
@@ -470,6 +519,13 @@ func (j *judge) thrifty() {
 	}
 	changes := len(j.w.truth.edits) + len(j.w.crm.log) + len(j.pages) + 10*j.w.shape.steps
 	trouble := 4*faults + 8*len(j.links) + 40
+	told := 0
+	for _, e := range j.w.entities {
+		told += len(j.w.broker.topics["notion."+e.Name])
+	}
+	if told > 3*changes+trouble {
+		j.fault("budget", "%d events of pages for %d changes and %d faults", told, changes, faults)
+	}
 	b := j.w.budget
 	if b.writes > 3*changes+trouble {
 		j.fault("budget", "%d writes for %d changes and %d faults", b.writes, changes, faults)
@@ -536,6 +592,33 @@ func (w *world) checkDelete(side ledger.Side, entity string) {
 	if n := len(w.deletes[name]); n > limit+w.repeats() {
 		w.violation("brakes", "%d deletes of %s within an hour, and %d are allowed", n, name, limit)
 	}
+}
+
+// checkEvidence (2, 9 of the invariants): nothing is deleted because it cannot be found.
+func (w *world) checkEvidence(side ledger.Side, entity, what string) {
+	if side == ledger.CRM && !w.users.everBinned[what] {
+		w.violation("evidence", "the row of page %s (%s) is deleted, and nobody put the page in the trash", what, entity)
+	}
+	if side == ledger.Notion && !w.crm.everDeleted[entity+"/"+what] {
+		w.violation("evidence", "the page of %s/%s is trashed, and nobody deleted the row", entity, what)
+	}
+}
+
+// pageOfRow and rowOfPage ask the ledger who belongs together.
+func (w *world) pageOfRow(entity, key string) string {
+	links, err := w.ledger.ByKey(w.context(), syncName, entity, []string{key})
+	if err != nil {
+		return ""
+	}
+	return links[key].Page
+}
+
+func (w *world) rowOfPage(page string) string {
+	links, err := w.ledger.ByPage(w.context(), syncName, []string{page})
+	if err != nil {
+		return ""
+	}
+	return links[page].Key
 }
 
 // repeats are writes of which Tandem could not know that they were done: the same delete may be sent again.

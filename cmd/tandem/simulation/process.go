@@ -215,6 +215,9 @@ func (s store) Add(ctx context.Context, now time.Time, reasons []ledger.Reason) 
 	if err := s.p.alive(); err != nil {
 		return err
 	}
+	if s.p.w.fires(addRefused) {
+		return errRefused
+	}
 	err := s.Store.Add(ctx, now, reasons)
 	s.p.w.system.workChanged()
 	return err

@@ -20,6 +20,7 @@ type truth struct {
 type edit struct {
 	at    time.Time
 	where string // "crm contact/3 note"
+	again bool   // it was put in a second place, or back: when is not known
 }
 
 // window is one value that a person wrote between our read and our write (invariant 6).
@@ -39,7 +40,7 @@ func (t *truth) token(field, where string) string {
 	if field == "email" {
 		value += "@x.io"
 	}
-	t.edits[value] = edit{t.w.now, where}
+	t.edits[value] = edit{at: t.w.now, where: where}
 	return value
 }
 
@@ -49,6 +50,16 @@ func (t *truth) replaced(old, next []string, who string) {
 	for _, token := range old {
 		if !slices.Contains(next, token) {
 			t.gone[token] = who
+		}
+	}
+}
+
+// moved tells that a value was put somewhere once more.
+func (t *truth) moved(tokens ...string) {
+	for _, token := range tokens {
+		if e, ok := t.edits[token]; ok {
+			e.again = true
+			t.edits[token] = e
 		}
 	}
 }
@@ -77,8 +88,8 @@ func (t *truth) overwrote(o overwrote) {
 	case same(o.read, o.sent) && o.field != "contact": // a relation may hide what has to be removed
 		t.w.violation("loss", "page %s: %s was written although it was read as %v already: a write that is not needed widens the window", o.page, o.field, o.sent)
 	}
-	if same(o.current, o.read) {
-		return
+	if same(o.current, o.read) || o.field == "contact" && o.at.Before(o.readAt) {
+		return // a relation also shows another value when a page comes back from the trash, which is no edit
 	}
 	length := t.w.now.Sub(o.readAt)
 	for _, token := range o.current {

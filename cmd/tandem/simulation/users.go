@@ -12,17 +12,19 @@ import (
 
 // users are people on both sides, who neither know of each other nor of Tandem.
 type users struct {
-	w       *world
-	dice    *rand.Rand          // of the operation that is being done
-	made    map[string][]string // entity → pages that people made themselves
-	binned  map[string]bool     // pages that people put in the trash
-	away    map[string]bool     // pages that people moved elsewhere
-	hidden  map[string]bool     // pages that people unshared
-	fights  map[string]int      // page → how often an automation still puts back what it wants
-	fought  map[string]bool     // pages that an automation was set on
-	copies  map[string]bool     // pages that people made by duplicating
-	strayed map[string]bool     // pages that people ever put in the trash, where no query shows them
-	last    map[string]undo     // what an undo takes back, by place
+	w          *world
+	dice       *rand.Rand          // of the operation that is being done
+	made       map[string][]string // entity → pages that people made themselves
+	binned     map[string]bool     // pages that people put in the trash
+	away       map[string]bool     // pages that people moved elsewhere
+	hidden     map[string]bool     // pages that people unshared
+	fights     map[string]int      // page → how often an automation still puts back what it wants
+	fought     map[string]bool     // pages that an automation was set on
+	copies     map[string]bool     // pages that people made by duplicating
+	strayed    map[string]bool     // pages that people ever put in the trash, where no query shows them
+	flipped    bool                // people put values back themselves: a field may go back and forth without a fight
+	everBinned map[string]bool     // pages that people ever put in the trash
+	last       map[string]undo     // what an undo takes back, by place
 }
 
 type undo struct {
@@ -38,7 +40,7 @@ type operation struct {
 }
 
 func newUsers(w *world) *users {
-	return &users{w: w, made: map[string][]string{}, binned: map[string]bool{}, away: map[string]bool{}, hidden: map[string]bool{}, fights: map[string]int{}, fought: map[string]bool{}, copies: map[string]bool{}, strayed: map[string]bool{}, last: map[string]undo{}}
+	return &users{w: w, made: map[string][]string{}, binned: map[string]bool{}, away: map[string]bool{}, hidden: map[string]bool{}, fights: map[string]int{}, fought: map[string]bool{}, copies: map[string]bool{}, strayed: map[string]bool{}, everBinned: map[string]bool{}, last: map[string]undo{}}
 }
 
 // seedRows are there before Tandem is.
@@ -209,6 +211,7 @@ func (u *users) deleteRow(entity string) {
 	for _, v := range u.w.crm.tables[entity][key] {
 		u.w.truth.replaced(wordsOf(v), nil, "deleted with the row crm "+entity+"/"+key)
 	}
+	u.w.crm.everDeleted[entity+"/"+key] = true
 	if entity == "contact" { // ON DELETE SET NULL, in the same transaction
 		u.w.crm.together(func() {
 			u.repoint(key, change.NullValue())
@@ -254,6 +257,8 @@ func (u *users) swapEmails() {
 	at := u.dice.IntN(len(keys) - 1)
 	a, b := u.w.crm.tables["contact"][keys[at]].Clone(), u.w.crm.tables["contact"][keys[at+1]].Clone()
 	a["email"], b["email"] = b["email"], a["email"]
+	u.flipped = true
+	u.w.truth.moved(append(wordsOf(a["email"]), wordsOf(b["email"])...)...)
 	u.w.crm.together(func() {
 		u.w.crm.put("contact", keys[at], a)
 		u.w.crm.put("contact", keys[at+1], b)
@@ -281,6 +286,7 @@ func (u *users) paste(entity string) {
 
 // undo takes the newest edit of one side back, if nobody changed it since.
 func (u *users) undo() {
+	u.flipped = true
 	if u.dice.IntN(2) == 0 {
 		last, ok := u.last["crm"]
 		row := u.w.crm.tables[last.entity][last.id]
@@ -290,6 +296,7 @@ func (u *users) undo() {
 		next := row.Clone()
 		u.w.truth.replaced(wordsOf(row[last.field]), wordsOf(last.row), "an undo at crm "+last.entity+"/"+last.id)
 		next[last.field] = last.row
+		u.w.truth.moved(wordsOf(last.row)...)
 		delete(u.last, "crm")
 		u.w.crm.put(last.entity, last.id, next)
 		return
@@ -303,6 +310,7 @@ func (u *users) undo() {
 		return
 	}
 	delete(u.last, "notion")
+	u.w.truth.moved(last.old...)
 	u.w.truth.replaced(seen.words[last.field], last.old, "an undo at notion "+last.id)
 	u.w.effect("person undoes", last.id, last.field)
 }
@@ -416,7 +424,7 @@ func (u *users) trashPage(entity string) {
 	if !ok || u.w.notion.trash(page, true) != nil {
 		return
 	}
-	u.binned[page], u.strayed[page] = true, true
+	u.binned[page], u.strayed[page], u.everBinned[page] = true, true, true
 	for _, words := range seen.words {
 		u.w.truth.replaced(words, nil, "put in the trash with page "+page[:8])
 	}
@@ -444,6 +452,11 @@ func (u *users) duplicatePage(entity string) {
 	if copied, err := u.w.notion.duplicate(page); err == nil {
 		u.made[entity] = append(u.made[entity], copied)
 		u.copies[copied] = true
+		if seen, ok := u.w.notion.look(copied); ok {
+			for _, words := range seen.words {
+				u.w.truth.moved(words...)
+			}
+		}
 		u.w.effect("person duplicates", page, copied)
 	}
 }
@@ -512,7 +525,7 @@ func (u *users) automation(page, entity string, written map[string]change.Value)
 	}
 	u.fights[page]--
 	want := []string{"auto" + strconv.Itoa(len(page)) + page[:8]}
-	u.w.truth.edits[want[0]] = edit{u.w.now, "an automation at " + page}
+	u.w.truth.edits[want[0]] = edit{at: u.w.now, where: "an automation at " + page, again: true}
 	u.w.after(time.Second, func() {
 		now, ok := u.w.notion.look(page)
 		if !ok || now.trashed || slices.Equal(now.words[field], want) {
