@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/kafka"
+	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/sink"
@@ -21,6 +22,7 @@ type Ledger interface {
 	sink.Outbox
 	SchemaLedger
 	SetMapping(ctx context.Context, sync, entity, hash string) error
+	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
 }
 
 // Config is what a Sink is made of. All fields are required.
@@ -83,6 +85,9 @@ const (
 
 // prepare makes sure of Notion's side and puts the mapping in force. It is repeated until it succeeds.
 func (s *Sink) prepare(ctx context.Context) error {
+	if err := s.paused(ctx); err != nil {
+		return err
+	}
 	if err := s.config.Schema.Ensure(ctx); err != nil {
 		return err
 	}
@@ -94,6 +99,31 @@ func (s *Sink) prepare(ctx context.Context) error {
 	s.once.Do(func() { close(s.ready) })
 	return nil
 }
+
+// paused keeps databases and properties from being made or changed while everything on the way to Notion is paused.
+func (s *Sink) paused(ctx context.Context) error {
+	pauses, err := s.config.Ledger.Pauses(ctx, s.config.Sync)
+	if err != nil {
+		return err
+	}
+	way := ledger.Way{Sync: s.config.Sync, Side: ledger.Notion, Connector: s.config.Name}
+	for _, p := range pauses {
+		if p.On(way) && p.All("") {
+			return &pausedError{p}
+		}
+	}
+	return nil
+}
+
+// pausedError says who paused it.
+type pausedError struct{ ledger.Pausing }
+
+func (e *pausedError) Error() string {
+	return "paused by " + e.By + " since " + e.Since.Format(time.RFC3339) + " (tandem resume lets it go on)"
+}
+
+// Waiting reports that nothing is wrong: a person wants it so.
+func (e *pausedError) Waiting() bool { return true }
 
 // prepared waits until the first loop has prepared everything for all of them.
 func (s *Sink) prepared(ctx context.Context) error {

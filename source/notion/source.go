@@ -23,6 +23,8 @@ type Config struct {
 	Webhook  *Webhook // nil: polling alone
 	Log      *slog.Logger
 
+	// Paused says that an entity's pages are not to be asked for now; what webhooks say meanwhile is kept. Nil is never.
+	Paused func(ctx context.Context, entity string) (bool, error)
 	// Observe is told of each poll: how many pages it found changed, or why it failed, and the pause that follows. Nil is nobody.
 	Observe func(entity string, changed int, err error, next time.Duration)
 }
@@ -43,7 +45,7 @@ func New(c Config) *Source {
 	}
 	agreed := func(ctx context.Context) error { return mapping.Agree(ctx, c.Registry, entities) }
 	for _, p := range c.Pollers {
-		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1), observe: c.Observe}
+		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1), observe: c.Observe, paused: c.Paused}
 		s.loops = append(s.loops, l)
 		s.Add("poll "+p.Entity.Name, l)
 	}
@@ -87,6 +89,7 @@ type loop struct {
 	log      *slog.Logger
 	wake     chan struct{} // capacity 1: any burst costs at most two rounds and none is lost
 	observe  func(entity string, changed int, err error, next time.Duration)
+	paused   func(ctx context.Context, entity string) (bool, error)
 
 	mu    sync.Mutex
 	pages map[string]Named // by webhooks
@@ -214,6 +217,11 @@ func (l *loop) step(ctx context.Context, agreed *bool, due bool) (wait time.Dura
 			return 0, err
 		}
 		*agreed, due = true, true
+	}
+	if l.paused != nil {
+		if paused, err := l.paused(ctx, l.poller.Entity.Name); paused || err != nil {
+			return followerIdle, err // the cursor stays where it is: the first poll after it finds what was edited meanwhile
+		}
 	}
 	pages, poll := l.take()
 	if len(pages) > 0 {
