@@ -22,6 +22,7 @@ func (r *reconciliation) conflictsOver(d ledger.Decision, side ledger.Side) []le
 		base := r.link().Base[c.Field]
 		// The same conflict decided again after a crash has the same id: it is recorded, and alerted, once.
 		c.ID = stableID("conflict", r.link().ID, c.Field, c.CRM, c.Notion, c.Winner, base.CRMSeen, base.NotionSeen)
+		c.Tell = r.entity.Mapping.Document.Notion.Comments
 		out = append(out, c)
 		if r.w.Observe != nil {
 			r.w.Observe.Conflict(r.link().Entity, c.Field, c.Winner, c.Undecidable)
@@ -75,6 +76,9 @@ func short(v change.Value) string {
 	}
 	return string(text[:80]) + "…"
 }
+
+// RuleInWords says what decided a conflict.
+func RuleInWords(c ledger.Conflict) string { return ruleInWords(c) }
 
 func ruleInWords(c ledger.Conflict) string {
 	switch c.Rule {

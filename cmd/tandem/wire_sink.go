@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/sink"
 	"github.com/tandem-sync/tandem/sink/crm"
 	sinknotion "github.com/tandem-sync/tandem/sink/notion"
@@ -58,9 +60,10 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	topics := tableTopics(k.Prefix, entities)
 	s, err := sinknotion.New(sinknotion.Config{
 		Name: k.Name, Sync: k.Common.Sync, Entities: entities, Ledger: store, Schema: schema, Relay: relay,
-		Worker: a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag),
-		Sweep:  &sink.RowSweep{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Rows: keys, Ledger: store, Interval: k.SweepInterval, Now: time.Now},
-		Kafka:  a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
+		Worker:   a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag),
+		Sweep:    &sink.RowSweep{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Rows: keys, Ledger: store, Interval: k.SweepInterval, Now: time.Now},
+		Comments: a.commenter(k, entities, client, store),
+		Kafka:    a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
 	})
 	if err != nil {
 		return err
@@ -69,6 +72,14 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
 	return nil
+}
+
+// commenter tells of conflicts on their pages, if one of the mappings wants that.
+func (a *app) commenter(k *notionSinkKeys, entities []*mapping.Entity, client *notionapi.Client, store *pgledger.Store) *sinknotion.Commenter {
+	if !slices.ContainsFunc(entities, func(e *mapping.Entity) bool { return e.Document.Notion.Comments }) {
+		return nil
+	}
+	return &sinknotion.Commenter{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Pages: client, Ledger: store, Now: time.Now, Log: a.log.With("connector", k.Name)}
 }
 
 func (a *app) crmSinkClass() connector.Class {

@@ -195,6 +195,7 @@ type Conflict struct {
 	Editor       string       `json:"editor,omitempty"` // Notion user who edited the page last
 	Critical     bool         `json:"critical"`
 	At           time.Time    `json:"at"`
+	Tell         bool         `json:"tell,omitempty"`     // who edited the page is told by a comment on it
 	Restores     string       `json:"restores,omitempty"` // the conflict whose losing value was put back; then the rule is restored
 	By           string       `json:"by,omitempty"`       // who asked for that
 	Reason       string       `json:"reason,omitempty"`   // and why, in their words

@@ -123,3 +123,13 @@ func clock(t time.Time) string { return t.UTC().Format("15:04:05.000 MST") }
 
 // PageURL is where people look at a page.
 func PageURL(page string) string { return "https://www.notion.so/" + strings.ReplaceAll(page, "-", "") }
+
+// Comment is a conflict that is to be told by a comment on its page.
+type Comment struct {
+	Conflict Conflict
+	Link     int64
+	Entity   string
+	Key      string
+	Page     string // "" if the link is gone
+	Attempts int    // before this one; their outcome may not be known
+}

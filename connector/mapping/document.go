@@ -120,6 +120,7 @@ type Notion struct {
 	Database   string `json:"database"`              // title; created at the first sync if it is missing
 	DataSource string `json:"data_source,omitempty"` // id of one that exists
 	ExternalID string `json:"external_id,omitempty"` // name of the property that carries our id
+	Comments   bool   `json:"comments,omitempty"`    // a conflict is told by a comment on the page, to who edited it last
 }
 
 // Rule is one field. Exactly one of Column, Lookup and Relation says where its value is in the CRM.

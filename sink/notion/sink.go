@@ -25,7 +25,7 @@ type Ledger interface {
 	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
 }
 
-// Config is what a Sink is made of. All fields are required.
+// Config is what a Sink is made of. All fields but Comments are required.
 type Config struct {
 	Name     string // the connector's
 	Sync     string
@@ -35,6 +35,7 @@ type Config struct {
 	Worker   *sink.Worker
 	Sweep    *sink.RowSweep
 	Relay    *sink.Relay
+	Comments *Commenter // nil: no mapping asks for comments
 	Kafka    kafka.Config
 	Consumer kafka.ConsumerConfig // Name, Group, topics and error policy; OnGap is the sink's
 	Settle   time.Duration
@@ -73,14 +74,18 @@ func New(c Config) (*Sink, error) {
 	s.Add("consumer", consumer)
 	s.Add("sweep", sink.NewLoop(c.Name+" sweep", s.begun, c.Sweep.RunOnce, sweepIdle, c.Log))
 	s.Add("schema", sink.NewLoop(c.Name+" schema", s.prepared, c.Schema.RunOnce, schemaLoopIdle, c.Log))
+	if c.Comments != nil {
+		s.Add("comments", sink.NewLoop(c.Name+" comments", nil, c.Comments.RunOnce, commentIdle, c.Log))
+	}
 	s.Add("alerts", sink.NewLoop(c.Name+" alerts", nil, c.Relay.RunOnce, relayIdle, c.Log))
 	return s, nil
 }
 
 // How often what has nothing to do looks again.
 const (
-	sweepIdle = 5 * time.Second
-	relayIdle = time.Second
+	sweepIdle   = 5 * time.Second
+	relayIdle   = time.Second
+	commentIdle = 5 * time.Second
 )
 
 // prepare makes sure of Notion's side and puts the mapping in force. It is repeated until it succeeds.

@@ -91,6 +91,11 @@ type Store interface {
 	// outcome closes it. PruneWindows forgets those that opened before a time.
 	Windows(ctx context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error)
 	PruneWindows(ctx context.Context, before time.Time) (int, error)
+	// Comments lists conflicts (with Tell) that are to be told by a comment, and whose time has come; CommentTried counts an attempt before it is made,
+	// CommentDone ends it.
+	Comments(ctx context.Context, sync string, now time.Time, max int) ([]ledger.Comment, error)
+	CommentTried(ctx context.Context, conflict string, next time.Time) error
+	CommentDone(ctx context.Context, conflict, outcome string, now time.Time) error
 	// Overwrote lists edits as possibly overwritten, each with an alert, once for each window and author.
 	Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error
 

@@ -27,6 +27,28 @@ func (s *stage) windows(after time.Time) []ledger.Window {
 }
 
 var windowStories = []story{
+	{"a conflict is told by a comment once, and tried again at its time", func(s *stage) {
+		l := s.live("7", "p7")
+		s.add(row("7"))
+		c := s.done(s.one(ledger.Notion), ledger.Notion)
+		told, quiet := conflict("c1", s.now), conflict("c2", s.now)
+		told.Tell = true
+		c.Conflicts = []ledger.Conflict{told, quiet}
+		s.commit(c)
+		due := func() []ledger.Comment {
+			s.Helper()
+			found, err := s.Comments(ctx(s), "acme", s.now, 10)
+			s.ok(err)
+			return found
+		}
+		s.equal("due", due(), []ledger.Comment{{Conflict: told, Link: l.ID, Entity: "contact", Key: "7", Page: "p7"}})
+		s.ok(s.CommentTried(ctx(s), "c1", s.now.Add(time.Minute)))
+		s.equal("later", len(due()), 0)
+		s.pass(time.Minute)
+		s.equal("again", due()[0].Attempts, 1)
+		s.ok(s.CommentDone(ctx(s), "c1", "posted", s.now))
+		s.equal("done", len(due()), 0)
+	}},
 	{"a write's window is open until its outcome is known", func(s *stage) {
 		l := s.live("7", "p7")
 		_, done := s.writes()

@@ -34,6 +34,7 @@ type state struct {
 	outbox   outbox
 	windows  []ledger.Window
 	lost     []ledger.Overwrite
+	comments map[string]told
 	leaders  map[string]leader
 	cursors  map[string]cursor
 	schemas  map[entity]ledger.Schema
@@ -60,7 +61,7 @@ type cursor struct {
 func New() *Store {
 	s := &Store{}
 	s.state = state{
-		book: book.New(s.mint), outbox: newOutbox(), leaders: map[string]leader{}, cursors: map[string]cursor{},
+		book: book.New(s.mint), outbox: newOutbox(), comments: map[string]told{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
 		drifts: map[entity]ledger.DriftState{}, controls: newControls(),
 	}
@@ -76,7 +77,7 @@ func (s *Store) mint() (int64, string) {
 
 func (st state) clone(mint func() (int64, string)) state {
 	return state{
-		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), leaders: maps.Clone(st.leaders),
+		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), comments: maps.Clone(st.comments), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
 		drifts: maps.Clone(st.drifts), controls: st.controls.clone(),
 	}

@@ -66,7 +66,7 @@ func migrated(t testing.TB) database {
 }
 
 func (d database) empty(t testing.TB) {
-	for _, table := range []string{"work", "hold", "link", "conflict", "write", "value", "chain", "alert", "window", "overwritten", "leader", "cursor", "entity", "budget"} {
+	for _, table := range []string{"work", "hold", "link", "conflict", "write", "value", "chain", "alert", "window", "overwritten", "comment", "leader", "cursor", "entity", "budget"} {
 		if _, err := d.pool.Exec(t.Context(), `SET LOCAL tandem.retention = 'on'; DELETE FROM tandem.`+table); err != nil {
 			t.Error(err)
 		}

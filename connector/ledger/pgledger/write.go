@@ -216,6 +216,10 @@ func (p *page) queueRecords(batch *pgx.Batch) error {
 		if err := queueConflict(batch, r); err != nil {
 			return err
 		}
+		if r.Conflict.Tell {
+			batch.Queue(`INSERT INTO tandem.comment (conflict, sync, entity, at, not_before) VALUES ($1, $2, $3, $4, $4) ON CONFLICT (conflict) DO NOTHING`,
+				r.Conflict.ID, r.Sync, r.Entity, r.Conflict.At)
+		}
 	}
 	if err := p.queueWindows(batch); err != nil {
 		return err
