@@ -226,3 +226,59 @@ func TestAFilterThatChangesDeletesNothing(t *testing.T) {
 	w.is("what happened meanwhile", w.shows(w.page("contact", "77"), "Name"), "Someone 77")
 	w.is("pages", w.one(`SELECT count(DISTINCT page)::text FROM tandem.link`), fmt.Sprint(rows))
 }
+
+// A database that is not shared any more, and a table that was emptied, are no deletes: everything is held, told once, and goes on when it is back.
+func TestLostAccessAndTruncateDeleteNothing(t *testing.T) {
+	t.Parallel()
+	const rows = 12
+	w := newWorld(t, fmt.Sprintf(massSQL, rows), deleting("trash", "delete", ""))
+	w.all(rows, 0, "snapshot", ledger.LaneBackfill)
+	database := w.known("contact").Database
+	if err := w.ada.Unshare(database); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(`UPDATE contact SET note = 'unseen'`)
+	w.all(rows, 0, "cdc", ledger.LaneLive)
+	w.is("rows", w.one(`SELECT count(*)::text FROM contact`), fmt.Sprint(rows))
+	w.told(rows)
+	if err := w.ada.Share(database); err != nil {
+		t.Fatal(err)
+	}
+	w.all(rows, 0, "sweep", ledger.LaneBackfill)
+	w.is("held", w.kinds(), "")
+	w.is("note", w.shows(w.page("contact", "7"), "Note"), "unseen")
+
+	pages := make([]string, rows)
+	for i := range pages {
+		pages[i] = w.page("contact", fmt.Sprint(i+1))
+	}
+	w.exec(`CREATE TABLE kept AS SELECT * FROM contact; TRUNCATE contact`)
+	w.all(rows, 0, "sweep", ledger.LaneBackfill) // what a TRUNCATE makes: a look at everything, and no delete
+	for _, page := range pages {
+		if w.trashed(page) {
+			t.Fatalf("page %s is in the trash", page)
+		}
+	}
+	w.told(rows)
+	w.exec(`INSERT INTO contact SELECT * FROM kept`)
+	w.all(rows, 0, "cdc", ledger.LaneLive)
+	w.is("held", w.kinds(), "")
+	w.is("live", w.one(`SELECT count(*)::text FROM tandem.link WHERE state = 'live'`), fmt.Sprint(rows))
+}
+
+// told checks that everything is held as vanished, and that people get one message of it.
+func (w *world) told(rows int) {
+	w.t.Helper()
+	w.is("held", w.one(`SELECT kind || ' ' || count(*) FROM tandem.hold GROUP BY kind`), fmt.Sprint("vanished ", rows))
+	waiting, err := w.store.Waiting(w.t.Context(), "real", 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	issues := ledger.Group(waiting, w.now().Add(time.Hour), time.Minute, false)
+	if len(issues) != 1 || issues[0].Alert.Count != rows {
+		w.t.Errorf("%d alerts become %d messages", len(waiting), len(issues))
+	}
+	if err := w.store.Issue(w.t.Context(), issues, nil, w.now()); err != nil {
+		w.t.Fatal(err)
+	}
+}
