@@ -100,6 +100,7 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 			Name: f.Name, Rule: f.Rule, ToNotion: f.ToNotion(), ToCRM: f.ToCRM(),
 			Tie: ledger.Side(f.Tie), Initial: ledger.Side(f.Initial), Critical: f.Critical,
 			Elements: f.Type == mapping.TypeMultiSelect || f.Type == mapping.TypeRelation && f.Many,
+			Single:   f.Type == mapping.TypeRelation && !f.Many,
 			Conflict: f.Conflict, NeverBlank: f.NeverBlank, WriteOnce: f.WriteOnce, Typing: f.TypingDelay,
 		})
 	}
@@ -404,6 +405,9 @@ func (t *translation) toPage(ctx context.Context, values change.Image) (out chan
 		}
 		if v, err = t.ends(ctx, f, v, ledger.Notion, waits); err != nil {
 			return nil, nil, err
+		}
+		if n := len(v.Items()); f.Relation != "" && n > mapping.RelatedWriteMax {
+			waits[f.Name] = tooManyRelated(f, n)
 		}
 		if waits[f.Name] == "" {
 			out[f.Name] = v

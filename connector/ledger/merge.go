@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -30,6 +31,8 @@ func decideFields(in *Input, d *Decision) {
 			d.agreed.add(i)
 		case f.stuck():
 			d.park(p.Name, f.base.Stuck.Reason)
+		case f.single(in):
+			f.record(in, d)
 		default:
 			f.decide(in)
 			f.record(in, d)
@@ -479,4 +482,38 @@ func (f *field) agreedBase(in *Input) FieldBase {
 		}
 	}
 	return b
+}
+
+// single decides a set of which the CRM keeps one member where the page names several: Notion adds to a relation what its other end names, and
+// takes nothing away. Against the base the one that is new is told from the one that was there, so that moving a record from the far side is an
+// edit like any other, which takes the former one off the page too. It reports false where that cannot be told, or the field is no such set:
+// then the field is decided as it stands.
+func (f *field) single(in *Input) bool {
+	p := f.policy
+	if !p.Single || !p.ToCRM || !p.ToNotion || !in.Rules.WriteNotion || !f.based || in.Chosen[p.Name] != "" || len(f.notion.Items()) < 2 {
+		return false
+	}
+	var added []change.Value
+	for _, v := range f.notion.Items() {
+		if !slices.ContainsFunc(f.base.Value.Items(), v.Equal) {
+			added = append(added, v)
+		}
+	}
+	if len(added) != 1 {
+		return false
+	}
+	shown := f.notion
+	f.notion = change.SetValue(added...)
+	if change.Equal(f.notion, f.crm) {
+		f.toNotion = f.crm // both say so; the page sheds the former one
+		return true
+	}
+	f.decide(in)
+	switch {
+	case f.hold != "" || f.parked != "":
+		f.notion = shown
+	case f.toNotion.IsAbsent():
+		f.toNotion = f.notion
+	}
+	return true
 }

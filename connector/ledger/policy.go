@@ -14,6 +14,7 @@ type Policy struct {
 	Initial  Side   // who wins where there is no base
 	Critical bool   // every conflict alerts
 	Elements bool   // sets merge element by element
+	Single   bool   // the CRM keeps one member of the set, and Notion may show several
 
 	Conflict   ConflictRule  // who wins where both sides changed the field; "" is LastWriteWins
 	NeverBlank bool          // an empty value never takes the place of a value: the side that was emptied gets it back
