@@ -222,6 +222,9 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	r.untilTyped(&c, d)
 	r.free(&c)
+	if err := r.shadow(ctx); err != nil {
+		return err
+	}
 	r.observe("settled", d)
 	if err := r.holds(ctx, &c, d); err != nil {
 		return err
@@ -250,7 +253,7 @@ func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
 
 // waitsForCRM reports that what the page shows is not settled with the row: sink/crm will need the observation.
 func (r *reconciliation) waitsForCRM(d ledger.Decision) bool {
-	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0
+	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0 || len(d.Observed) > 0
 }
 
 // untilTyped has the page read again once the values that may be typed still must have come to rest.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -139,4 +140,14 @@ type Store interface {
 	Conflicts(ctx context.Context, sync string, link int64, max int) ([]ledger.Conflict, error)
 	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
 	Pending(ctx context.Context, sync string, max int) ([]ledger.Pending, error)
+
+	// Based lists the keys of links whose bases hold these values, in byte order.
+	Based(ctx context.Context, sync, entity string, values change.Image, max int) ([]string, error)
+
+	// Shadowed keeps the newest unmade write of each link, side and field; a link that is not there is passed by, and what is said again counts once. Shadows sums
+	// them up by entity, side (Notion first), op and field; ShadowSamples gives the newest of each sum.
+	Shadowed(ctx context.Context, shadows []ledger.Shadow) error
+	Shadows(ctx context.Context, sync string) ([]ledger.ShadowSum, error)
+	ShadowSamples(ctx context.Context, sync string, max int) ([]ledger.Shadow, error)
+	ForgetShadows(ctx context.Context, sync string) error
 }

@@ -22,9 +22,10 @@ import (
 // A fake of the CRM that commits a row and the ledger together calls [Store.Commit] inside its own critical section: the store never
 // calls out, so there is no order of locks to get wrong.
 type Store struct {
-	mu     sync.Mutex
-	state  state
-	minted int64 // links ever made: external ids never come back, even after a restore
+	mu      sync.Mutex
+	state   state
+	shadows map[shadowKey]kept
+	minted  int64 // links ever made: external ids never come back, even after a restore
 }
 
 // state is all that a snapshot holds.
