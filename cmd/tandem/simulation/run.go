@@ -95,19 +95,9 @@ const (
 
 // Run plays one seed.
 func Run(o Options) (Result, error) {
-	w := &world{options: o, now: epoch, ledger: memledger.New(), deletes: map[string][]time.Time{}, effects: make([]byte, 0, 16<<10)}
-	w.drawFaults()
-	w.drawShape()
-	var err error
-	if w.entities, err = w.shape.rules.entities(); err != nil {
+	w, err := build(o, nil)
+	if err != nil {
 		return Result{}, err
-	}
-	w.crm, w.broker, w.truth = newCRM(w), newBroker(w), newTruth(w)
-	w.users = newUsers(w)
-	w.system = newSystem(w)
-	w.notion = newModel(w)
-	if o.Wire {
-		w.notion = newEmulated(w)
 	}
 	dice := w.dice("run")
 	w.users.seedRows()
@@ -118,6 +108,33 @@ func Run(o Options) (Result, error) {
 	if len(plan) > 0 {
 		w.advance(max(w.shape.busy, plan[len(plan)-1].at))
 	}
+	return w.end(len(plan))
+}
+
+// build makes a world that has not begun; adjust, if there is one, changes what kind of run the seed draws.
+func build(o Options, adjust func(*shape)) (*world, error) {
+	w := &world{options: o, now: epoch, ledger: memledger.New(), deletes: map[string][]time.Time{}, effects: make([]byte, 0, 16<<10)}
+	w.drawFaults()
+	w.drawShape()
+	if adjust != nil {
+		adjust(&w.shape)
+	}
+	var err error
+	if w.entities, err = w.shape.rules.entities(); err != nil {
+		return nil, err
+	}
+	w.crm, w.broker, w.truth = newCRM(w), newBroker(w), newTruth(w)
+	w.users = newUsers(w)
+	w.system = newSystem(w)
+	w.notion = newModel(w)
+	if o.Wire {
+		w.notion = newEmulated(w)
+	}
+	return w, nil
+}
+
+// end heals the world, lets it come to rest, and judges it.
+func (w *world) end(steps int) (Result, error) {
 	if err := w.heal(); err != nil {
 		return Result{}, err
 	}
@@ -128,7 +145,7 @@ func Run(o Options) (Result, error) {
 		j.fault("fixed point", "%d more writes after everything was still", w.writes-writes)
 	}
 	j.all()
-	return Result{Seed: o.Seed, Wire: o.Wire, Hash: w.hash(), Steps: len(plan), Violations: w.found, Fired: w.faults.counts(), Firings: w.faults.fired,
+	return Result{Seed: w.options.Seed, Wire: w.options.Wire, Hash: w.hash(), Steps: steps, Violations: w.found, Fired: w.faults.counts(), Firings: w.faults.fired,
 		Windows: len(w.truth.windows), Conflicts: len(j.conflicts), Writes: w.writes, Requests: w.budget.gets + w.budget.queries + w.budget.writes}, nil
 }
 
