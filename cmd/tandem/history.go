@@ -16,7 +16,7 @@ import (
 
 // recordCommands are those about what was done, and what is known of it.
 func recordCommands(g *globalOptions) []*cobra.Command {
-	return []*cobra.Command{newHistoryCommand(g), newUndoCommand(g), newForgetCommand(g)}
+	return []*cobra.Command{newHistoryCommand(g), newUndoCommand(g), newForgetCommand(g), newVerifyCommand(g)}
 }
 
 // writeOptions say which recorded writes are meant.

@@ -248,6 +248,9 @@ type notionSinkKeys struct {
 	Notion        notionKeys
 	ParentPage    string
 	SweepInterval time.Duration
+
+	VerifyInterval time.Duration
+	VerifyShare    int
 }
 
 func (k *notionSinkKeys) Define(s *config.Set) {
@@ -257,6 +260,10 @@ func (k *notionSinkKeys) Define(s *config.Set) {
 		Doc: "The page under which databases are made that are missing. It is shared with the connection."})
 	s.Duration(&k.SweepInterval, config.Key{Name: "sweep.interval.ms", Default: "86400000", Group: "Work",
 		Doc: "How often all rows are looked at, to heal what was missed. In milliseconds.", Validate: config.AtLeast(1000)})
+	s.Duration(&k.VerifyInterval, config.Key{Name: "verify.interval.ms", Default: "86400000", Importance: config.Low, Group: "Work",
+		Doc: "From the end of one comparison of all pages with all rows to the next: the proof of equality. In milliseconds; 0 is never.", Validate: config.AtLeast(0)})
+	s.Int(&k.VerifyShare, config.Key{Name: "verify.share.percent", Default: "10", Importance: config.Low, Group: "Work",
+		Doc: "How much of notion.rate.per.minute that comparison may use, in percent.", Validate: config.Between(1, 100)})
 }
 
 // crmSinkKeys are sink.PostgresSink's. It has no token: it touches the CRM only.

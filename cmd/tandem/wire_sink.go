@@ -71,6 +71,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	a.watchWork(k.Name, k.Common.Sync, ledger.Notion, store, k.Stale, p)
 	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
+	a.verify(k, a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag), entities, keys, client, store, p)
 	return nil
 }
 
