@@ -61,6 +61,7 @@ type Worker struct {
 	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
 	Skew        time.Duration // how far the clocks may disagree
 
+	healed   time.Time // when parked work was looked at last, for targets that have come
 	censuses *censuses
 	kept     time.Time // when upkeep looked last
 	forgot   time.Time
@@ -123,7 +124,10 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("take work: %w", err)
 	}
-	if len(items) == 0 && link == 0 && w.Side == ledger.Notion {
+	if len(items) == 0 && link == 0 {
+		if err := w.heal(ctx); err != nil || w.Side != ledger.Notion {
+			return 0, err
+		}
 		return 0, w.upkeep(ctx)
 	}
 	var errs []error

@@ -85,3 +85,27 @@ func TestACircleOfHundreds(t *testing.T) {
 	w.sweep("node")
 	w.is("a fixed point", strings.Join(w.spent(), ","), "")
 }
+
+// A target that comes late frees who waited for it for too long: nothing else would tell them.
+func TestATargetThatComesLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nodeSQL+`INSERT INTO node (name, next_id) VALUES ('one', 2), (NULL, NULL)`, strings.Replace(node, `"key": "id"}`, `"key": "id", "where": "name IS NOT NULL"}`, 1))
+	w.add(ledger.Reason{Sync: "real", Entity: "node", Side: ledger.Notion, Lane: ledger.LaneLive, Why: "cdc", Key: "1"})
+	for range 40 {
+		for _, s := range w.sinks {
+			if _, err := s.RunOnce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.pass(2 * time.Minute)
+	}
+	one := w.page("node", "1")
+	w.says("it waits", w.parked("node", "1"), "next: node 2")
+	w.exec(`UPDATE node SET name = 'two' WHERE id = 2`)
+	w.touch("node", "2")
+	w.pass(2 * time.Minute)
+	w.settle()
+	w.settle()
+	w.is("healed", w.shows(one, "Next"), w.page("node", "2"))
+	w.is("nothing waits", w.one(`SELECT count(*)::text FROM tandem.work`), "0")
+}
