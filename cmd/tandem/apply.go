@@ -53,7 +53,7 @@ func (o *applyOptions) run(ctx context.Context, file string, files []string) err
 		return usageError{err}
 	}
 	defer in.Close()
-	head, items, _, err := plan.Read(in)
+	head, items, foot, err := plan.Read(in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
@@ -69,6 +69,7 @@ func (o *applyOptions) run(ctx context.Context, file string, files []string) err
 	if err := head.Check(h.sync, h.entities); err != nil {
 		return err
 	}
+	h.worker.Run, h.worker.Connector = "plan-"+foot.Sum[:12], "tandem apply"
 	if err := h.ensureAsPlanned(ctx, head); err != nil {
 		return err
 	}
