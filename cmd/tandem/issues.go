@@ -215,6 +215,8 @@ func (o *retryOptions) run(ctx context.Context, args []string) error {
 		o.out.printf("%s %s has no issue that looking again could end\n", printable(args[0]), printable(args[1]))
 	case n == 0:
 		o.out.printf("no record has such an issue\n")
+	case n == 1:
+		o.out.printf("asked for one record to be looked at now; tandem issues shows what is left\n")
 	default:
 		o.out.printf("asked for %d records to be looked at now; tandem issues shows what is left\n", n)
 	}
