@@ -45,7 +45,7 @@ func (p places) overrides() map[string]string {
 		"notion.rate.per.minute": "1000000", "notion.index.lag.ms": "0",
 		"poll.interval.ms": "1000", "poll.interval.min.ms": "1000", "poll.interval.max.ms": "2000",
 		"webhook.listen": fmt.Sprintf("127.0.0.1:%d", p.webhookPort), "webhook.token.file": "webhook.token",
-		"settle.ms": "100", "work.interval.ms": "100", "concurrency.max": "8", "alerts.group.ms": "2000",
+		"settle.ms": "100", "work.interval.ms": "100", "concurrency.max": "8", "alerts.group.ms": "200",
 	}
 }
 
