@@ -126,7 +126,7 @@ func TestAMassBlankingIsHeld(t *testing.T) {
 	t.Parallel()
 	rows := massRows(t)
 	limit := max(20, rows/200)
-	w := crowd(t, rows, `{"transaction": {"share": 1}}`)
+	w := crowd(t, rows, `{"transaction": {"share": 1}, "updates": {"share": 1}}`)
 	w.exec(`UPDATE contact SET phone = NULL`)
 	w.exec(`UPDATE contact SET note = 'goes on' WHERE id = $1`, rows)
 	w.all(rows, 0, "cdc", ledger.LaneLive)
