@@ -42,7 +42,8 @@ const document = `{
   ],
   "creates": {"to_notion": true, "to_crm": false},
   "deletes": {"to_notion": "trash", "to_crm": "hold"},
-  "mode": {"to_notion": "write", "to_crm": "write"}
+  "mode": {"to_notion": "write", "to_crm": "write"},
+  "brakes": {"updates": {"max": 1000000, "share": 1}, "transaction": {"max": 1000000, "share": 1}}
 }`
 
 // setup says what is special about a world. Zero values are the defaults that ship.

@@ -353,7 +353,8 @@ func (j *judge) strays() {
 
 // conflicts reads the conflict history.
 func (j *judge) conflicts() []ledger.Conflict {
-	rows, err := j.w.db.Query(context.Background(), `SELECT detail FROM tandem.conflict ORDER BY n`)
+	rows, err := j.w.db.Query(context.Background(), `SELECT c.detail::jsonb || (SELECT jsonb_object_agg(k.key, v.data::jsonb)
+		FROM json_each_text(c.vals) k JOIN tandem.value v ON v.id = decode(k.value, 'hex')) FROM tandem.conflict c ORDER BY n`)
 	if err != nil {
 		j.w.t.Fatal(err)
 	}
@@ -378,13 +379,24 @@ func (j *judge) alerts(conflicts []ledger.Conflict) {
 	if left := j.w.one(`SELECT count(*)::text FROM tandem.alert WHERE delivered_at IS NULL`); left != "0" {
 		j.fault("%s alerts were never published", left)
 	}
-	published := map[string]int{}
+	published, inDigest := map[string]int{}, map[string]bool{}
 	for _, r := range j.w.records("alerts-" + j.w.id) {
 		published[string(r.Key)]++
+		var digest struct {
+			Detail struct {
+				IDs []string `json:"ids"`
+			} `json:"detail"`
+		}
+		if err := json.Unmarshal(r.Value, &digest); err != nil {
+			j.fault("alert %s cannot be read: %v", r.Key, err)
+		}
+		for _, id := range digest.Detail.IDs {
+			inDigest[id] = true
+		}
 	}
 	for _, id := range j.w.list(`SELECT id FROM tandem.alert`) {
-		if published[id] == 0 {
-			j.fault("alert %s is not on the topic", id)
+		if published[id] == 0 && !inDigest[id] {
+			j.fault("alert %s is not on the topic, nor in a digest", id)
 		}
 	}
 	recorded := map[string]bool{}
@@ -396,7 +408,10 @@ func (j *judge) alerts(conflicts []ledger.Conflict) {
 			j.fault("the conflict of %s between %q and %q is recorded twice", c.Field, c.CRM, c.Notion)
 		}
 		recorded[values] = true
-		if (c.Critical || c.Undecidable) && published[c.ID] == 0 {
+		switch {
+		case c.Critical && published[c.ID] == 0:
+			j.fault("conflict %s on the critical field %s was not alerted by itself", c.ID, c.Field)
+		case c.Undecidable && published[c.ID] == 0 && !inDigest[c.ID]:
 			j.fault("conflict %s on %s was not alerted", c.ID, c.Field)
 		}
 	}
