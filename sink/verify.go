@@ -40,9 +40,11 @@ type Verify struct {
 	Walk     func(ctx context.Context, entity string, schema ledger.Schema) iter.Seq2[Walked, error]
 	Interval time.Duration // from the end of a pass to the next
 	Pace     time.Duration // between requests: the share of the budget that may be used
+	Settle   time.Duration // from the first RunOnce to the first pass that nobody asked for: a first sync in full swing explains little
 	Log      *slog.Logger
 
 	pass *pass
+	born time.Time // the first RunOnce
 	last time.Time // end of the last pass
 	next time.Time // nothing is asked of Notion before
 }
@@ -82,6 +84,9 @@ type suspect struct {
 // RunOnce does one step of a pass that is due, and reports what it looked at; 0 while it has to wait.
 func (v *Verify) RunOnce(ctx context.Context) (int, error) {
 	ctx = notionapi.WithLane(ctx, notionapi.Backfill)
+	if v.born.IsZero() {
+		v.born = v.Worker.Now()
+	}
 	name := VerifyName(v.Worker.Sync)
 	fence, ok, err := v.Ledger.Lead(ctx, name, v.Worker.Holder, v.Worker.Now(), sweepLead)
 	if err != nil || !ok || v.Worker.Now().Before(v.next) {
@@ -131,7 +136,7 @@ func (v *Verify) due(ctx context.Context, name string) (bool, error) {
 		}
 	}
 	now := v.Worker.Now()
-	return asked.At.After(done.At) || now.Sub(done.At) >= v.Interval && now.Sub(v.last) >= v.Interval, nil
+	return asked.At.After(done.At) || now.Sub(done.At) >= v.Interval && now.Sub(v.last) >= v.Interval && now.Sub(v.born) >= v.Settle, nil
 }
 
 func (v *Verify) step(ctx context.Context) (int, error) {

@@ -18,6 +18,9 @@ import (
 // verifyEvery is how often it is looked whether a comparison is due, or was asked for.
 const verifyEvery = time.Second
 
+// verifySettle is how long after a start the first comparison waits that nobody asked for: what a first sync is at is not explained yet.
+const verifySettle = 10 * time.Minute
+
 // verify adds the proof of equality to sink.NotionSink, and shows it: as gauges, and to those who ask for the process's health.
 func (a *app) verify(k *notionSinkKeys, w *sink.Worker, entities []*mapping.Entity, keys map[string]sink.RowKeys, client *notionapi.Client, store *pgledger.Store, p *parts) {
 	a.watchProof(k.Name, k.Common.Sync, store, p)
@@ -25,7 +28,7 @@ func (a *app) verify(k *notionSinkKeys, w *sink.Worker, entities []*mapping.Enti
 		return
 	}
 	v := &sink.Verify{
-		Worker: w, Ledger: store, Rows: keys, Interval: k.VerifyInterval, Log: a.log.With("connector", k.Name),
+		Worker: w, Ledger: store, Rows: keys, Interval: k.VerifyInterval, Settle: verifySettle, Log: a.log.With("connector", k.Name),
 		Pace: time.Minute * 100 / time.Duration(max(1, k.Notion.Rate*k.VerifyShare)),
 		Walk: func(ctx context.Context, _ string, schema ledger.Schema) iter.Seq2[sink.Walked, error] {
 			return sinknotion.Walk(ctx, client, schema)
