@@ -123,7 +123,9 @@ func TestLinksTravelAsCSV(t *testing.T) {
 	}
 	out := w.command(exitOK, append([]string{"links", "export", "-"}, config...)...)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
-	i := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "crm,contact,1,"+pages[0]+",") && strings.HasSuffix(line, ",live") })
+	i := slices.IndexFunc(lines, func(line string) bool {
+		return strings.HasPrefix(line, "crm,contact,1,"+pages[0]+",") && strings.HasSuffix(line, ",live")
+	})
 	if len(lines) != 4 || lines[0] != "sync,entity,key,page,external,state" || i < 0 {
 		t.Error(out)
 	}

@@ -155,4 +155,3 @@ func TestAMissingCapabilityTurnsCommentsOffAndIsToldOnce(t *testing.T) {
 		t.Errorf("after the next start: %d, %v", n, err)
 	}
 }
-

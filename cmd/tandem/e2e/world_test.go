@@ -139,7 +139,7 @@ func (w *world) keys(name string) map[string]string {
 	lag := fmt.Sprint(indexLag.Milliseconds())
 	notion := map[string]string{"notion.token": token, "notion.base.url": w.front.url, "notion.rate.per.minute": "600000", "notion.index.lag.ms": lag}
 	sink := map[string]string{
-		"alerts.topic": "alerts-" + w.id, "alerts.group.ms": "500", "errors.deadletterqueue.topic.name": "dlq-" + w.id, "lease.ms": fmt.Sprint(leaseOf.Milliseconds()),
+		"alerts.topic": "alerts-" + w.id, "alerts.group.ms": "0", "errors.deadletterqueue.topic.name": "dlq-" + w.id, "lease.ms": fmt.Sprint(leaseOf.Milliseconds()),
 		"consumer.override.session.timeout.ms": "6000", "consumer.override.heartbeat.interval.ms": "1000", "settle.ms": "100",
 	}
 	switch name {
