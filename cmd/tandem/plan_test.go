@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,8 +32,11 @@ func (w *world) command(want int, args ...string) string {
 	if code != want {
 		w.t.Fatalf("tandem %s: %d, want %d\n%s%s", strings.Join(args, " "), code, want, out, stderr)
 	}
-	return out + stderr
+	return out + progress.ReplaceAllString(stderr, "")
 }
+
+// progress are the lines of long work on standard error: how many there are is a matter of the machine.
+var progress = regexp.MustCompile(`(?m)^  \S.*: \d.* a second.*\n`)
 
 // A plan is made before anything ran, by mappings that only observe; what changes until it is applied is left out; the rest is done, once.
 func TestPlanAndApply(t *testing.T) {
