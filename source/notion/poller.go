@@ -62,7 +62,7 @@ type Poller struct {
 	LeadFor       time.Duration // how long a step may take before another process may take over
 
 	sweep  *sweep
-	leads  bool      // the lead was ours when we last asked
+	leads  bool      // the lead may be ours
 	polled time.Time // when the newest poll began
 	memory memory
 	edits  []ledger.Edit // of people, in windows whose end is not known yet
@@ -140,7 +140,7 @@ const pollAmidSweep = 30 * time.Second
 // begin takes the lead and reads the position; false if another process leads or the database is not known yet.
 func (p *Poller) begin(ctx context.Context) (step, bool, error) {
 	fence, ok, err := p.Ledger.Lead(ctx, p.lead(), p.Holder, p.Now(), p.LeadFor)
-	p.leads = ok
+	p.leads = ok || err != nil // a call that was cut off may have taken the lead
 	if err != nil || !ok {
 		p.endSweep()
 		return step{}, false, err
