@@ -105,6 +105,5 @@ func (r *reconciliation) look(ctx context.Context) (seen *ledger.Observation, st
 	if err != nil {
 		return nil, false, fmt.Errorf("read the page: %w", err)
 	}
-	now.Follow(r.link().Seen)
 	return &now, false, nil
 }

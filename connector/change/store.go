@@ -23,9 +23,9 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	case Text:
 		return json.Marshal(v.text)
 	case List:
-		return marshalItems(v.Items())
+		return marshalItems(v.items)
 	case Set:
-		items, err := marshalItems(v.Items())
+		items, err := marshalItems(v.items)
 		if err != nil {
 			return nil, err
 		}
@@ -61,10 +61,7 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(any, &v.text)
 	case data[0] == '[':
 		v.kind = List
-		var items []Value
-		err := json.Unmarshal(any, &items)
-		v.items = some(items)
-		return err
+		return json.Unmarshal(any, &v.items)
 	}
 	return v.unmarshalTagged(data)
 }
@@ -156,7 +153,7 @@ func (v Value) String() string {
 	case TimestampTZ:
 		return formatMicros(v.num, time.RFC3339Nano)
 	case List, Set:
-		b, err := marshalItems(v.Items())
+		b, err := marshalItems(v.items)
 		if err != nil {
 			return err.Error()
 		}

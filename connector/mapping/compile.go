@@ -117,13 +117,9 @@ func compileOne(d Document) *Entity {
 		WriteNotion: d.Mode.ToNotion == Write, WriteCRM: d.Mode.ToCRM == Write,
 		CreatePages: *d.Creates.ToNotion, CreateRows: *d.Creates.ToCRM, Quiet: time.Duration(*d.Creates.Quiet) * time.Second,
 		DeletesToPages: deletePolicies[d.Deletes.ToNotion], DeletesToRows: deletePolicies[d.Deletes.ToCRM],
-		Grace: d.Deletes.grace(), Limits: d.Brakes.limits(),
 	}
 	if d.Mapper != nil {
 		e.Mapper = d.Mapper.Name
-	}
-	for _, key := range d.Match {
-		e.Match = append(e.Match, key)
 	}
 	for i, r := range d.Fields {
 		f := compileField(r, e.zone)

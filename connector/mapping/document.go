@@ -22,8 +22,6 @@ type Document struct {
 	Mode    Modes        `json:"mode,omitzero"`
 	Brakes  Brakes       `json:"brakes,omitzero"`
 
-	Match []Columns `json:"match,omitempty"` // fields by which unlinked rows and pages are the same record; the first key that says anything decides
-
 	TypingDelay string `json:"typing_delay,omitempty"` // of every field that is typed letter by letter and says nothing of its own
 }
 
@@ -120,7 +118,6 @@ type Notion struct {
 	Database   string `json:"database"`              // title; created at the first sync if it is missing
 	DataSource string `json:"data_source,omitempty"` // id of one that exists
 	ExternalID string `json:"external_id,omitempty"` // name of the property that carries our id
-	Comments   bool   `json:"comments,omitempty"`    // a conflict is told by a comment on the page, to who edited it last
 }
 
 // Rule is one field. Exactly one of Column, Lookup and Relation says where its value is in the CRM.
@@ -222,7 +219,6 @@ type Deletes struct {
 	ToNotion string `json:"to_notion,omitempty"` // trash (default), hold, keep
 	ToCRM    string `json:"to_crm,omitempty"`    // hold (default), soft, delete, keep
 	Children string `json:"children,omitempty"`  // stream (default) or sweep: deletes in child tables are found by sweeps alone
-	Grace    string `json:"grace,omitempty"`     // how long a delete waits before it travels; default 0s
 }
 
 // Creates says whether new records travel.
@@ -247,22 +243,8 @@ type Modes struct {
 	ToCRM    Mode `json:"to_crm,omitempty"`
 }
 
-// Brakes hold what comes in too great a number: see ledger.DefaultLimits for what each has where nothing is said. Max and Share by themselves are
-// those of deletes.
+// Brakes limit deletes in an hour: held when more than max(Max, Share × links) came.
 type Brakes struct {
-	Max   int      `json:"max,omitempty"`
-	Share *float64 `json:"share,omitempty"`
-
-	Deletes     *Brake `json:"deletes,omitempty"`
-	Creates     *Brake `json:"creates,omitempty"`
-	Updates     *Brake `json:"updates,omitempty"`     // of one field
-	Blanks      *Brake `json:"blanks,omitempty"`      // of one field
-	Transaction *Brake `json:"transaction,omitempty"` // records that one transaction of the CRM touched
-	Window      string `json:"window,omitempty"`      // default 1h
-}
-
-// Brake is one limit: max(Max, Share of the links). Share 1 switches it off.
-type Brake struct {
-	Max   *int     `json:"max,omitempty"`
-	Share *float64 `json:"share,omitempty"`
+	Max   int      `json:"max,omitempty"`   // default 5
+	Share *float64 `json:"share,omitempty"` // default 0.01
 }

@@ -64,10 +64,7 @@ type Entity struct {
 	Quiet          time.Duration // how long a person's new page must rest before it becomes a row
 	DeletesToPages ledger.DeletePolicy
 	DeletesToRows  ledger.DeletePolicy
-	Grace          time.Duration // how long deletes wait
-	Limits         ledger.Limits // the brakes
-	Match          [][]string    // keys by which unlinked rows and pages are the same record, in order; none: they are never compared
-	Mapper         string        // plugin that maps records as a whole, "" if none
+	Mapper         string // plugin that maps records as a whole, "" if none
 
 	root     tableName
 	tables   []Table

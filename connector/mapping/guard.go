@@ -184,7 +184,6 @@ func noPhone(text string, region PhoneGuard) string {
 		return "no country has its code"
 	case phonenumbers.INVALID_LENGTH, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
 		return "no number of its country is as long"
-	case phonenumbers.IS_POSSIBLE:
 	}
 	return ""
 }

@@ -194,7 +194,7 @@ func TestSchemaAndStructsAgree(t *testing.T) {
 	for url, typ := range map[string]any{
 		"#": Document{}, "#/$defs/crm": CRM{}, "#/$defs/notion": Notion{}, "#/$defs/field": Rule{}, "#/$defs/lookup": Lookup{}, "#/$defs/join": Join{},
 		"#/$defs/relation": Relation{}, "#/$defs/use": FunctionUse{}, "#/$defs/option": Option{}, "#/$defs/custom": Custom{}, "#/$defs/rows": Attributes{},
-		"#/$defs/custom_name": CustomRule{}, "#/$defs/deletes": Deletes{}, "#/$defs/creates": Creates{}, "#/$defs/mode": Modes{}, "#/$defs/brakes": Brakes{}, "#/$defs/brake": Brake{},
+		"#/$defs/custom_name": CustomRule{}, "#/$defs/deletes": Deletes{}, "#/$defs/creates": Creates{}, "#/$defs/mode": Modes{}, "#/$defs/brakes": Brakes{},
 		"#/$defs/guard": Guard{},
 	} {
 		var keys []string

@@ -33,7 +33,6 @@ func (d *Document) validate(ds *Diagnostics) {
 		ds.errorf("fields", "a page's title is what people see in lists and relations", "exactly one field has the type title, not %d", titles)
 	}
 	d.validateCustom(ds)
-	d.validateMatch(names, ds)
 	d.validatePolicies(ds)
 }
 
@@ -199,7 +198,6 @@ func checkArity(ds *Diagnostics, path string, columns Columns, want int) {
 }
 
 func (d *Document) validatePolicies(ds *Diagnostics) {
-	d.validateBrakes(ds)
 	if d.TypingDelay != "" {
 		checkDelay("typing_delay", d.TypingDelay, ds)
 	}

@@ -1,7 +1,6 @@
 package pgledger_test
 
 import (
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -34,12 +33,8 @@ func TestProcessesThatStartTogetherMigrateOnce(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	files, err := os.ReadDir("migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := count(t, p, `SELECT count(*) FROM tandem.schema_version`); n != len(files) {
-		t.Fatalf("%d versions of %d files", n, len(files))
+	if n := count(t, p, `SELECT count(*) FROM tandem.schema_version`); n != 2 {
+		t.Fatalf("%d versions", n)
 	}
 }
 
