@@ -122,9 +122,7 @@ func compileOne(d Document) *Entity {
 		e.Mapper = d.Mapper.Name
 	}
 	for i, r := range d.Fields {
-		f := compileField(r, e.zone)
-		f.handled(r.Handling, d.TypingDelay)
-		e.Fields = append(e.Fields, f)
+		e.Fields = append(e.Fields, compileField(r, e.zone))
 		e.byName[r.Name] = i
 	}
 	e.tables = d.tables(root)
@@ -155,7 +153,6 @@ func nullable(t Type) bool { return t != TypeCheckbox && t != TypeMultiSelect &&
 func (f Field) ruleHash() string {
 	r := f.rule
 	r.Name, r.Property, r.Direction, r.Critical, r.Tie, r.Initial, r.Format = "", "", "", false, "", "", ""
-	r.Handling = Handling{}
 	r.Options = slices.Clone(r.Options)
 	for i := range r.Options {
 		r.Options[i].Color, r.Options[i].Group = "", ""

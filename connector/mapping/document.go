@@ -21,8 +21,6 @@ type Document struct {
 	Creates Creates      `json:"creates,omitzero"`
 	Mode    Modes        `json:"mode,omitzero"`
 	Brakes  Brakes       `json:"brakes,omitzero"`
-
-	TypingDelay string `json:"typing_delay,omitempty"` // of every field that is typed letter by letter and says nothing of its own
 }
 
 // CRM says which rows the entity is made of and how rows are written.
@@ -136,8 +134,6 @@ type Rule struct {
 	Options   []Option     `json:"options,omitempty"`
 	Empty     *string      `json:"empty,omitempty"`  // "" writes an empty text where Notion holds nothing; else null
 	Format    string       `json:"format,omitempty"` // Notion's number format
-
-	Handling
 }
 
 // Lookup is a foreign key shown as an option's name: the label of the row it refers to.
@@ -210,8 +206,6 @@ type CustomRule struct {
 	Type     Type   `json:"type,omitempty"`
 	Property string `json:"property,omitempty"`
 	Critical bool   `json:"critical,omitempty"`
-
-	Handling
 }
 
 // Deletes says what a delete on one side does to the other.

@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,15 +93,8 @@ type Field struct {
 	Options   []Option // in the document's order, Notion filled in
 	Format    string   // Notion's number format
 
-	Conflict    ledger.ConflictRule
-	NeverBlank  bool
-	WriteOnce   bool
-	TypingDelay time.Duration // 0: none
-
-	rule     Rule
-	zone     *time.Location
-	handling Handling
-	pattern  *regexp.Regexp // of the guard, nil if it has none
+	rule Rule
+	zone *time.Location
 }
 
 // Reverse is a dual property that another entity's relation puts on this entity's database.

@@ -185,8 +185,6 @@ func (d *Document) validateCustom(ds *Diagnostics) {
 		if !c.included(name) {
 			ds.warnf(join("custom.names", name), "", "include and exclude leave this name out")
 		}
-		said := c.Names[name]
-		said.Handling.validate(join("custom.names", name), said.Type, c.Direction, ds)
 	}
 }
 
@@ -198,9 +196,6 @@ func checkArity(ds *Diagnostics, path string, columns Columns, want int) {
 }
 
 func (d *Document) validatePolicies(ds *Diagnostics) {
-	if d.TypingDelay != "" {
-		checkDelay("typing_delay", d.TypingDelay, ds)
-	}
 	if d.Deletes.ToCRM == "soft" && d.CRM.SoftDelete == "" {
 		ds.errorf("deletes.to_crm", "", "soft deletes need crm.soft_delete")
 	}
