@@ -6,7 +6,7 @@ PKG      ?= ./...
 RUN      ?=
 ARGS     ?=
 FUZZTIME ?= 20s
-KILLS    ?= 100
+SOAK     ?= 10m
 
 # Two packages at a time: each may start a PostgreSQL or a broker of its own, and that is what 2 cores and 4 GB carry.
 # Within a package most tests wait for a server, so more of them than cores run at once.
@@ -49,7 +49,12 @@ build: ## Build bin/tandem, the one binary. Needs: Go
 test: ## Run every test with the race detector. Needs: Go, a C compiler, PostgreSQL's server, Java 17 with Maven, Node with npm
 	@.ci/need go cc postgres java node
 	$(GO) test -race -timeout=$(TESTTIMEOUT) -p=$(TESTPROCS) -parallel=$(TESTPARALLEL) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
-	$(GO) test -timeout=$(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./cmd/tandem/simulation # 200 seeds; under the race detector it plays a tenth
+	$(GO) test -timeout=$(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./cmd/tandem/simulation # 2,000 seeds; under the race detector it plays a twentieth
+
+.PHONY: test-mass
+test-mass: ## Empty a field of 10,000 rows: the brake holds, an approval works once. Needs: Go, PostgreSQL's server
+	@.ci/need go postgres
+	TANDEM_MASS_ROWS=10000 $(GO) test -timeout=60m -run TestAMassBlankingIsHeld -v $(TESTFLAGS) ./sink/real
 
 .PHONY: cover
 cover: ## Run the tests and write coverage.out and coverage.html, coverage counted over all packages
@@ -61,13 +66,23 @@ cover: ## Run the tests and write coverage.out and coverage.html, coverage count
 ##@ Look deeper
 
 .PHONY: sim
-sim: build ## Run the whole system under seeds, with faults (ARGS="--seed 42" replays one, ARGS="--seeds 10000" takes longer)
-	@exec bin/tandem simulate $(ARGS)
+sim: build ## Play the whole system under seeds, with faults, on all cores (SEEDS=10000000 for a night; FIRST=1; ARGS="--seed 42" replays one)
+	@exec bin/tandem simulate $(if $(ARGS),$(ARGS),--seed $(FIRST) --seeds $(SEEDS))
+
+.PHONY: mutants
+mutants: ## Plant bugs, one after the other, and show that the simulation catches each (ARGS="-only fence"; some minutes)
+	@.ci/need go
+	@$(GO) run ./cmd/tandem/simulation/mutants $(ARGS)
 
 .PHONY: soak
-soak: ## Kill the built binary again and again for a long time, and compare both sides (KILLS=200; ARGS=-e2e.seed=… repeats people and moments)
+soak: ## Kill the built binary every few seconds for SOAK (10m), while Notion fails now and then and people edit; compare both sides (ARGS=-e2e.seed=… repeats people and moments)
 	@.ci/need go cc postgres java
-	$(GO) test -count=1 -timeout=4h -v -run TestKilledAtAnyMoment ./cmd/tandem/e2e -e2e.kills=$(KILLS) -e2e.gap=8s $(ARGS)
+	$(GO) test -count=1 -timeout=4h -v -run '$(or $(RUN),TestKilledAtAnyMoment/with_faults)' ./cmd/tandem/e2e -e2e.for=$(SOAK) -e2e.gap=6s $(ARGS)
+
+.PHONY: bench-sync
+bench-sync: ## Measure speed and size as docs/performance.md states them: some ten minutes (ARGS=-bench.scale=0.1 tries it out). Needs: Go, PostgreSQL's server, Java 17 with Maven
+	@.ci/need go postgres java
+	$(GO) test -count=1 -timeout=60m -v $(if $(RUN),-run '$(RUN)') ./cmd/tandem/bench -bench.sync $(ARGS)
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (20s each by default)

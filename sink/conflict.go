@@ -22,6 +22,7 @@ func (r *reconciliation) conflictsOver(d ledger.Decision, side ledger.Side) []le
 		base := r.link().Base[c.Field]
 		// The same conflict decided again after a crash has the same id: it is recorded, and alerted, once.
 		c.ID = stableID("conflict", r.link().ID, c.Field, c.CRM, c.Notion, c.Winner, base.CRMSeen, base.NotionSeen)
+		c.Tell = r.entity.Mapping.Document.Notion.Comments
 		out = append(out, c)
 		if r.w.Observe != nil {
 			r.w.Observe.Conflict(r.link().Entity, c.Field, c.Winner, c.Undecidable)
@@ -44,7 +45,7 @@ func stableID(parts ...any) string {
 func (r *reconciliation) conflictAlerts(conflicts []ledger.Conflict) []ledger.Alert {
 	var alerts []ledger.Alert
 	for _, c := range conflicts {
-		if !c.Critical && !c.Undecidable {
+		if !c.Critical && !c.Undecidable || c.Rule == ledger.RulePerson { // a person decided this one, and knows
 			continue
 		}
 		loser, lost := c.Loser()
@@ -76,10 +77,23 @@ func short(v change.Value) string {
 	return string(text[:80]) + "…"
 }
 
+// RuleInWords says what decided a conflict.
+func RuleInWords(c ledger.Conflict) string { return ruleInWords(c) }
+
 func ruleInWords(c ledger.Conflict) string {
 	switch c.Rule {
-	case "last_write_wins":
+	case string(ledger.LastWriteWins):
 		return "the later edit"
+	case string(ledger.CRMWins):
+		return "the CRM wins conflicts of this field"
+	case string(ledger.NotionWins):
+		return "Notion wins conflicts of this field"
+	case ledger.RuleNeverBlank:
+		return "the field is never blanked"
+	case ledger.RuleWriteOnce:
+		return "the field is written once"
+	case ledger.RulePerson:
+		return "a person decided"
 	case "tie":
 		return "which edit was later cannot be known; the field's tie rule decided"
 	case "initial_authority":
@@ -95,6 +109,6 @@ func (r *reconciliation) alert(kind, field, summary string, critical bool, apart
 	l := r.link()
 	return ledger.Alert{
 		ID: stableID("alert", l.ID, kind, field, apart, l.Epoch), At: r.w.Now(), Kind: kind, Sync: l.Sync, Entity: l.Entity, Key: l.Key, Page: l.Page,
-		Field: field, Critical: critical, Summary: summary,
+		Field: field, Critical: critical, Summary: summary, Link: l.ID,
 	}
 }

@@ -18,6 +18,8 @@ type Entity struct {
 	Mapping *mapping.Entity
 	Rows    Rows
 	Pages   Pages // nil in sink/crm, which touches the CRM only
+
+	run run
 }
 
 // Pages are the pages of one entity in Notion. sink/notion implements it.
@@ -91,13 +93,15 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 	m := e.Mapping
 	r := ledger.Rules{
 		WriteNotion: m.WriteNotion, WriteCRM: m.WriteCRM, CreatePages: m.CreatePages, CreateRows: m.CreateRows, Quiet: m.Quiet,
-		DeletesToPages: m.DeletesToPages, DeletesToRows: m.DeletesToRows, Skew: skew,
+		DeletesToPages: m.DeletesToPages, DeletesToRows: m.DeletesToRows, Grace: m.Grace, Skew: skew,
 	}
 	for _, f := range fields {
 		r.Fields = append(r.Fields, ledger.Policy{
 			Name: f.Name, Rule: f.Rule, ToNotion: f.ToNotion(), ToCRM: f.ToCRM(),
 			Tie: ledger.Side(f.Tie), Initial: ledger.Side(f.Initial), Critical: f.Critical,
 			Elements: f.Type == mapping.TypeMultiSelect || f.Type == mapping.TypeRelation && f.Many,
+			Single:   f.Type == mapping.TypeRelation && !f.Many,
+			Conflict: f.Conflict, NeverBlank: f.NeverBlank, WriteOnce: f.WriteOnce, Typing: f.TypingDelay,
 		})
 	}
 	return r
@@ -105,9 +109,7 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 
 // limits are the mapping's brakes.
 func (e *Entity) limits() ledger.Limits {
-	l := ledger.DefaultLimits()
-	l.DeletesMax, l.DeletesShare = e.Mapping.Document.Brakes.Max, *e.Mapping.Document.Brakes.Share
-	return l
+	return e.Mapping.Limits
 }
 
 // translation turns what one side shows into field values, and field values into what a side takes, for one entity and schema.
@@ -119,6 +121,7 @@ type translation struct {
 	links     Links
 
 	base   map[string]ledger.FieldBase // of the link whose turn it is
+	crm    change.Image                // its row's values
 	verify bool                        // removed targets must be known to be there: we would clear references to them
 	reread []ledger.Link               // targets that have to be read for that
 }
@@ -173,7 +176,8 @@ func (t *translation) rowValue(ctx context.Context, f mapping.Field, raw change.
 func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (ledger.View, error) {
 	view := ledger.View{
 		Read: true, There: !seen.InTrash && !seen.Gone, Scope: !seen.Moved, Deleted: seen.InTrash,
-		At: seen.ReadFrom, Until: earliest(seen.ReadTo, seen.Edited.Add(time.Minute)), EditedAt: seen.Edited, Editor: seen.EditedBy,
+		Lags: seen.Via == "poll" || seen.Via == "sweep",
+		At:   seen.ReadFrom, Until: earliest(seen.ReadTo, seen.Edited.Add(time.Minute)), EditedAt: seen.Edited, Editor: seen.EditedBy,
 		External: seen.External, Image: change.Image{}, Bad: map[string]string{}, Waits: map[string]string{},
 	}
 	if seen.Gone || len(seen.Properties) == 0 {
@@ -189,6 +193,7 @@ func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (le
 			continue
 		}
 		value, bad, waits, err := t.pageValue(ctx, f, raw)
+		value = t.spelled(f, value)
 		if err == nil && f.Relation != "" && waits == "" {
 			value, waits, err = t.unremoved(ctx, f, value, seen.ReadFrom)
 		}
@@ -196,11 +201,21 @@ func (t *translation) fromPage(ctx context.Context, seen ledger.Observation) (le
 			return ledger.View{}, err
 		}
 		view.Put(f.Name, value, bad, waits)
-		if hint, ok := seen.Hints[t.schema.Properties[f.Name]]; ok {
+		if f.ToCRM() && bad == "" && waits == "" {
+			view.Guard(f.Name, f.Refuses(value))
+		}
+		id := t.schema.Properties[f.Name]
+		if hint, ok := seen.Hints[id]; ok {
 			if view.Hints == nil {
 				view.Hints = map[string]time.Time{}
 			}
 			view.Hints[f.Name] = hint.Add(-hintWidth)
+		}
+		if since, ok := seen.Since[id]; ok && f.TypingDelay > 0 {
+			if view.Since == nil {
+				view.Since = map[string]time.Time{}
+			}
+			view.Since[f.Name] = since
 		}
 	}
 	return view, t.mapped(ctx, &view, false)
@@ -240,6 +255,42 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 	}
 	value, bad = inWords(f.FromRow(there))
 	return value, bad, "", nil
+}
+
+// spelled gives options of a page the capitals that the CRM gives them. Notion takes two options that differ in nothing else for one, and shows
+// the older: that is no edit, and must not be brought into the row as one.
+func (t *translation) spelled(f mapping.Field, v change.Value) change.Value {
+	switch f.Type {
+	case mapping.TypeSelect, mapping.TypeStatus, mapping.TypeMultiSelect:
+	default:
+		return v
+	}
+	known := append(options(t.crm[f.Name]), options(t.base[f.Name].Value)...)
+	one := func(o change.Value) change.Value {
+		if i := slices.IndexFunc(known, func(k change.Value) bool { return strings.EqualFold(k.Text(), o.Text()) }); i >= 0 {
+			return known[i]
+		}
+		return o
+	}
+	switch v.Kind() {
+	case change.Text:
+		return one(v)
+	case change.Set:
+		items := make([]change.Value, len(v.Items()))
+		for i, o := range v.Items() {
+			items[i] = one(o)
+		}
+		return change.SetValue(items...)
+	}
+	return v
+}
+
+// options are a value's options, one or several.
+func options(v change.Value) []change.Value {
+	if v.Kind() == change.Text {
+		return []change.Value{v}
+	}
+	return slices.Clone(v.Items())
 }
 
 // inWords takes a conversion's error for what it is to the sink: why one value cannot be used.
@@ -354,6 +405,9 @@ func (t *translation) toPage(ctx context.Context, values change.Image) (out chan
 		}
 		if v, err = t.ends(ctx, f, v, ledger.Notion, waits); err != nil {
 			return nil, nil, err
+		}
+		if n := len(v.Items()); f.Relation != "" && n > mapping.RelatedWriteMax {
+			waits[f.Name] = tooManyRelated(f, n)
 		}
 		if waits[f.Name] == "" {
 			out[f.Name] = v

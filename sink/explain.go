@@ -105,5 +105,6 @@ func (r *reconciliation) look(ctx context.Context) (seen *ledger.Observation, st
 	if err != nil {
 		return nil, false, fmt.Errorf("read the page: %w", err)
 	}
+	now.Follow(r.link().Seen)
 	return &now, false, nil
 }

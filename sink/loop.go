@@ -117,10 +117,10 @@ func (t *trouble) rest(ctx context.Context, err error) bool {
 	}
 }
 
-// Waking wakes a loop when a handler has added work.
+// Waking wakes loops when a handler has added work.
 type Waking struct {
 	kafka.Handler
-	Loop *Loop
+	Loops []*Loop
 }
 
 // Handle implements kafka.Handler.
@@ -128,7 +128,9 @@ func (w Waking) Handle(ctx context.Context, batch []kafka.Record) error {
 	err := w.Handler.Handle(ctx, batch)
 	var rejects kafka.Rejects
 	if err == nil || errors.As(err, &rejects) {
-		w.Loop.Wake()
+		for _, l := range w.Loops {
+			l.Wake()
+		}
 	}
 	return err
 }

@@ -171,7 +171,7 @@ func TestAlertsAreRelayedAtLeastOnce(t *testing.T) {
 	o.run(ledger.Notion)
 	var log bytes.Buffer
 	out := &outlet{err: errors.New("no leader for partition")}
-	r := &sink.Relay{Holder: "a", Outbox: o.store, Publisher: out, Topic: "tandem.alerts", Now: o.clock.now, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	r := &sink.Relay{Sync: "acme", Holder: "a", Outbox: o.store, Publisher: out, Topic: "tandem.alerts", Now: o.clock.now, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	if _, err := r.RunOnce(t.Context()); err == nil || o.alerts("conflict") != 1 {
 		t.Fatalf("an alert that Kafka did not take is delivered: %v", err)
 	}

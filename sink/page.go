@@ -11,23 +11,24 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
 // writePage carries out the page's part of a decision: first what must be durable before it, then the request, then the evidence.
-func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, toll toll) error {
 	switch d.Page {
 	case ledger.PageCreate:
-		return r.createPage(ctx, d)
+		return r.createPage(ctx, d, toll)
 	case ledger.PageTrash:
-		return r.trashPage(ctx, d, brake)
+		return r.trashPage(ctx, d, toll)
 	case ledger.PageRestore:
 		return r.restorePage(ctx, d)
 	case ledger.PageUpdate:
 	}
-	return r.updatePage(ctx, d)
+	return r.updatePage(ctx, d, toll)
 }
 
-func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) error {
+func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision, toll toll) error {
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
 		return err
@@ -36,9 +37,14 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision) erro
 	if soon(waits) && r.work.Attempts < createWaits {
 		return r.commit(ctx, ledger.Commit{Finish: r.finish(ledger.Decision{Waits: waits})})
 	}
-	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, At: r.w.Now()}
+	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, ReadFrom: r.in.CRM.At, At: r.w.Now()}
 	write := ledger.Write{Side: ledger.Notion, Op: "create", New: d.ToNotion, Why: r.work.Why}
-	if err := r.step(ctx, ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}); err != nil {
+	before := ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}
+	toll.into(&before)
+	switch err := r.step(ctx, before); {
+	case errors.Is(err, ledger.ErrBraked):
+		return r.again(ctx, err)
+	case err != nil:
 		return err
 	}
 	r.creating = intent
@@ -102,7 +108,7 @@ func (r *reconciliation) halfWith(ctx context.Context, page string) (int64, erro
 	return 0, nil
 }
 
-func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) error {
+func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll toll) error {
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
 		return err
@@ -122,10 +128,14 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 		external = r.link().External
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
-	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now()}
-	before := ledger.Commit{Intent: intent, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
+	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
+	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
-	if err := r.step(ctx, before); err != nil {
+	toll.into(&before)
+	switch err := r.step(ctx, before); {
+	case errors.Is(err, ledger.ErrBraked):
+		return r.again(ctx, err)
+	case err != nil:
 		return err
 	}
 	if r.tooLate() {
@@ -142,13 +152,33 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision) erro
 	if r.w.Observe != nil {
 		r.w.Observe.Window(r.link().Entity, seen.ReadTo.Sub(r.in.Notion.At))
 	}
-	c := ledger.Commit{Intended: true, WroteAt: seen.ReadTo, Unhold: []string{"*"}}
+	c := ledger.Commit{Intended: true, WroteAt: seen.ReadTo, Unhold: r.unhold(d)}
 	if r.link().Key == "" {
 		return r.marked(ctx, c, seen)
 	}
 	live := ledger.Live
 	c.State = &live
 	return r.landed(ctx, c, seen, d)
+}
+
+// arrived is what the read shows of a write whose outcome was not known: its intent is about to be replaced, and without the base that it stood
+// for, the next edit on either side would be measured against a value that no side shows any more.
+func (r *reconciliation) arrived(d ledger.Decision) map[string]ledger.FieldBase {
+	if r.link().Intent == nil {
+		return nil
+	}
+	return d.Agreed(r.in)
+}
+
+// properties names the properties of fields, by which webhooks name them.
+func (r *reconciliation) properties(values change.Image) map[string]string {
+	out := map[string]string{}
+	for name := range values {
+		if id := r.schema.Properties[name]; id != "" {
+			out[notionapi.CanonicalID(id)] = name
+		}
+	}
+	return out
 }
 
 // marked ends the turn of a page that got its external id and has no row yet: whether it becomes one is the other sink's to decide.
@@ -162,6 +192,7 @@ func (r *reconciliation) marked(ctx context.Context, c ledger.Commit, seen ledge
 // landed moves the base on the evidence of a write's own answer, and looks once more at what the answer shows beside it: a person's
 // edit, or a value that came back different, is Notion's own change.
 func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledger.Observation, d ledger.Decision) error {
+	seen.Follow(r.fresh)
 	got, err := r.t.fromPage(ctx, seen)
 	if err != nil {
 		return err
@@ -175,7 +206,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 			continue
 		}
 		if back, read := got.Image[p.Name]; read {
-			c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo)
+			c.Base[p.Name] = r.seenAt(ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo), seen.ReadFrom)
 			if refused := r.refused(p.Name, sent, back, &c); refused != "" {
 				// The base is what Notion holds now: what it did not take is still to be sent, and clears nothing in the CRM.
 				c.Base[p.Name] = ledger.FieldBase{Value: back, Rule: p.Rule, CRMSeen: r.in.CRM.At, NotionSeen: seen.ReadTo}
@@ -197,7 +228,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	if c.Page != nil {
 		after.Link.Page = *c.Page
 	}
-	next := ledger.Decide(after)
+	next := ledger.Withhold(ledger.Decide(after), d.Holds)
 	maps.Copy(c.Base, next.Agreed(after))
 	c.Seen, c.Emitted = &seen, &seen.Hash
 	r.in.Notion.Waits = got.Waits
@@ -213,6 +244,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	if next.Page != "" && len(next.Waits) == 0 {
 		c.Finish = r.later(r.w.Now(), false) // more to write: at once, on a new read
 	}
+	r.untilTyped(&c, next)
 	r.free(&c)
 	r.observe("written", next)
 	r.latency()
@@ -220,6 +252,19 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		return err
 	}
 	return r.commit(ctx, c)
+}
+
+// seenAt gives a base the times at which each side really showed it: the CRM when its row was read, the page when the request began that showed
+// it. Later ones would turn an edit in between into one before it, and the clocks would decide wrongly.
+func (r *reconciliation) seenAt(b ledger.FieldBase, page time.Time) ledger.FieldBase {
+	b.CRMSeen, b.NotionSeen = r.in.CRM.At, page
+	if !r.sentAt.IsZero() {
+		b.CRMSeen = r.sentAt
+		if b.Sent != nil {
+			b.NotionSeen = r.sentAt // edited by the time that it was looked up
+		}
+	}
+	return b
 }
 
 // refused tells that a relation's answer lacks targets that were sent: Notion drops references to pages in the trash. The targets are read, so
@@ -257,15 +302,15 @@ func (r *reconciliation) latency() {
 	}
 }
 
-func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
-	before := ledger.Commit{Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
+func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, toll toll) error {
+	before := ledger.Commit{Base: r.arrived(d), Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
 	if !r.triedToTrash() {
-		before.Brake = brake
+		toll.into(&before)
 		before.Writes = []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}}
 	}
 	switch err := r.step(ctx, before); {
 	case errors.Is(err, ledger.ErrBraked):
-		return r.hold(ctx, ledger.Braked(r.in, brake.Max, brake.Window))
+		return r.again(ctx, err)
 	case err != nil:
 		return err
 	}
@@ -284,7 +329,7 @@ func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, brake
 	if err != nil {
 		return err
 	}
-	if ledger.EditedSince(r.in, got.Image) {
+	if r.editedSinceRead(got) {
 		// The answer shows an edit that came after our read. The intent stays open: the next turn takes the page back out of the trash.
 		return r.commit(ctx, ledger.Commit{WroteAt: seen.ReadTo, Finish: r.later(r.w.Now(), false)})
 	}
@@ -304,6 +349,20 @@ func (r *reconciliation) tooLate() bool {
 	return now.After(r.until) || r.in.Notion.Read && now.Sub(r.in.Notion.At) > windowMax
 }
 
+// editedSinceRead reports that a page that we trashed shows an edit that whoever decided on it did not know of: since the base, or, where a person
+// decided on the edited page, since our read.
+func (r *reconciliation) editedSinceRead(page ledger.View) bool {
+	if r.in.Chosen[""] != ledger.CRM {
+		return ledger.EditedSince(r.in, page)
+	}
+	for name, v := range r.in.Notion.Image {
+		if now, read := page.Image[name]; read && !change.Equal(now, v) {
+			return true
+		}
+	}
+	return false
+}
+
 // triedToTrash reports that this delete was let through and counted before, and its request did not get through.
 func (r *reconciliation) triedToTrash() bool {
 	return r.link().Intent != nil && r.link().Intent.Kind == ledger.IntentTrash
@@ -311,7 +370,7 @@ func (r *reconciliation) triedToTrash() bool {
 
 // restorePage takes a page out of the trash because its row is back; the fields are merged in the next turn, on a new read.
 func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) error {
-	before := ledger.Commit{Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
+	before := ledger.Commit{Base: r.arrived(d), Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
 	if r.link().Intent == nil { // an open one says that we trashed the page, which must not be forgotten before it is back
 		before.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: r.in.Notion.At, At: r.w.Now()}
 	}
@@ -339,7 +398,7 @@ func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) err
 	if len(d.Holds) > 0 {
 		return r.holding(ctx, c, d)
 	}
-	c.Unhold = []string{"*"}
+	c.Unhold = r.unhold(d)
 	return r.commit(ctx, c)
 }
 
@@ -370,6 +429,7 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 		return false, fmt.Errorf("read the page that was made: %w", err)
 	}
 	// What the page holds is what was sent then; what the CRM says now is decided in the next turn.
+	r.sentAt = intent.ReadFrom
 	return true, r.pageMade(ctx, pages[0], seen, ledger.Decision{ToNotion: intent.Values}, nil)
 }
 
@@ -409,6 +469,7 @@ func (r *reconciliation) unknown(ctx context.Context, cause error) error {
 	}
 	r.w.Log.WarnContext(ctx, "outcome of a write is not known, will look it up", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "reason", cause.Error())
 	c.Finish = r.later(at, true)
+	c.Finish.Trouble = troubleOf(fmt.Errorf("the outcome of a write is not known and will be looked up: %w", cause))
 	return r.commitFailure(ctx, cause, c)
 }
 

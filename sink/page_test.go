@@ -291,8 +291,8 @@ func TestTheSixthDeleteOfAnHourIsHeld(t *testing.T) {
 			held++
 		}
 	}
-	if trashed != 5 || held != 2 || o.alerts("hold") != 2 {
-		t.Errorf("%d trashed, %d held, %d alerts", trashed, held, o.alerts("hold"))
+	if trashed != 5 || held != 2 || o.alerts("brake") != 1 {
+		t.Errorf("%d trashed, %d held, %d alerts", trashed, held, o.alerts("brake"))
 	}
 }
 

@@ -39,7 +39,11 @@ type reconciliation struct {
 	in    ledger.Input
 	fresh *ledger.Observation // the page as read in this turn, not stored yet
 
+	group  []ledger.Item // behind this one in the round: a brake's alert takes its sample from them
+	braked int           // how often a brake was full when a write was to be recorded
+
 	creating *ledger.Intent // stored in this turn: a page is being made
+	sentAt   time.Time      // when the CRM showed what a page was made of that was looked up; zero in all other turns
 }
 
 func (r *reconciliation) link() *ledger.Link { return &r.item.Link }
@@ -50,6 +54,8 @@ func (r *reconciliation) run(ctx context.Context) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, ledger.ErrPaused):
+		return r.step(ctx, ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false), Release: true}) // it waits: nothing paused is taken
 	case errors.Is(err, ledger.ErrFenced):
 		return nil // somebody else has the link now, and will look
 	case errors.Is(err, errRound):
@@ -82,15 +88,16 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 	if done, err := r.othersCreate(ctx); done || err != nil {
 		return err
 	}
-	return r.act(ctx, ledger.Decide(r.in))
+	return r.act(ctx, r.decide())
 }
 
 // begin makes ready what the turn decides on, and gives it the row's view; Explain begins likewise.
 func (r *reconciliation) begin(ctx context.Context) error {
-	fields := r.entity.fields(r.schema, r.row.Image)
+	fields := r.leave(r.entity.fields(r.schema, r.row.Image))
 	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger,
 		base: r.link().Base, verify: r.w.Side == ledger.CRM}
-	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Now: r.w.Now()}
+	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Holds: r.item.Holds, Now: r.w.Now()}
+	r.renew(&r.in.Rules)
 	return r.viewRow(ctx)
 }
 
@@ -102,6 +109,7 @@ func (r *reconciliation) viewRow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.t.crm = view.Image
 	view.At, view.Until = r.snapshot.At, r.snapshot.At
 	for _, w := range r.item.Works {
 		view.Deleted = view.Deleted || w.Deleted && !r.row.Exists
@@ -134,6 +142,7 @@ func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
 	seen.Via = "read"
 	if r.link().Seen != nil {
 		seen.Hints = r.link().Seen.Hints // what webhooks said of the edits that are still open
+		seen.Follow(r.link().Seen)
 	}
 	r.fresh = &seen
 	return false, r.viewObservation(ctx, seen)
@@ -165,42 +174,34 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 	if len(d.Need) > 0 {
 		return r.commit(ctx, ledger.Commit{Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "reread")}})
 	}
-	d, brake, err := r.gate(ctx, d)
+	d, toll, err := r.gate(ctx, d)
 	if err != nil {
+		return err
+	}
+	if permitted, err := r.permit(ctx, &d); !permitted || err != nil {
+		return err
+	}
+	if done, err := r.unmatched(ctx, d); done || err != nil {
+		return err
+	}
+	if done, err := r.barred(ctx, d); done || err != nil {
 		return err
 	}
 	switch {
 	case d.Remove:
-		return r.commit(ctx, ledger.Commit{Remove: true})
+		return r.commit(ctx, ledger.Commit{Remove: true, Finish: r.done()}) // a newer reason, as a new key, keeps it
+	case !d.Later.IsZero() && len(d.Holds) > 0:
+		return r.grace(ctx, d)
 	case !d.Later.IsZero():
 		return r.commit(ctx, ledger.Commit{Finish: r.later(d.Later, false)})
 	case len(d.Holds) > 0 && d.Page == "" && d.Row == "":
 		return r.hold(ctx, d)
 	case r.w.Side == ledger.Notion && d.Page != "":
-		return r.writePage(ctx, d, brake)
+		return r.writePage(ctx, d, toll)
 	case r.w.Side == ledger.CRM && d.Row != "":
-		return r.writeRow(ctx, d, brake)
+		return r.writeRow(ctx, d, toll)
 	}
 	return r.settle(ctx, d)
-}
-
-func (r *reconciliation) gate(ctx context.Context, d ledger.Decision) (ledger.Decision, *ledger.Brake, error) {
-	var count ledger.Counters
-	limits := r.entity.limits()
-	side, deletes := ledger.CRM, d.Row == ledger.RowDelete
-	if d.Page == ledger.PageTrash {
-		side, deletes = ledger.Notion, true
-	}
-	if deletes && !r.triedToTrash() {
-		var err error
-		since := r.w.Now().Add(-limits.Window)
-		count.Deletes, count.Links, err = r.w.Ledger.Recent(ctx, r.w.Sync, r.entity.Mapping.Name, side, string(ledger.RowDelete), since)
-		if err != nil {
-			return d, nil, fmt.Errorf("count recent deletes: %w", err)
-		}
-	}
-	gated, brake := ledger.Gate(r.in, d, limits, count)
-	return gated, brake, nil
 }
 
 // settle ends a turn that writes nothing on this side.
@@ -211,15 +212,19 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	r.sees(&c, d)
 	// A turn that did not look at the page of a link that is not live says nothing of what its hold is about.
-	if r.link().Page != "" && len(d.Holds) == 0 && (r.in.Notion.Read || r.link().State == ledger.Live) {
-		c.Unhold = []string{"*"}
+	if r.link().Page != "" && (r.in.Notion.Read || r.link().State == ledger.Live) {
+		c.Unhold = r.unhold(d)
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
 	c.Reasons = append(c.Reasons, r.rereads()...)
 	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
+	r.untilTyped(&c, d)
 	r.free(&c)
+	if err := r.shadow(ctx); err != nil {
+		return err
+	}
 	r.observe("settled", d)
 	if err := r.holds(ctx, &c, d); err != nil {
 		return err
@@ -248,7 +253,31 @@ func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
 
 // waitsForCRM reports that what the page shows is not settled with the row: sink/crm will need the observation.
 func (r *reconciliation) waitsForCRM(d ledger.Decision) bool {
-	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0
+	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0 || len(d.Observed) > 0
+}
+
+// untilTyped has the page read again once the values that may be typed still must have come to rest.
+func (r *reconciliation) untilTyped(c *ledger.Commit, d ledger.Decision) {
+	var at time.Time
+	for _, t := range d.Typing {
+		at = latest(at, t)
+	}
+	switch {
+	case at.IsZero():
+	case r.w.Side == ledger.CRM:
+		reread := r.reason(ledger.Notion, "reread")
+		reread.NotBefore = at
+		c.Reasons = append(c.Reasons, reread)
+	case c.Finish == nil || c.Finish.Later.IsZero() || at.Before(c.Finish.Later):
+		c.Finish = r.later(at, false)
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // otherSide is the work that a decision leaves for the other sink.
@@ -300,6 +329,9 @@ func (r *reconciliation) finish(d ledger.Decision) *ledger.Finish {
 		}
 	}
 	f.Later, f.Failed = r.w.Now().Add(pauseAfter(waitDelay, waitDelayMax, r.work.Attempts)), true
+	for _, name := range change.Sorted(waits) {
+		f.Trouble = name + ": " + waits[name] // the last one, as good as any
+	}
 	return f
 }
 
@@ -341,7 +373,8 @@ func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
 }
 
 func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {
-	c.Link, c.Epoch, c.Now = r.link().ID, r.link().Epoch, r.w.Now()
+	c.Link, c.Epoch, c.Now, c.Connector = r.link().ID, r.link().Epoch, r.w.Now(), r.w.Connector
+	r.audited(&c)
 	if err := r.w.Ledger.Commit(ctx, c); err != nil {
 		return fmt.Errorf("commit to the ledger: %w", err)
 	}
@@ -355,11 +388,25 @@ func (r *reconciliation) hold(ctx context.Context, d ledger.Decision) error {
 		c.State = &d.State
 	}
 	if r.in.Notion.Read {
-		c.Unhold = []string{"*"} // a hold of another kind is over: its cause was looked at
+		c.Unhold = r.unhold(d) // a hold of another kind is over: its cause was looked at
 	}
 	r.sees(&c, d)
 	r.observe("held", d)
 	return r.holding(ctx, c, d)
+}
+
+// grace waits with a delete for as long as the mapping says; what comes back meanwhile is a reason, and leaves by itself.
+func (r *reconciliation) grace(ctx context.Context, d ledger.Decision) error {
+	c := ledger.Commit{Finish: r.later(d.Later, false), Unhold: r.unhold(d)}
+	if d.State != "" {
+		c.State = &d.State
+	}
+	r.sees(&c, d)
+	if err := r.holds(ctx, &c, d); err != nil {
+		return err
+	}
+	r.observe("grace", d)
+	return r.commit(ctx, c)
 }
 
 // holding ends a turn with holds; an alert goes out when a hold of its kind is new.
@@ -371,10 +418,11 @@ func (r *reconciliation) holding(ctx context.Context, c ledger.Commit, d ledger.
 	for _, h := range d.Holds {
 		c.Finish.Parked = h.Reason
 	}
+	r.untilTyped(&c, d)
 	return r.commit(ctx, c)
 }
 
-// holds puts a decision's holds into a commit, with an alert for each kind that the link has not.
+// holds puts a decision's holds into a commit, with an alert for each that the link has not. A conflict of a field that is over lifts its hold.
 func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.Decision) error {
 	if len(d.Holds) == 0 {
 		return nil
@@ -383,22 +431,33 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 	if err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
-	c.Holds = d.Holds
-	for _, h := range d.Holds {
-		if !hasHold(known, h.Kind) {
-			c.Alerts = append(c.Alerts, r.alert("hold", "", h.Reason, false, h.Kind))
+	c.Holds = slices.Clone(d.Holds)
+	for i, h := range d.Holds {
+		if same := named(known, h); same >= 0 {
+			c.Holds[i].At = known[same].At // it waits since then
+			continue
+		}
+		if h.Kind == "brake" || h.Kind == "grace" || h.Kind == "paused" {
+			continue // a brake tells of itself once; the others are nobody's trouble
+		}
+		critical := slices.ContainsFunc(r.in.Rules.Fields, func(p ledger.Policy) bool { return p.Name == h.Field && p.Critical })
+		a := r.alert(ledger.AlertHold, h.Field, h.Reason, critical, h.Name())
+		a.State = h.Kind
+		c.Alerts = append(c.Alerts, a)
+	}
+	if err := r.tripped(ctx, c, d); err != nil {
+		return err
+	}
+	for _, h := range known {
+		if h.Kind == "conflict" && r.in.Notion.Read && named(d.Holds, h) < 0 {
+			c.Unhold = append(c.Unhold, h.Name())
 		}
 	}
 	return nil
 }
 
-func hasHold(holds []ledger.Hold, kind string) bool {
-	for _, h := range holds {
-		if h.Kind == kind {
-			return true
-		}
-	}
-	return false
+func named(holds []ledger.Hold, h ledger.Hold) int {
+	return slices.IndexFunc(holds, func(o ledger.Hold) bool { return o.Name() == h.Name() })
 }
 
 // failed records a failure with its record: parked if trying again cannot help, else later. What concerns every record goes up.
@@ -421,8 +480,21 @@ func (r *reconciliation) failed(ctx context.Context, cause error) error {
 	}
 	r.w.Log.WarnContext(ctx, "will look again", "entity", r.link().Entity, "key", r.link().Key, "page", r.link().Page, "attempt", r.work.Attempts+1, "reason", cause.Error())
 	f := r.later(r.w.Now().Add(pauseAfter(failDelay, failDelayMax, r.work.Attempts)), true)
+	f.Trouble = troubleOf(cause)
 	return r.commitFailure(ctx, cause, ledger.Commit{Finish: f})
 }
+
+// troubleOf is an error as a list of issues bears it.
+func troubleOf(err error) string {
+	text := []rune(err.Error())
+	if len(text) > troubleMax {
+		return string(text[:troubleMax]) + "…"
+	}
+	return string(text)
+}
+
+// troubleMax bounds what is kept of a failure, in characters.
+const troubleMax = 500
 
 func (r *reconciliation) commitFailure(ctx context.Context, cause error, c ledger.Commit) error {
 	err := r.commit(ctx, c)

@@ -92,8 +92,17 @@ func inTrash(link ledger.Link) string {
 	return fmt.Sprintf("the page of %s %s is in the trash", link.Entity, link.Key)
 }
 
+// tooManyRelated says why a relation is not written: one request takes so many pages and replaces all that are there, so that any write would lose
+// some. What the page shows stays, and what people add to it or take from it there goes to the CRM.
+func tooManyRelated(f mapping.Field, n int) string {
+	return fmt.Sprintf("%d related records of %s are more than the %d that a write to Notion takes, and a write replaces all: the page is left as it is; relate the rest in Notion, or have fewer",
+		n, f.Relation, mapping.RelatedWriteMax)
+}
+
 // waitsForPerson tells what only a person can end from what time will.
-func waitsForPerson(why string) bool { return strings.Contains(why, " is in the trash") }
+func waitsForPerson(why string) bool {
+	return strings.Contains(why, " is in the trash") || strings.Contains(why, "and a write replaces all: ")
+}
 
 // soon reports that one of the waits will end by itself: worth a moment before a page is made without its relations.
 func soon(waits map[string]string) bool {

@@ -12,7 +12,7 @@ import (
 )
 
 // writeRow carries out the row's part of a decision: the write, its base, conflicts, alerts and work in one transaction.
-func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake *ledger.Brake) error {
+func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, toll toll) error {
 	write, waits, err := r.rowWrite(ctx, d)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake 
 		return r.settle(ctx, d)
 	}
 	err = r.entity.Rows.Write(ctx, write, func(result RowResult) (ledger.Commit, error) {
-		c, err := r.rowWritten(ctx, d, brake, result)
+		c, err := r.rowWritten(ctx, d, toll, result)
 		if err == nil && !result.Stale {
 			err = r.holds(ctx, &c, d)
 		}
@@ -37,11 +37,12 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, brake 
 		if err == nil {
 			err = r.wake(ctx, &c)
 		}
-		c.Link, c.Epoch, c.Now, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), true
+		c.Link, c.Epoch, c.Now, c.Connector, c.Release = r.link().ID, r.link().Epoch, r.w.Now(), r.w.Connector, true
+		r.audited(&c)
 		return c, err
 	})
 	if errors.Is(err, ledger.ErrBraked) {
-		return r.hold(ctx, ledger.Braked(r.in, brake.Max, brake.Window))
+		return r.again(ctx, err)
 	}
 	if err != nil {
 		return fmt.Errorf("write the row: %w", err)
@@ -80,13 +81,13 @@ func expected[V any](row Row, which map[string]V) change.Image {
 }
 
 // rowWritten gives what the ledger stores with a row's write.
-func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brake *ledger.Brake, result RowResult) (ledger.Commit, error) {
+func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll toll, result RowResult) (ledger.Commit, error) {
 	if result.Stale {
 		// The row changed after it was read: nothing was written. Look again, in a moment.
 		return ledger.Commit{Finish: r.later(r.w.Now().Add(visibleDelay), false)}, nil
 	}
 	if d.Row == ledger.RowDelete {
-		return ledger.Commit{State: &d.State, Brake: brake, Unsee: true, Unhold: []string{"*"}, Finish: r.done(),
+		return ledger.Commit{State: &d.State, Brakes: toll.brakes, Counts: toll.counts, Unsee: true, Unhold: []string{"*"}, Finish: r.done(),
 			Writes: []ledger.Write{{Side: ledger.CRM, Op: string(ledger.RowDelete), Old: r.in.CRM.Image, Why: r.work.Why}}}, nil
 	}
 	got, err := r.t.fromRow(ctx, Row{Key: result.Key, Exists: true, InScope: true, Image: result.Image, Problems: result.Problems})
@@ -97,7 +98,8 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brak
 	conflicts := r.conflictsOver(d, ledger.CRM)
 	live := ledger.Live
 	c := ledger.Commit{
-		State: &live, Base: map[string]ledger.FieldBase{}, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts), Unhold: []string{"*"},
+		State: &live, Base: map[string]ledger.FieldBase{}, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts), Unhold: r.unhold(d),
+		Brakes: toll.brakes, Counts: toll.counts,
 		Writes: []ledger.Write{{Side: ledger.CRM, Op: string(d.Row), Old: pick(r.in.CRM.Image, d.ToCRM), New: d.ToCRM, Why: r.work.Why}},
 	}
 	if d.Row == ledger.RowInsert {
@@ -108,7 +110,9 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, brak
 	for _, p := range r.in.Rules.Fields {
 		if sent, ok := d.ToCRM[p.Name]; ok {
 			if back, read := got.Image[p.Name]; read {
-				c.Base[p.Name] = ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
+				b := ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
+				b.NotionSeen = r.in.Notion.At // the page may have been edited between its read and this write
+				c.Base[p.Name] = b
 				if own, half := halves[p.Name]; half {
 					c.Base[p.Name] = c.Base[p.Name].Half(own)
 				}
@@ -132,7 +136,7 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 	if c.Key != nil {
 		after.Link.Key = *c.Key
 	}
-	next := ledger.Decide(after)
+	next := ledger.Withhold(ledger.Decide(after), d.Holds)
 	maps.Copy(c.Base, next.Agreed(after))
 	if next.Page != "" {
 		// A read is owed: where only the id is missing, the row agrees with the base and gives sink/notion no reason to look.
@@ -146,9 +150,10 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 		}
 		next.Parked[name] = why
 	}
-	if next.Row == "" && len(next.Waits) == 0 {
+	if next.Row == "" && len(next.Waits)+len(next.Typing) == 0 {
 		c.Unsee = true
 	}
 	c.Finish = r.finish(next)
+	r.untilTyped(c, next)
 	r.free(c)
 }

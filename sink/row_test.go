@@ -198,14 +198,14 @@ func TestABrakedRowDeleteStaysHeld(t *testing.T) {
 		o.poll("contact", page)
 	}
 	o.settle(time.Minute)
-	if len(o.rows["contact"].rows) != 1 || o.alerts("hold") != 1 {
-		t.Fatalf("%d rows are left, %d alerts", len(o.rows["contact"].rows), o.alerts("hold"))
+	if len(o.rows["contact"].rows) != 1 || o.alerts("brake") != 1 {
+		t.Fatalf("%d rows are left, %d alerts", len(o.rows["contact"].rows), o.alerts("brake"))
 	}
 	for key := range o.rows["contact"].rows {
 		o.add(ledger.Reason{Side: ledger.Notion, Key: key, Lane: ledger.LaneBackfill, Why: "sweep"})
 		o.settle(time.Minute)
-		if h := o.pending(o.link("contact", key).ID).Holds; len(h) != 1 || h[0].Kind != "brake" || o.alerts("hold") != 1 {
-			t.Errorf("holds %+v, %d alerts", h, o.alerts("hold"))
+		if h := o.pending(o.link("contact", key).ID).Holds; len(h) != 1 || h[0].Kind != "brake" || o.alerts("brake") != 1 {
+			t.Errorf("holds %+v, %d alerts", h, o.alerts("brake"))
 		}
 	}
 }

@@ -24,6 +24,10 @@ type Snapshot struct {
 	At      time.Time // the server's clock when the snapshot was taken
 	Rows    map[string]Row
 	Visible func(xid uint32) bool // whether the snapshot contains a transaction (pg_visible_in_snapshot); true for 0
+	// Parked are fields that the tables as they are leave out, with their reasons; Generations count by field how often a person accepted other
+	// columns in the place of those that were known.
+	Parked      map[string]string
+	Generations map[string]int
 }
 
 // Row is one row's image, in the CRM's own values: before functions and plugins, relations as sets of the targets' keys (Texts).

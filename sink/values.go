@@ -6,8 +6,22 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 )
+
+// PropertyType is the type of property that holds a field type.
+func PropertyType(t mapping.Type) string {
+	switch t {
+	case mapping.TypeText:
+		return notionapi.TypeRichText
+	case mapping.TypeDate, mapping.TypeDateTime:
+		return notionapi.TypeDate
+	case mapping.TypePhone:
+		return notionapi.TypePhoneNumber
+	}
+	return string(t) // the others share their names
+}
 
 // PageValues decodes the stored properties of a page, {id: property}, into values by field name. A property that changed its type, or
 // that was cut and not completed, is missing from the answer: it was not read.
@@ -23,6 +37,9 @@ func PageValues(schema ledger.Schema, properties json.RawMessage) (change.Image,
 			continue
 		}
 		p := notionapi.DecodeProperty(field, data)
+		if t := schema.Types[field]; t != "" && p.Type != PropertyType(mapping.Type(t)) {
+			continue
+		}
 		if !p.HasMore && !p.Value.IsAbsent() {
 			values[field] = p.Value
 		}

@@ -22,32 +22,54 @@ type Ledger interface {
 	Take(ctx context.Context, claim ledger.Claim) ([]ledger.Item, error)
 	Commit(ctx context.Context, c ledger.Commit) error
 	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
-	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
+	Touched(ctx context.Context, sync, entity string, beside int64, since time.Time, most int, meters []ledger.Meter) ([]int, error)
+	Census(ctx context.Context, sync, entity string) (links int, began time.Time, err error)
+	Transaction(ctx context.Context, sync, entity string, xids []uint32) (ledger.Transaction, error)
+	Add(ctx context.Context, now time.Time, reasons []ledger.Reason) error
+	Awake(ctx context.Context, sync string, most int) ([]ledger.Link, error)
+	Braking(ctx context.Context, sync, entity string, m ledger.Meter, now time.Time) (bool, error)
+	Forget(ctx context.Context, before time.Time) error
 	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
 	Pending(ctx context.Context, sync string, max int) ([]ledger.Pending, error)
+	Cursors
+	RequestLedger
 }
 
 // Worker does the work of one side of one sync. Its fields are set before the first RunOnce and not changed after; one goroutine calls
 // RunOnce at a time.
 type Worker struct {
-	Side      ledger.Side
-	Sync      string
-	Holder    string // who holds the leases, for people: connector name and process
-	Entities  map[string]*Entity
-	Ledger    Ledger
-	Functions Functions
-	Now       func() time.Time
-	NewID     func() string // external ids
-	Log       *slog.Logger
-	Observe   Observer // nil is nobody
+	Side       ledger.Side
+	Sync       string
+	Holder     string     // who holds the leases, for people: connector name and process
+	Connector  string     // its name alone: pauses may be of one connector
+	Run        string     // names this start of the process in the audit
+	Tombstones Tombstones // of forgotten records; nil is none
+	Entities   map[string]*Entity
+	Ledger     Ledger
+	Functions  Functions
+	Now        func() time.Time
+	NewID      func() string // external ids
+	Log        *slog.Logger
+	Observe    Observer // nil is nobody
+	Permit     Permit   // nil lets everything through
 
+	Lane        ledger.Lane   // only work of this lane; "" is any
 	Max         int           // links a round, at most
 	Concurrency int           // links at a time; the simulation says 1
 	Round       time.Duration // a round sends nothing more after it; 0 is DefaultRound
 	Lease       time.Duration // LeaseFor(Round, IndexLag)
 	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
 	Skew        time.Duration // how far the clocks may disagree
+
+	healed   time.Time // when parked work was looked at last, for targets that have come
+	censuses *censuses
+	kept     time.Time // when upkeep looked last
+	forgot   time.Time
 }
+
+// Permit says what of a decision, taken under the link's lease, may be carried out: apply does what a plan says, or less. What it gives back must not
+// do more than what it was given. False leaves the link as it is, with its work.
+type Permit func(link ledger.Link, in ledger.Input, d ledger.Decision) (ledger.Decision, bool)
 
 // Defaults of a worker, with their reasons.
 const (
@@ -91,12 +113,22 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 	defer done()
 	ctx, cancel := context.WithTimeoutCause(ctx, cmp.Or(w.Round, DefaultRound), errRoundOver)
 	defer cancel()
+	if w.censuses == nil {
+		w.censuses = &censuses{last: map[string]census{}}
+	}
 	until := w.Now().Add(cmp.Or(w.Round, DefaultRound))
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
-		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link,
+		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link, Lane: w.Lane,
+		Connector: w.Connector,
 	})
 	if err != nil {
 		return 0, fmt.Errorf("take work: %w", err)
+	}
+	if len(items) == 0 && link == 0 {
+		if err := w.heal(ctx); err != nil || w.Side != ledger.Notion {
+			return 0, err
+		}
+		return 0, w.upkeep(ctx)
 	}
 	var errs []error
 	for _, group := range w.groups(items) {
@@ -145,7 +177,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 		}
 	}
 	snapshot := Snapshot{At: w.Now(), Visible: func(uint32) bool { return true }}
-	if len(keys) > 0 {
+	if len(keys) > 0 || w.Side == ledger.CRM { // a new row has no key yet, and the tables may leave out fields of it
 		if snapshot, err = entity.Rows.Read(ctx, keys); err != nil {
 			return fmt.Errorf("read rows of %s: %w", entity.Mapping.Name, err)
 		}
@@ -155,7 +187,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 	}
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(max(1, w.Concurrency))
-	for _, item := range items {
+	for i, item := range items {
 		group.Go(func() error {
 			if intake.Err() != nil {
 				return context.Cause(intake)
@@ -165,7 +197,7 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 				return nil // the round is over for all; its error is another link's
 			default:
 			}
-			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot, until: until}
+			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot, until: until, group: items[i+1:]}
 			return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome
 		})
 	}

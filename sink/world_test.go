@@ -298,7 +298,7 @@ func (o *office) conflicts() []ledger.Conflict {
 
 func (o *office) alerts(kind string) int {
 	o.t.Helper()
-	all, err := o.store.Outbox(o.t.Context(), 1000)
+	all, err := o.store.Outbox(o.t.Context(), "acme", 1000)
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -216,6 +216,7 @@ func (c *checkup) database(ctx context.Context, name string, db postgres.Config,
 			c.add(isWell, "mapping "+e.Name, "", "fits %s; %d fields", e.Document.CRM.Table, len(e.Fields))
 		}
 	}
+	c.privileges(ctx, pool, entities, k)
 	c.ledger(ctx, name, pool, entities)
 }
 
@@ -236,7 +237,11 @@ func (c *checkup) ledger(ctx context.Context, name string, pool *pgxpool.Pool, e
 		c.add("warning", "ledger", "", "%v", err)
 		return
 	}
+	if sides, err := rows(entities, pool, store, recalled{store}); err == nil {
+		c.drift(ctx, sides, entities)
+	}
 	for _, e := range entities {
+		c.properties(ctx, store, e)
 		if hash, err := store.Mapping(ctx, e.Sync, e.Name); err == nil && hash != "" && hash != e.Hash {
 			c.add("warning", "mapping "+e.Name, "the next start of the sink.NotionSink puts it in force; all connectors need the same file", "it differs from the one that the sync runs under")
 		}

@@ -229,6 +229,12 @@ func fieldOutcome(e sink.Explanation, name string) string {
 	_, toNotion := d.ToNotion[name]
 	_, toCRM := d.ToCRM[name]
 	_, observed := d.Observed[name]
+	typing, typed := d.Typing[name]
+	for _, h := range d.Holds {
+		if h.Field == name && name != "" {
+			return "held: a person has to decide"
+		}
+	}
 	for _, c := range d.Conflicts {
 		if c.Field == name {
 			return fmt.Sprintf("conflict: %s wins, %s", c.Winner, conflictRule(c))
@@ -239,6 +245,8 @@ func fieldOutcome(e sink.Explanation, name string) string {
 		return "parked: " + d.Parked[name]
 	case d.Waits[name] != "":
 		return "waits: " + d.Waits[name]
+	case typed:
+		return "waits: it may be typed still; it is read again at " + typing.UTC().Format(time.RFC3339)
 	case toNotion && toCRM:
 		return "merged, to both"
 	case toNotion:
@@ -273,6 +281,14 @@ func conflictRule(c ledger.Conflict) string {
 		return "by the initial authority: both had a value and never agreed"
 	case "one_way":
 		return "the field travels one way"
+	case string(ledger.CRMWins), string(ledger.NotionWins):
+		return "as the mapping says of the field"
+	case ledger.RuleNeverBlank:
+		return "the field is never blanked"
+	case ledger.RuleWriteOnce:
+		return "the field is written once: the edit is put back"
+	case ledger.RulePerson:
+		return "as a person decided"
 	}
 	return c.Rule
 }
@@ -301,13 +317,16 @@ func verdict(e sink.Explanation) []string {
 		say("the row would get: %s%s", d.Row, fieldList(d.ToCRM))
 	}
 	for _, h := range d.Holds {
-		say("held (%s): %s", h.Kind, h.Reason)
+		say("held (%s): %s", h.Name(), h.Reason)
 	}
 	for _, name := range change.Sorted(d.Parked) {
 		say("parked: %s%s", prefixed(name), d.Parked[name])
 	}
 	for _, name := range change.Sorted(d.Waits) {
 		say("waits: %s%s", prefixed(name), d.Waits[name])
+	}
+	for _, name := range change.Sorted(d.Typing) {
+		say("waits: %sit may be typed still; it is read again at %s", prefixed(name), d.Typing[name].UTC().Format(time.RFC3339))
 	}
 	if len(out) == 0 {
 		say("nothing: both sides agree")
@@ -343,7 +362,7 @@ func (o *explainOptions) show(a explainAnswer) {
 		o.out.printf("\nwork for the %s side: %s lane, because of %s, since %s%s\n", w.Side, w.Lane, w.Why, stamp(w.FirstSeen), workNote(w))
 	}
 	for _, h := range a.Holds {
-		o.out.printf("\nheld since %s (%s): %s\n", stamp(h.At), h.Kind, h.Reason)
+		o.out.printf("\nheld since %s (%s): %s\n", stamp(h.At), h.Name(), h.Reason)
 	}
 	for _, c := range a.Conflicts {
 		side, lost := c.Loser()

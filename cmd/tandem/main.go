@@ -112,6 +112,7 @@ func newRootCommand(out *output) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	g.addFlags(root)
 	root.AddCommand(commands(g)...)
+	root.AddCommand(recordCommands(g)...)
 	asUsage(root)
 	return root
 }
@@ -119,7 +120,9 @@ func newRootCommand(out *output) *cobra.Command {
 // commands are all of them, one file each.
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
-		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g),
+		newPlanCommand(g), newApplyCommand(g), newLinkCommand(g), newLinksCommand(g), newShadowCommand(g),
+		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newHoldsCommand(g), newApproveCommand(g), newRejectCommand(g), newPauseCommand(g), newResumeCommand(g), newDriftCommand(g), newGrantsCommand(g),
+		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g), newIssuesCommand(g), newRetryCommand(g),
 		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}
 }

@@ -144,10 +144,6 @@ func (a *app) sinkKafka(k *sinkKeys) kafka.Config {
 	return c
 }
 
-// staleAfter is how old the oldest live change may be that nobody has looked at, before the process is not well. Work that waits for
-// its time, for a relation or after a failure does not count; nor does backfill, which may take hours.
-const staleAfter = 5 * time.Minute
-
 // tallies is one look at the work table, kept for a moment: probes and scrapes come often, and it reads all work.
 type tallies struct {
 	store *pgledger.Store
@@ -180,8 +176,10 @@ func (t *tallies) read(ctx context.Context) ([]ledger.Tally, error) {
 	return t.last, nil
 }
 
-// watchWork shows what waits for a sink: as gauges, and to those who ask for the process's health.
-func (a *app) watchWork(name, sync string, side ledger.Side, store *pgledger.Store, p *parts) {
+// watchWork shows what waits for a sink: as gauges, and to those who ask for the process's health, which is not well while a live change that
+// nobody has looked at is older than stale. Work that waits for its time, for a relation or after a failure does not count; nor does backfill, which may
+// take hours.
+func (a *app) watchWork(name, sync string, side ledger.Side, store *pgledger.Store, stale time.Duration, p *parts) {
 	t := &tallies{store: store, sync: sync, side: side}
 	a.metrics.WatchWork(name, func(ctx context.Context) ([]telemetry.Work, error) {
 		found, err := t.read(ctx)
@@ -203,7 +201,7 @@ func (a *app) watchWork(name, sync string, side ledger.Side, store *pgledger.Sto
 			return fmt.Errorf("the ledger cannot be asked: %w", err)
 		}
 		for _, f := range found {
-			if age := time.Since(f.Oldest); f.Lane == ledger.LaneLive && f.Due > f.Later && age > staleAfter {
+			if age := time.Since(f.Oldest); f.Lane == ledger.LaneLive && f.Due > f.Later && age > stale {
 				return fmt.Errorf("the oldest change of %s that waits for the %s side is %s old", f.Entity, f.Side, age.Round(time.Second))
 			}
 		}

@@ -42,6 +42,8 @@ type sessionKeys struct {
 	Plugins  string
 	Notion   notionKeys
 	Skew     time.Duration
+
+	ParentPage string
 }
 
 func (k *sessionKeys) Define(s *config.Set) {
@@ -53,6 +55,7 @@ func (k *sessionKeys) Define(s *config.Set) {
 	k.Notion.optional = true
 	k.Notion.Define(s)
 	s.Duration(&k.Skew, config.Key{Name: "clock.skew.ms", Default: "1000"})
+	s.String(&k.ParentPage, config.Key{Name: "notion.parent.page"})
 }
 
 // sessionKeysOf takes each key from the first file that has it.
@@ -167,7 +170,7 @@ func (s *session) link(ctx context.Context, entity, key string) (ledger.Link, bo
 
 // worker makes a worker that is only asked to explain.
 func (s *session) worker(ctx context.Context, a *app) (*sink.Worker, error) {
-	rows, err := rows(s.entities, s.pool, s.store)
+	rows, err := rows(s.entities, s.pool, s.store, recalled{s.store})
 	if err != nil {
 		return nil, err
 	}

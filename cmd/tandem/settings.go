@@ -81,6 +81,7 @@ type notionKeys struct {
 	BaseURL  string
 	Version  string
 	Rate     int
+	Share    float64
 	IndexLag time.Duration
 
 	optional bool // a command that can do without a token
@@ -93,8 +94,19 @@ func (n *notionKeys) Define(s *config.Set) {
 	s.String(&n.Version, config.Key{Name: "notion.version", Default: notionapi.DefaultVersion, Importance: config.Low, Group: group, Doc: "The Notion-Version that we speak."})
 	s.Int(&n.Rate, config.Key{Name: "notion.rate.per.minute", Default: "180", Group: group, Validate: config.Between(1, 1_000_000),
 		Doc: "How many requests a minute all processes with this token may send together. Notion grants 180, on Business and Enterprise plans 600."})
+	s.Double(&n.Share, config.Key{Name: "notion.budget.share", Default: "1", Group: group,
+		Validate: config.Matches(`0?\.\d*[1-9]\d*|1(\.0+)?`, "must be a share such as 0.5, above 0 and at most 1"),
+		Doc:      "Which share of these requests Tandem may use, where other programs use the same connection: 0.5 is half of them. The connectors of one token are given the same."})
 	s.Duration(&n.IndexLag, config.Key{Name: "notion.index.lag.ms", Default: "120000", Importance: config.Low, Group: group, Validate: config.Between(0, 600_000),
 		Doc: "How long Notion's queries may not show a write, in milliseconds. After a create whose outcome is unknown we wait so long before we look."})
+}
+
+// rate is how many requests a minute we may send.
+func (n *notionKeys) rate() int {
+	if n.Share <= 0 {
+		return n.Rate
+	}
+	return max(1, int(float64(n.Rate)*n.Share))
 }
 
 // syncKeys name the mappings; they are files beside the connector file.
@@ -102,6 +114,7 @@ type syncKeys struct {
 	Mappings   []string
 	Plugins    string
 	AlertTopic string
+	AllowRole  string
 }
 
 func (k *syncKeys) Define(s *config.Set) {
@@ -109,6 +122,8 @@ func (k *syncKeys) Define(s *config.Set) {
 	s.List(&k.Mappings, config.Key{Name: "mapping.files", Required: true, Importance: config.High, Group: group,
 		Doc: "The mapping documents of the sync, one for each entity, with commas between them. All connectors of a sync are given the same."})
 	s.String(&k.Plugins, config.Key{Name: "plugins.file", Group: group, Doc: "A JSON file of the plugins that are programs of their own. Built-in functions need none."})
+	s.String(&k.AllowRole, config.Key{Name: "allow.overprivileged.role", Group: group,
+		Doc: "The role of database.user, named here when it may do more in the CRM than the mappings need. Without that such a role is refused at start; tandem grants prints one that is not."})
 	s.String(&k.AlertTopic, config.Key{Name: "alerts.topic", Default: "tandem.alerts", Group: group, Doc: "The topic of alerts."})
 }
 
@@ -179,6 +194,7 @@ type sinkKeys struct {
 	Database postgres.Config
 	Sync     syncKeys
 
+	Alerts  alertKeys
 	Prefix  string // of the topics that are read, where topics are not named
 	Max     int
 	Settle  time.Duration
@@ -186,6 +202,9 @@ type sinkKeys struct {
 	Skew    time.Duration
 	Lease   time.Duration
 	Workers int
+	Stale   time.Duration
+
+	Retention time.Duration
 }
 
 func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
@@ -194,6 +213,7 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	k.Kafka.Define(s)
 	k.Database.Define(s)
 	k.Sync.Define(s)
+	k.Alerts.Define(s)
 	const group = "Work"
 	s.String(&k.Prefix, config.Key{Name: prefixKey, Default: prefix, Importance: config.High, Group: group,
 		Doc: "The topic.prefix of the connector that writes the topics. The topics of the mapped tables or entities follow from it, unless topics names them."})
@@ -205,6 +225,9 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	millis(&k.Settle, "settle.ms", "200", "How long live changes wait for the rest of what a person or program is about to change.")
 	millis(&k.Idle, "work.interval.ms", "200", "How often the work table is looked at when nothing wakes the sink.")
 	s.Duration(&k.Lease, leaseKey(group))
+	millis(&k.Retention, "audit.retention.ms", "0", "How long the audit of writes and the conflict history are kept, at least a day; 0 is for ever.")
+	s.Duration(&k.Stale, config.Key{Name: "health.stale.ms", Default: "300000", Importance: config.Low, Group: group, Validate: config.AtLeast(1000),
+		Doc: "How old the oldest live change may be that nobody has looked at, before the process is not ready, in milliseconds. Backfill and work that waits for its time do not count."})
 	millis(&k.Skew, "clock.skew.ms", "1000", "How far the clocks of the CRM, Notion and this process may disagree.")
 }
 
@@ -212,7 +235,7 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 func (k *sinkKeys) Validate() error {
 	c := k.Kafka.config(k.Name)
 	c.ConsumerOverrides, c.ProducerOverrides = k.Topics.ConsumerOverrides, k.Topics.DeadLetterProducerKeys
-	problems := slices.Concat(byKey(c.Validate()), byKey(k.Database.Validate()), byKey(k.Topics.Validate()))
+	problems := slices.Concat(byKey(c.Validate()), byKey(k.Database.Validate()), byKey(k.Topics.Validate()), k.Alerts.problems())
 	if k.Tolerance == config.TolerateAll && k.Topics.DeadLetterTopic == "" {
 		problems.Errorf("errors.deadletterqueue.topic.name", "missing: errors.tolerance is all, and no record is dropped")
 	}
@@ -225,6 +248,9 @@ type notionSinkKeys struct {
 	Notion        notionKeys
 	ParentPage    string
 	SweepInterval time.Duration
+
+	VerifyInterval time.Duration
+	VerifyShare    int
 }
 
 func (k *notionSinkKeys) Define(s *config.Set) {
@@ -234,6 +260,10 @@ func (k *notionSinkKeys) Define(s *config.Set) {
 		Doc: "The page under which databases are made that are missing. It is shared with the connection."})
 	s.Duration(&k.SweepInterval, config.Key{Name: "sweep.interval.ms", Default: "86400000", Group: "Work",
 		Doc: "How often all rows are looked at, to heal what was missed. In milliseconds.", Validate: config.AtLeast(1000)})
+	s.Duration(&k.VerifyInterval, config.Key{Name: "verify.interval.ms", Default: "86400000", Importance: config.Low, Group: "Work",
+		Doc: "From the end of one comparison of all pages with all rows to the next: the proof of equality. In milliseconds; 0 is never.", Validate: config.AtLeast(0)})
+	s.Int(&k.VerifyShare, config.Key{Name: "verify.share.percent", Default: "10", Importance: config.Low, Group: "Work",
+		Doc: "How much of notion.rate.per.minute that comparison may use, in percent.", Validate: config.Between(1, 100)})
 }
 
 // crmSinkKeys are sink.PostgresSink's. It has no token: it touches the CRM only.

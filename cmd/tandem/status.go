@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -34,12 +35,15 @@ not go on by themselves, each with its reason.`,
 
 // statusAnswer is what status prints as JSON.
 type statusAnswer struct {
-	Sync     string          `json:"sync"`
-	At       time.Time       `json:"at"`
-	Entities []entityStatus  `json:"entities"`
-	Work     []workStatus    `json:"work"`
-	Pending  []pendingStatus `json:"pending"`
-	More     bool            `json:"more"` // more records are pending than are listed
+	Sync     string           `json:"sync"`
+	At       time.Time        `json:"at"`
+	Entities []entityStatus   `json:"entities"`
+	Work     []workStatus     `json:"work"`
+	Backfill *backfillStatus  `json:"backfill,omitempty"`
+	LeftOut  []driftStatus    `json:"left_out"` // fields that a changed table or database keeps back
+	Pending  []pendingStatus  `json:"pending"`
+	Paused   []ledger.Pausing `json:"paused"`
+	More     bool             `json:"more"` // more records are pending than are listed
 }
 
 type entityStatus struct {
@@ -60,6 +64,13 @@ type workStatus struct {
 	Later  int       `json:"later"`
 	Parked int       `json:"parked"`
 	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// backfillStatus says how long the background work to Notion takes at least. Live edits go first.
+type backfillStatus struct {
+	Records   int    `json:"records"`
+	PerMinute int    `json:"requests_per_minute"`
+	AtLeast   string `json:"at_least"`
 }
 
 type pendingStatus struct {
@@ -99,6 +110,10 @@ func (o *statusOptions) run(ctx context.Context) error {
 
 func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	answer := statusAnswer{Sync: s.sync, At: time.Now().UTC(), Entities: []entityStatus{}, Work: []workStatus{}, Pending: []pendingStatus{}}
+	var err error
+	if answer.Paused, err = s.store.Pauses(ctx, s.sync); err != nil {
+		return answer, err
+	}
 	counts, err := s.store.Counts(ctx, s.sync)
 	if err != nil {
 		return answer, err
@@ -113,8 +128,12 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	for _, t := range tallies {
 		answer.Work = append(answer.Work, workStatus{t.Entity, string(t.Side), string(t.Lane), t.Due, t.Later, t.Parked, t.Oldest})
 	}
+	answer.Backfill = s.backfill(tallies)
 	pending, err := s.store.Pending(ctx, s.sync, top+1)
 	if err != nil {
+		return answer, err
+	}
+	if answer.LeftOut, err = s.drifts(ctx); err != nil {
 		return answer, err
 	}
 	answer.More = len(pending) > top
@@ -122,6 +141,21 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 		answer.Pending = append(answer.Pending, pendingOf(p)...)
 	}
 	return answer, nil
+}
+
+// backfill estimates by one request a record: a first sync makes a page of each; an update takes two, and what is equal none.
+func (s *session) backfill(tallies []ledger.Tally) *backfillStatus {
+	b := &backfillStatus{PerMinute: s.keys.Notion.rate()}
+	for _, t := range tallies {
+		if t.Side == ledger.Notion && t.Lane == ledger.LaneBackfill {
+			b.Records += t.Due - t.Later
+		}
+	}
+	if b.Records == 0 || b.PerMinute == 0 {
+		return nil
+	}
+	b.AtLeast = (time.Duration(b.Records) * time.Minute / time.Duration(b.PerMinute)).Round(time.Second).String()
+	return b
 }
 
 // pendingOf says why one link does not go on by itself.
@@ -143,7 +177,7 @@ func pendingOf(p ledger.Pending) []pendingStatus {
 		case w.Parked != "":
 			line.Kind, line.Reason = "parked", w.Parked
 		case w.Attempts > 0:
-			line.Kind, line.Reason, line.NextTry = "retried", fmt.Sprintf("tried %d times; explain says why it waits", w.Attempts), w.NotBefore
+			line.Kind, line.Reason, line.NextTry = "retried", fmt.Sprintf("tried %d times: %s", w.Attempts, cmp.Or(w.Trouble, "explain says why it waits")), w.NotBefore
 		default:
 			continue
 		}
@@ -154,6 +188,16 @@ func pendingOf(p ledger.Pending) []pendingStatus {
 
 func (o *statusOptions) show(a statusAnswer) {
 	o.out.printf("sync %s\n\n", a.Sync)
+	for _, p := range a.Paused {
+		o.out.printf("PAUSED since %s by %s: %s", ago(a.At, p.Since), printable(p.By), printable(pausedWhat(p)))
+		if p.Reason != "" {
+			o.out.printf(" (%s)", printable(p.Reason))
+		}
+		o.out.printf("; tandem resume --id %d\n", p.ID)
+	}
+	if len(a.Paused) > 0 {
+		o.out.printf("\n")
+	}
 	if len(a.Entities) == 0 {
 		o.out.printf("nothing is linked yet\n")
 	} else {
@@ -172,6 +216,15 @@ func (o *statusOptions) show(a statusAnswer) {
 			rows = append(rows, []string{w.Entity, "to " + w.Side, w.Lane, fmt.Sprint(w.Due - w.Later), fmt.Sprint(w.Later), fmt.Sprint(w.Parked), ago(a.At, w.Oldest)})
 		}
 		o.out.table([]string{"ENTITY", "SIDE", "LANE", "DUE", "LATER", "PARKED", "OLDEST"}, rows)
+	}
+	if b := a.Backfill; b != nil {
+		o.out.printf("\nin the background %d records wait for Notion: some %s at %d requests a minute, one for each; live edits go first\n", b.Records, b.AtLeast, b.PerMinute)
+	}
+	if len(a.LeftOut) > 0 {
+		o.out.printf("\nleft out because a table or a database has changed (tandem drift says more):\n")
+		for _, d := range a.LeftOut {
+			o.out.printf("  %s.%s: %s\n", printable(d.Entity), printable(d.Field), printable(short(d.Reason, 300)))
+		}
 	}
 	if len(a.Pending) == 0 {
 		return

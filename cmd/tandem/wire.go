@@ -133,7 +133,7 @@ func (a *app) openLedger(ctx context.Context, c postgres.Config, name string, p 
 func (a *app) client(n notionKeys, name string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
 	sum := sha256.Sum256([]byte(n.Token.Reveal()))
 	token := hex.EncodeToString(sum[:16])
-	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.Rate, Now: time.Now, Sleep: pause}
+	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.rate(), Now: time.Now, Sleep: pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log,
 		Budget: timedBudget{budget, a.metrics}, OnAttempt: a.attempted,
@@ -142,7 +142,7 @@ func (a *app) client(n notionKeys, name string, store *pgledger.Store, p *parts)
 		return nil, err
 	}
 	p.onClose(client.Close)
-	a.watchBudget(name, token, n.Rate, store, p)
+	a.watchBudget(name, token, n.rate(), store, p)
 	return client, nil
 }
 
@@ -158,10 +158,10 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // rows makes the CRM side of each entity.
-func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store) (map[string]*crm.Rows, error) {
+func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store, memory sink.DriftLedger) (map[string]*crm.Rows, error) {
 	out := map[string]*crm.Rows{}
 	for _, e := range entities {
-		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store})
+		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store, Memory: memory})
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +173,7 @@ func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store)
 // worker makes what both sinks have in common.
 func (a *app) worker(side ledger.Side, k *sinkKeys, entities map[string]*sink.Entity, store *pgledger.Store, fns sink.Functions, lag time.Duration) *sink.Worker {
 	return &sink.Worker{
-		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Ledger: store, Functions: fns,
+		Side: side, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Run: a.holder, Tombstones: store, Connector: k.Name, Entities: entities, Ledger: store, Functions: fns,
 		Now: time.Now, NewID: newID, Log: a.log.With("connector", k.Name), Observe: observer{a.metrics, entities},
 		Max: k.Max, Concurrency: k.Workers, Round: k.Lease, Lease: sink.LeaseFor(k.Lease, lag), IndexLag: lag, Skew: k.Skew,
 	}
@@ -224,7 +224,14 @@ func (a *app) relay(ctx context.Context, k *sinkKeys, store *pgledger.Store, p *
 		return nil, err
 	}
 	p.onClose(producer.Close)
-	return &sink.Relay{Holder: k.Name + " " + a.holder, Outbox: store, Publisher: countedAlerts{producer, a.metrics}, Topic: k.Sync.AlertTopic, Now: time.Now, Log: a.log.With("connector", k.Name)}, nil
+	quiet, targets, err := k.Alerts.open()
+	if err != nil {
+		return nil, err
+	}
+	return &sink.Relay{
+		Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Outbox: store, Publisher: countedAlerts{producer, a.metrics}, Topic: k.Sync.AlertTopic,
+		Targets: targets, Group: k.Alerts.Group, Quiet: quiet, Now: time.Now, Log: a.log.With("connector", k.Name),
+	}, nil
 }
 
 // ensureTopics makes topics that are missing, and says what is different on those that are there.

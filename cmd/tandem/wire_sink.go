@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/sink"
 	"github.com/tandem-sync/tandem/sink/crm"
 	sinknotion "github.com/tandem-sync/tandem/sink/notion"
@@ -27,11 +29,14 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err != nil {
 		return err
 	}
+	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
+		return err
+	}
 	client, err := a.client(k.Notion, k.Name, store, p)
 	if err != nil {
 		return err
 	}
-	rows, err := rows(entities, pool, store)
+	rows, err := rows(entities, pool, store, store)
 	if err != nil {
 		return err
 	}
@@ -55,16 +60,27 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	topics := tableTopics(k.Prefix, entities)
 	s, err := sinknotion.New(sinknotion.Config{
 		Name: k.Name, Sync: k.Common.Sync, Entities: entities, Ledger: store, Schema: schema, Relay: relay,
-		Worker: a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag),
-		Sweep:  &sink.RowSweep{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Rows: keys, Ledger: store, Interval: k.SweepInterval, Now: time.Now},
-		Kafka:  a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
+		Worker:   a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag),
+		Sweep:    &sink.RowSweep{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Rows: keys, Ledger: store, Interval: k.SweepInterval, Now: time.Now},
+		Comments: a.commenter(k, entities, client, store),
+		Kafka:    a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
 	})
 	if err != nil {
 		return err
 	}
-	a.watchWork(k.Name, k.Common.Sync, ledger.Notion, store, p)
+	a.watchWork(k.Name, k.Common.Sync, ledger.Notion, store, k.Stale, p)
+	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
+	a.verify(k, a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag), entities, keys, client, store, p)
 	return nil
+}
+
+// commenter tells of conflicts on their pages, if one of the mappings wants that.
+func (a *app) commenter(k *notionSinkKeys, entities []*mapping.Entity, client *notionapi.Client, store *pgledger.Store) *sinknotion.Commenter {
+	if !slices.ContainsFunc(entities, func(e *mapping.Entity) bool { return e.Document.Notion.Comments }) {
+		return nil
+	}
+	return &sinknotion.Commenter{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Pages: client, Ledger: store, Now: time.Now, Log: a.log.With("connector", k.Name)}
 }
 
 func (a *app) crmSinkClass() connector.Class {
@@ -80,7 +96,10 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	if err != nil {
 		return err
 	}
-	rows, err := rows(entities, pool, store)
+	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
+		return err
+	}
+	rows, err := rows(entities, pool, store, store)
 	if err != nil {
 		return err
 	}
@@ -106,7 +125,8 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	if err != nil {
 		return err
 	}
-	a.watchWork(k.Name, k.Common.Sync, ledger.CRM, store, p)
+	a.watchWork(k.Name, k.Common.Sync, ledger.CRM, store, k.Stale, p)
+	a.audit(k.Name, k.Common.Sync, store, k.Retention, p)
 	p.add("sink", s)
 	return nil
 }

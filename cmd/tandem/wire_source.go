@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/cdc"
 	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/kafka"
+	"github.com/tandem-sync/tandem/connector/ledger"
 	source "github.com/tandem-sync/tandem/source/notion"
 )
 
@@ -104,8 +106,11 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	_, store, err := a.openLedger(ctx, k.Database, k.Name, p)
+	pool, store, err := a.openLedger(ctx, k.Database, k.Name, p)
 	if err != nil {
+		return err
+	}
+	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
 		return err
 	}
 	client, err := a.client(k.Notion, k.Name, store, p)
@@ -127,6 +132,11 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 	p.onClose(producer.Close)
 	log := a.log.With("connector", k.Name)
 	c := source.Config{Name: k.Name, Registry: store, Interval: k.Interval, Log: log, Observe: a.metrics.Connector(k.Name).Polled}
+	c.Paused = func(ctx context.Context, entity string) (bool, error) {
+		pauses, err := store.Pauses(ctx, k.Common.Sync)
+		way := ledger.Way{Sync: k.Common.Sync, Side: ledger.CRM, Connector: k.Name}
+		return slices.ContainsFunc(pauses, func(p ledger.Pausing) bool { return p.On(way) && p.All(entity) }), err
+	}
 	for _, e := range entities {
 		c.Pollers = append(c.Pollers, &source.Poller{
 			Entity: e, Topic: k.TopicPrefix + "." + e.Name, Prefix: k.TopicPrefix, Version: version, Holder: k.Name + " " + a.holder,

@@ -180,9 +180,9 @@ func (w *world) writeFiles(override map[string]string) {
 	w.write("plugins.json", []map[string]any{{"name": "phone", "command": []string{phonePlugin(w.t)}}})
 	common := map[string]string{
 		"database.hostname": "", "database.port": "", "database.dbname": "", "database.user": "", "database.password": "",
-		"database.dsn": w.dsn, "bootstrap.servers": w.broker.Bootstrap(), "publication.autocreate.mode": "filtered",
+		"database.dsn": w.dsn, "allow.overprivileged.role": "postgres", "bootstrap.servers": w.broker.Bootstrap(), "publication.autocreate.mode": "filtered",
 		"notion.token": worldToken, "notion.base.url": w.url, "notion.parent.page": w.notion.RootPageID(), "notion.rate.per.minute": "600000",
-		"notion.index.lag.ms": "0", "poll.interval.ms": "300", "poll.interval.min.ms": "200", "poll.interval.max.ms": "400",
+		"alerts.group.ms": "200", "notion.index.lag.ms": "0", "poll.interval.ms": "300", "poll.interval.min.ms": "200", "poll.interval.max.ms": "400",
 		"slot.name": "slot_" + strings.ToLower(filepath.Base(w.dsn[:strings.IndexByte(w.dsn, '?')])), "offset.flush.interval.ms": "50",
 	}
 	for _, name := range []string{"crm-source", "notion-sink", "notion-source", "crm-sink"} {
@@ -214,6 +214,10 @@ func (w *world) takes(name, key string) bool {
 	switch {
 	case strings.HasPrefix(key, "notion."):
 		return name == "notion-sink" || name == "notion-source" && key != "notion.parent.page"
+	case strings.HasPrefix(key, "allow."):
+		return name != "crm-source"
+	case strings.HasPrefix(key, "alerts."):
+		return strings.HasSuffix(name, "-sink")
 	case strings.HasPrefix(key, "poll."):
 		return name == "notion-source"
 	case strings.HasPrefix(key, "slot."), strings.HasPrefix(key, "publication."), strings.HasPrefix(key, "offset."):

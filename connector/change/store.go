@@ -23,9 +23,9 @@ func (v Value) MarshalJSON() ([]byte, error) {
 	case Text:
 		return json.Marshal(v.text)
 	case List:
-		return marshalItems(v.items)
+		return marshalItems(v.Items())
 	case Set:
-		items, err := marshalItems(v.items)
+		items, err := marshalItems(v.Items())
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +61,10 @@ func (v *Value) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(any, &v.text)
 	case data[0] == '[':
 		v.kind = List
-		return json.Unmarshal(any, &v.items)
+		var items []Value
+		err := json.Unmarshal(any, &items)
+		v.items = some(items)
+		return err
 	}
 	return v.unmarshalTagged(data)
 }
@@ -153,7 +156,7 @@ func (v Value) String() string {
 	case TimestampTZ:
 		return formatMicros(v.num, time.RFC3339Nano)
 	case List, Set:
-		b, err := marshalItems(v.items)
+		b, err := marshalItems(v.Items())
 		if err != nil {
 			return err.Error()
 		}

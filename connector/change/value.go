@@ -56,10 +56,11 @@ const (
 
 // Value is one value: immutable, comparable with [Equal], small enough to pass by value. The zero Value is absent.
 type Value struct {
+	_     [0]func() // what == would compare is not what [Equal] does
 	kind  Kind
 	num   int64
 	text  string
-	items []Value
+	items *[]Value // nil for none: a value is copied and compared all the time, and few are lists
 }
 
 // NullValue is the value that is known to be null.
@@ -118,13 +119,13 @@ func UUIDValue(text string) Value { return Value{kind: UUID, text: strings.ToLow
 func TextKindValue(kind Kind, text string) Value { return Value{kind: kind, text: text} }
 
 // ListValue makes a List; items are not copied.
-func ListValue(items ...Value) Value { return Value{kind: List, items: items} }
+func ListValue(items ...Value) Value { return Value{kind: List, items: some(items)} }
 
 // SetValue makes a Set: sorted, without repetition. The argument is left as it is.
 func SetValue(items ...Value) Value {
 	sorted := slices.Clone(items)
 	slices.SortFunc(sorted, Compare)
-	return Value{kind: Set, items: slices.CompactFunc(sorted, Equal)}
+	return Value{kind: Set, items: some(slices.CompactFunc(sorted, Equal))}
 }
 
 // TextSet makes a Set of Texts.
@@ -168,7 +169,19 @@ func (v Value) Float() float64 {
 func (v Value) Text() string { return v.text }
 
 // Items are the members of a List or Set; the caller must not change them.
-func (v Value) Items() []Value { return v.items }
+func (v Value) Items() []Value {
+	if v.items == nil {
+		return nil
+	}
+	return *v.items
+}
+
+func some(items []Value) *[]Value {
+	if len(items) == 0 {
+		return nil
+	}
+	return &items
+}
 
 // Instant is the time of a TimestampTZ that is not infinite.
 func (v Value) Instant() (time.Time, bool) {
@@ -180,7 +193,7 @@ func (v Value) Instant() (time.Time, bool) {
 
 // Equal reports that a and b are of one kind and hold the same. NaN equals NaN.
 func Equal(a, b Value) bool {
-	return a.kind == b.kind && a.num == b.num && a.text == b.text && slices.EqualFunc(a.items, b.items, Equal)
+	return a.kind == b.kind && a.num == b.num && a.text == b.text && (a.items == b.items || slices.EqualFunc(a.Items(), b.Items(), Equal))
 }
 
 // Equal makes go-cmp and friends use [Equal].
@@ -192,7 +205,7 @@ func Compare(a, b Value) int {
 		cmp.Compare(a.kind, b.kind),
 		cmp.Compare(a.num, b.num),
 		strings.Compare(a.text, b.text),
-		slices.CompareFunc(a.items, b.items, Compare),
+		slices.CompareFunc(a.Items(), b.Items(), Compare),
 	)
 }
 

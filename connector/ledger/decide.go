@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -22,6 +23,7 @@ type View struct {
 	EditedAt time.Time            // the page's floored minute
 	External string               // the page's external id
 	Guarded  map[string]string    // of Notion: field → why its value must not go to the CRM, in plain words
+	Lags     bool                 // of Notion: a row of a query, whose index may show the page as it was a while ago
 	Since    map[string]time.Time // of Notion: field → begin of the first read in an unbroken run that shows its value; missing: At
 }
 
@@ -31,7 +33,8 @@ type Input struct {
 	Link   Link
 	CRM    View
 	Notion View
-	Chosen map[string]Side // field → the side whose value a person wants to stand, where the two differ
+	Chosen map[string]Side // field → the side whose value a person wants to stand, where the two differ; "": for the record as a whole
+	Holds  []Hold          // of the link, with what people said of them
 	Now    time.Time
 }
 
@@ -63,6 +66,7 @@ type Decision struct {
 	Observed  change.Image // what would have been written, were writing on
 	Conflicts []Conflict
 	Holds     []Hold
+	Trips     []Trip               // of [Gate]: the brakes that held something
 	State     State                // the link's state from now on; "" leaves it
 	Remove    bool                 // the link has nothing behind it any more
 	Parked    map[string]string    // field → why it is left out; "" as name: the whole record
@@ -188,6 +192,9 @@ func decideRowOnly(in Input) Decision {
 	return d
 }
 
+// lagMost is how far behind a query's index may be: as far as its setting goes (notion.index.lag.ms).
+const lagMost = 10 * time.Minute
+
 // decidePageOnly is for a page that no row belongs to: a person made it, or duplicated one.
 func decidePageOnly(in Input) Decision {
 	n := in.Notion
@@ -205,8 +212,11 @@ func decidePageOnly(in Input) Decision {
 	case !in.Rules.CreateRows:
 		return Decision{Parked: map[string]string{"": "the mapping does not make rows from pages (creates.to_crm is off)"}}
 	}
-	if ready := n.EditedAt.Add(time.Minute + in.Rules.rest()); in.Now.Before(ready) {
+	switch ready := n.EditedAt.Add(time.Minute + in.Rules.rest()); {
+	case in.Now.Before(ready):
 		return Decision{Later: ready}
+	case n.At.Before(ready), n.Lags && n.At.Before(ready.Add(lagMost)):
+		return Decision{Need: []Side{Notion}} // it rested when it was read, or since: only a later read can tell that nobody went on typing
 	}
 	d := Decision{Waits: n.Waits}
 	values := change.Image{}
@@ -237,20 +247,25 @@ func decidePageOnly(in Input) Decision {
 
 // decideRowGone is for a link whose row is not there (any more).
 func decideRowGone(in Input) Decision {
+	if in.Chosen[""] != "" {
+		if d, ok := chosenRowGone(in); ok {
+			return d
+		}
+	}
 	switch {
 	case (in.Link.State == RowDeleted || in.Link.State == Trashed) && in.Notion.Read && in.Notion.There:
-		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
-			Reason: "the page came back from the trash after its row was deleted; a person has to say whether the row comes back"}}}
+		return Decision{Holds: []Hold{{Kind: "restored", Side: Notion, At: in.Now,
+			Reason: "the page is there again after its row was deleted; a person has to say whether the row comes back"}}}
 	case in.Link.State == Trashed && (!in.Notion.Read || !in.Notion.There), in.Link.State == RowDeleted:
 		return Decision{}
 	case !in.CRM.Deleted:
-		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
+		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", Side: Notion, At: in.Now,
 			Reason: "the row cannot be found, but no delete of it was seen; its page is left as it is"}}}
 	case in.Rules.DeletesToPages == DeleteKeep:
 		return Decision{State: OutOfScope}
 	case !in.Notion.Read:
 		return Decision{Need: []Side{Notion}}
-	case in.Notion.Deleted && trashing(in.Link) && editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false) && in.Rules.WriteNotion:
+	case in.Notion.Deleted && trashing(in.Link) && in.Chosen[""] != CRM && editedSince(&in, &in.Notion, false) && in.Rules.WriteNotion:
 		// Somebody edited the page between our read and our trashing it: it comes back, and a person decides.
 		return Decision{Page: PageRestore, Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case in.Notion.There && !in.Notion.Scope:
@@ -258,13 +273,53 @@ func decideRowGone(in Input) Decision {
 	case !in.Notion.There:
 		return Decision{State: Trashed} // both ends are gone, or the page cannot be reached: nothing to do
 	case in.Rules.DeletesToPages == DeleteHold:
-		return Decision{Holds: []Hold{{Kind: "trash_page", At: in.Now, Reason: "the row was deleted; the mapping wants a person to decide about its page"}}}
-	case editedSince(in.Rules.Fields, in.Link, in.Notion.Image, false):
+		return Decision{Holds: []Hold{{Kind: "trash_page", Side: Notion, At: in.Now, Reason: "the row was deleted; the mapping wants a person to decide about its page"}}}
+	case editedSince(&in, &in.Notion, false):
 		return Decision{Holds: []Hold{deleteVersusEdit(in.Now)}}
 	case !in.Rules.WriteNotion:
 		return Decision{}
 	}
+	if d, waits := in.grace(Notion, "the row was deleted; its page goes to the trash at %s, unless the row comes back"); waits {
+		return d
+	}
 	return Decision{Page: PageTrash, State: Trashed}
+}
+
+// grace lets a delete wait for as long as the mapping says, from when it was first seen.
+func (in *Input) grace(side Side, reason string) (Decision, bool) {
+	since := in.Now
+	for _, h := range in.Holds {
+		if h.Kind == "grace" && h.Side == side {
+			since = h.At
+		}
+	}
+	at := since.Add(in.Rules.Grace)
+	if !in.Now.Before(at) {
+		return Decision{}, false
+	}
+	reason = fmt.Sprintf(reason, at.UTC().Format("2006-01-02 15:04 UTC"))
+	return Decision{Later: at, Holds: []Hold{{Kind: "grace", Side: side, At: since, Reason: reason}}}, true
+}
+
+// chosenRowGone does what a person said of a link whose row is gone and whose page is there.
+func chosenRowGone(in Input) (Decision, bool) {
+	switch {
+	case !in.Notion.Read:
+		return Decision{Need: []Side{Notion}}, true
+	case !in.Notion.There || !in.Notion.Scope:
+		return Decision{}, false
+	case in.Chosen[""] == CRM && in.Rules.WriteNotion:
+		return Decision{Page: PageTrash, State: Trashed}, true
+	case in.Chosen[""] == Notion && in.Rules.WriteCRM:
+		d := Decision{Row: RowInsert, State: Live, ToCRM: change.Image{}}
+		for _, p := range in.Rules.Fields {
+			if v, ok := in.Notion.Image[p.Name]; ok && p.ToCRM && !v.IsNull() {
+				d.ToCRM[p.Name] = v
+			}
+		}
+		return d, len(d.ToCRM) > 0
+	}
+	return Decision{}, false
 }
 
 func moved(now time.Time) Decision {
@@ -275,54 +330,72 @@ func moved(now time.Time) Decision {
 func trashing(l Link) bool { return l.Intent != nil && l.Intent.Kind == IntentTrash }
 
 func deleteVersusEdit(now time.Time) Hold {
-	return Hold{Kind: "delete_vs_edit", At: now, Reason: "the row was deleted while its page was edited; the edit is kept until a person decides"}
+	return Hold{Kind: "delete_vs_edit", Side: Notion, At: now, Reason: "the row was deleted while its page was edited; the edit is kept until a person decides"}
 }
 
-// EditedSince reports that a page differs from the base in a field whose changes travel to the CRM.
-func EditedSince(in Input, page change.Image) bool {
-	return editedSince(in.Rules.Fields, in.Link, page, false)
-}
+// EditedSince reports that a page shows an edit, since the base, of a field whose changes travel to the CRM.
+func EditedSince(in Input, page View) bool { return editedSince(&in, &page, false) }
 
 // decidePageGone is for a link whose row is there and whose page is in the trash, elsewhere, or not to be found.
 func decidePageGone(in Input) Decision {
 	n := in.Notion
 	switch {
+	case in.Chosen[""] == Notion && n.Deleted && in.Rules.WriteCRM:
+		return Decision{Row: RowDelete, State: RowDeleted}
+	case in.Chosen[""] == CRM && n.Deleted && in.Rules.WriteNotion:
+		return Decision{Page: PageRestore, State: Live}
 	case n.There && !n.Scope:
 		return moved(in.Now)
 	case !n.Deleted:
 		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
 			Reason: "the page cannot be read: it is not shared with the connection any more, or gone for good; its row is left as it is"}}}
+	case in.Link.State == OutOfScope && !in.Rules.WriteNotion:
+		return Decision{}
+	case in.Link.State == OutOfScope:
+		return Decision{Page: PageRestore, State: Live} // tidied away while its row was out of scope: that says nothing of the row, which is back in it
 	case (in.Link.State == Trashed || trashing(in.Link)) && !in.Rules.WriteNotion:
 		return Decision{State: Trashed} // we put the page there: that says nothing of the row
 	case in.Link.State == Trashed || trashing(in.Link):
 		return Decision{Page: PageRestore, State: Live} // the row came back: so does its page
 	case in.Link.State == RowDeleted:
-		return Decision{Holds: []Hold{{Kind: "restored", At: in.Now,
+		return Decision{Holds: []Hold{{Kind: "restored", Side: CRM, At: in.Now,
 			Reason: "the row came back after it was deleted because its page is in the trash; a person has to say whether the page comes back"}}}
+	case in.Link.State == Vanished && in.Rules.DeletesToRows != DeleteKeep:
+		return Decision{Holds: []Hold{{Kind: "delete_row", Side: CRM, At: in.Now,
+			Reason: "the page was put in the trash while one of the two could not be found; a person has to decide about its row"}}}
 	case in.Rules.DeletesToRows == DeleteKeep:
 		return Decision{State: PageTrashed}
 	case in.Rules.DeletesToRows == DeleteHold:
-		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_row", At: in.Now,
+		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_row", Side: CRM, At: in.Now,
 			Reason: "the page was put in the trash; the mapping wants a person to decide about its row"}}}
-	case editedSince(in.Rules.Fields, in.Link, in.CRM.Image, true):
-		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_vs_edit", At: in.Now,
+	case editedSince(&in, &in.CRM, true):
+		return Decision{State: PageTrashed, Holds: []Hold{{Kind: "delete_vs_edit", Side: CRM, At: in.Now,
 			Reason: "the page was put in the trash while its row was edited; the edit is kept until a person decides"}}}
 	case !in.Rules.WriteCRM:
 		return Decision{State: PageTrashed}
 	}
+	if d, waits := in.grace(CRM, "the page was put in the trash; its row is deleted at %s, unless the page comes back"); waits {
+		d.State = PageTrashed
+		return d
+	}
 	return Decision{Row: RowDelete, State: RowDeleted}
 }
 
-// editedSince reports that an image differs from the base in a field whose changes travel from that side.
-func editedSince(fields []Policy, link Link, im change.Image, fromCRM bool) bool {
-	for _, p := range fields {
-		base, ok := link.Base[p.Name]
-		v, read := im[p.Name]
+// editedSince reports that a side shows something else than the base in a field whose changes travel from there. What cannot be used, or has to
+// wait, may be an edit: it cannot be told, so it counts as one.
+func editedSince(in *Input, view *View, fromCRM bool) bool {
+	for i := range in.Rules.Fields {
+		p := &in.Rules.Fields[i]
 		travels := p.ToCRM
 		if fromCRM {
 			travels = p.ToNotion
 		}
-		if ok && read && travels && !change.Equal(base.Value, v) {
+		base, ok := in.Link.Base[p.Name]
+		if !ok || !travels {
+			continue
+		}
+		v, read := view.Image[p.Name]
+		if read && !change.Equal(base.Value, v) || view.Bad[p.Name] != "" || view.Waits[p.Name] != "" {
 			return true
 		}
 	}
@@ -338,6 +411,13 @@ func (v *View) Put(field string, value change.Value, bad, waits string) {
 		v.Waits[field] = waits
 	case !value.IsAbsent():
 		v.Image[field] = value
+	}
+}
+
+// Guard records why a value of Notion must not go to the CRM, if there is a reason.
+func (v *View) Guard(field, reason string) {
+	if reason != "" {
+		put(&v.Guarded, field, reason)
 	}
 }
 

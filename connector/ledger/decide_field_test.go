@@ -229,7 +229,9 @@ func every(t *testing.T, worlds func(values []change.Value, elements bool, yield
 	t.Helper()
 	count, broken := 0, 0
 	check := func(w world) {
-		count++
+		if count++; count%thin != 0 {
+			return
+		}
 		if err := law(w); err != nil {
 			if broken++; broken <= 5 {
 				t.Errorf("%v\n   in %s", err, w)
@@ -384,6 +386,10 @@ func TestTheTableOfThreeWayMerge(t *testing.T) {
 			if !change.Equal(toNotion, w.crm) || !toCRM.IsAbsent() || len(d.Conflicts) > 0 {
 				return fmt.Errorf("only the CRM changed, and it is not simply pushed: %+v", d)
 			}
+		case based && change.Equal(base, w.crm) && !w.elements && !w.intent.IsAbsent() && !change.Equal(w.intent, w.crm) && !change.Equal(w.intent, w.notion):
+			if len(d.Conflicts) != 1 {
+				return fmt.Errorf("the CRM showed %s since the base, of which it is not known whether it arrived, and went back; Notion was changed too, and there is no conflict: %+v", w.intent, d)
+			}
 		case based && change.Equal(base, w.crm):
 			if !change.Equal(toCRM, w.notion) || !toNotion.IsAbsent() || len(d.Conflicts) > 0 {
 				return fmt.Errorf("only Notion changed, and it is not simply pushed: %+v", d)
@@ -489,6 +495,7 @@ func (w world) mirrored() world {
 		w.conflict = ledger.NotionWins
 	case ledger.NotionWins:
 		w.conflict = ledger.CRMWins
+	case ledger.LastWriteWins, ledger.HoldConflict:
 	}
 	if w.chosen != "" {
 		w.chosen = w.chosen.Other()

@@ -164,6 +164,8 @@ func TestARowIsDeletedOnlyOnEvidence(t *testing.T) {
 			return fmt.Errorf("the page is in the trash by our own doing, and the row that came back is deleted for it")
 		case r.state == ledger.RowDeleted:
 			return fmt.Errorf("the row was deleted once and came back, and is deleted again")
+		case r.state == ledger.OutOfScope || r.state == ledger.Vanished:
+			return fmt.Errorf("the page was trashed while the row was out of scope or not found, and the row is deleted for it")
 		case d.State != ledger.RowDeleted:
 			return fmt.Errorf("the link does not remember it: %q", d.State)
 		}
@@ -224,7 +226,7 @@ func TestWhatIsHeldOrUnknownIsNotWritten(t *testing.T) {
 			return fmt.Errorf("a page is written that is not there, or elsewhere: %+v", d)
 		case restores && r.page != deleted:
 			return fmt.Errorf("a page is restored that is not in the trash: %+v", d)
-		case restores && r.state != ledger.Trashed && !r.trashing:
+		case restores && r.state != ledger.Trashed && r.state != ledger.OutOfScope && !r.trashing:
 			return fmt.Errorf("a page is restored that somebody else put in the trash: %+v", d)
 		case r.row == lost && r.state == ledger.Live && (len(d.Holds) != 1 || d.Holds[0].Kind != "vanished" || d.State != ledger.Vanished):
 			return fmt.Errorf("a row is not found, and nobody is told: %+v", d)

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,30 +19,22 @@ func TestBrakesHoldExactlyAtTheirLimit(t *testing.T) {
 		for _, d := range []ledger.Decision{{Row: ledger.RowDelete, State: ledger.RowDeleted}, {Page: ledger.PageTrash, State: ledger.Trashed}} {
 			t.Run(fmt.Sprint(tt.links, d.Row, d.Page), func(t *testing.T) {
 				t.Parallel()
-				limits := ledger.DefaultLimits()
-				last, brake := ledger.Gate(ledger.Input{Now: noon}, d, limits, ledger.Counters{Deletes: tt.allowed - 1, Links: tt.links})
-				side := ledger.CRM
+				meter := ledger.Meter{Side: ledger.CRM, Op: ledger.OpDelete}
 				if d.Page != "" {
-					side = ledger.Notion
+					meter.Side = ledger.Notion
 				}
-				if last.Row != d.Row || last.Page != d.Page || brake == nil || *brake != (ledger.Brake{Side: side, Op: "delete", Max: tt.allowed, Window: time.Hour}) {
-					t.Errorf("delete %d of %d allowed: %+v, brake %+v", tt.allowed, tt.allowed, last, brake)
+				count := ledger.Counters{Links: tt.links, Touched: map[ledger.Meter]int{meter: tt.allowed - 1}}
+				last, brakes, counts := ledger.Gate(ledger.Input{Now: noon}, d, ledger.DefaultLimits(), count)
+				want := []ledger.Brake{{Meter: meter, Max: tt.allowed, Window: time.Hour}}
+				if last.Row != d.Row || last.Page != d.Page || !slices.Equal(brakes, want) || !slices.Equal(counts, []ledger.Meter{meter}) {
+					t.Errorf("delete %d of %d allowed: %+v, brakes %+v, counts %+v", tt.allowed, tt.allowed, last, brakes, counts)
 				}
-				over, brake := ledger.Gate(ledger.Input{Now: noon}, d, limits, ledger.Counters{Deletes: tt.allowed, Links: tt.links})
-				if over.Row != "" || over.Page != "" || over.State != "" || brake != nil || len(over.Holds) != 1 || over.Holds[0].Kind != "brake" {
-					t.Errorf("delete %d of %d allowed goes through: %+v, brake %+v", tt.allowed+1, tt.allowed, over, brake)
+				count.Touched[meter] = tt.allowed
+				over, brakes, counts := ledger.Gate(ledger.Input{Now: noon}, d, ledger.DefaultLimits(), count)
+				if over.Row != "" || over.Page != "" || over.State != "" || len(brakes)+len(counts) > 0 || len(over.Holds) != 1 || over.Holds[0].Kind != "brake" {
+					t.Errorf("delete %d of %d allowed goes through: %+v, brakes %+v", tt.allowed+1, tt.allowed, over, brakes)
 				}
 			})
-		}
-	}
-}
-
-func TestOnlyDeletesAreBraked(t *testing.T) {
-	t.Parallel()
-	for _, d := range []ledger.Decision{{Row: ledger.RowUpdate, ToCRM: change.Image{field: one}}, {Page: ledger.PageCreate}, {Page: ledger.PageRestore}, {Row: ledger.RowInsert}, {}} {
-		got, brake := ledger.Gate(ledger.Input{Now: noon}, d, ledger.DefaultLimits(), ledger.Counters{Deletes: 1000})
-		if brake != nil || got.Row != d.Row || got.Page != d.Page || len(got.Holds) > 0 {
-			t.Errorf("%+v became %+v", d, got)
 		}
 	}
 }
@@ -70,7 +63,7 @@ func TestThreeFlipsInAnHourHoldAField(t *testing.T) {
 				Link: ledger.Link{Base: map[string]ledger.FieldBase{field: {Value: one, Flips: tt.flips}}}}
 			d := ledger.Decision{Page: ledger.PageUpdate, Row: ledger.RowUpdate, ToNotion: change.Image{field: two}, ToCRM: change.Image{"g": one},
 				Conflicts: []ledger.Conflict{{Field: field}, {Field: "g"}}}
-			got, _ := ledger.Gate(in, d, ledger.DefaultLimits(), ledger.Counters{})
+			got, _, _ := ledger.Gate(in, d, ledger.DefaultLimits(), ledger.Counters{})
 			held := len(got.Holds) == 1 && got.Holds[0].Kind == "oscillation" && strings.Contains(got.Parked[field], "3 times")
 			if held != tt.held || (got.Page == "") != tt.held || got.Row != ledger.RowUpdate || len(got.Conflicts) != map[bool]int{true: 1, false: 2}[tt.held] {
 				t.Errorf("held %t, want %t: %+v", held, tt.held, got)
@@ -84,7 +77,7 @@ func TestAFightEndsAtTheGate(t *testing.T) {
 	t.Parallel()
 	in := world{base: null, crm: one, notion: null, toNotion: true, toCRM: true, tie: ledger.CRM, initial: ledger.CRM, writeNotion: true, writeCRM: true}.input()
 	for turn := range 20 {
-		d, _ := ledger.Gate(in, ledger.Decide(in), ledger.DefaultLimits(), ledger.Counters{})
+		d, _, _ := ledger.Gate(in, ledger.Decide(in), ledger.DefaultLimits(), ledger.Counters{})
 		if len(d.Holds) > 0 {
 			if turn != 5 {
 				t.Errorf("held at turn %d, want 5: two to begin with, and three back", turn)

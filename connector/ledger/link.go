@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -120,6 +121,39 @@ type Observation struct {
 	Hash       string               `json:"hash"`            // content hash over the mapped properties
 	Properties json.RawMessage      `json:"properties"`      // {property id: property as Notion gives it}, mapped ones only
 	Hints      map[string]time.Time `json:"hints,omitempty"` // property id → time of the newest webhook that named it
+	Since      map[string]time.Time `json:"since,omitempty"` // property id → begin of the first read in an unbroken run that shows its value; missing: ReadFrom
+}
+
+// Follow tells of each property since when reads have shown it as it is now, given the read before this one. A property that is written down
+// differently counts as changed: that costs time, and nothing else.
+func (o *Observation) Follow(before *Observation) {
+	if before == nil || len(before.Properties) == 0 || len(o.Properties) == 0 || !before.ReadFrom.Before(o.ReadFrom) {
+		return
+	}
+	var was, is map[string]json.RawMessage
+	if json.Unmarshal(before.Properties, &was) != nil || json.Unmarshal(o.Properties, &is) != nil {
+		return
+	}
+	since := map[string]time.Time{}
+	for id, value := range is {
+		old, ok := was[id]
+		if !ok || !sameJSON(old, value) {
+			continue
+		}
+		since[id] = before.ReadFrom
+		if earlier, ok := before.Since[id]; ok {
+			since[id] = earlier
+		}
+	}
+	o.Since = nil
+	if len(since) > 0 {
+		o.Since = since
+	}
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y bytes.Buffer
+	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }
 
 // IntentKind says which remote write an [Intent] announces.
@@ -140,6 +174,8 @@ type Intent struct {
 	Bases    change.Image `json:"bases,omitempty"`   // what the base becomes where that is not the value sent: see Decision.Bases
 	ReadFrom time.Time    `json:"readFrom,omitzero"` // begin of the read on which the write was decided: the window opens here
 	At       time.Time    `json:"at"`                // when the intent was stored
+
+	Properties map[string]string `json:"properties,omitempty"` // property id → field, of what is written over what was there: its window is kept
 }
 
 // Conflict is one field that both sides changed to different values, with the losing value, stored before it is overwritten.
@@ -159,6 +195,18 @@ type Conflict struct {
 	Editor       string       `json:"editor,omitempty"` // Notion user who edited the page last
 	Critical     bool         `json:"critical"`
 	At           time.Time    `json:"at"`
+	Tell         bool         `json:"tell,omitempty"`     // who edited the page is told by a comment on it
+	Restores     string       `json:"restores,omitempty"` // the conflict whose losing value was put back; then the rule is restored
+	By           string       `json:"by,omitempty"`       // who asked for that
+	Reason       string       `json:"reason,omitempty"`   // and why, in their words
+}
+
+// Kept is the value that won.
+func (c Conflict) Kept() change.Value {
+	if c.Winner == CRM {
+		return c.CRM
+	}
+	return c.Notion
 }
 
 // Loser is the side whose value lost, with the value.
@@ -171,25 +219,45 @@ func (c Conflict) Loser() (Side, change.Value) {
 
 // Hold is a decision that waits for a human. One link has at most one hold of a kind and field.
 type Hold struct {
-	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, brake, oscillation, moved, copy, create, conflict
+	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, restored, brake, oscillation, moved, rekey, conflict, grace, paused
 	Field  string    `json:"field,omitempty"` // the field that it keeps back, "" for the whole record
 	Reason string    `json:"reason"`          // in plain words
 	At     time.Time `json:"at"`
+	Side   Side      `json:"side,omitempty"` // the side that would be written, "" if that is the question
+	Op     string    `json:"op,omitempty"`   // of a brake: what it counts
+	From   string    `json:"from,omitempty"` // of a field: what that side shows (Notion, where there is no side), cut for a list
+	To     string    `json:"to,omitempty"`   // and what it would become (the CRM's, where there is no side)
+	Mark   string    `json:"mark,omitempty"` // of a field: hash of what both sides show; what a person says is about this and nothing else
+
+	Keep     Side      `json:"keep,omitempty"`     // whose state a person wants to stand, "" while nobody has said
+	Until    time.Time `json:"until,omitzero"`     // when that runs out
+	Approval int64     `json:"approval,omitempty"` // where it is written down who said so
+}
+
+// Name tells a link's holds apart: the kind, and the field behind a stroke if there is one.
+func (h Hold) Name() string {
+	if h.Field == "" {
+		return h.Kind
+	}
+	return h.Kind + "/" + h.Field
 }
 
 // Alert is one message of the outbox. The relay publishes it at least once under its id.
 type Alert struct {
 	ID       string          `json:"id"`
 	At       time.Time       `json:"at"`
-	Kind     string          `json:"kind"` // conflict, hold, parked, overwritten
+	Kind     string          `json:"kind"` // conflict, hold, parked, overwritten, recovered, …
 	Sync     string          `json:"sync"`
 	Entity   string          `json:"entity"`
 	Key      string          `json:"key"`
 	Page     string          `json:"page"`
 	Field    string          `json:"field,omitempty"`
 	Critical bool            `json:"critical"`
-	Summary  string          `json:"summary"` // one sentence for a person
+	Summary  string          `json:"summary"`         // one sentence for a person
+	Count    int             `json:"count,omitempty"` // so many alerts in one: a digest
 	Detail   json.RawMessage `json:"detail,omitempty"`
+	Link     int64           `json:"link,omitempty"`  // the link whose state it tells of, 0 if it tells of none
+	State    string          `json:"state,omitempty"` // of a hold: its kind
 }
 
 // Write is one write to a side, recorded before it happens.
@@ -199,4 +267,8 @@ type Write struct {
 	Old  change.Image `json:"old,omitempty"`
 	New  change.Image `json:"new,omitempty"`
 	Why  string       `json:"why"`
+
+	Run       string            `json:"run,omitempty"`       // the process start, the plan or the undo that wrote
+	By        string            `json:"by,omitempty"`        // whose edit it carried, or who gave the command
+	Conflicts map[string]string `json:"conflicts,omitempty"` // field → id of the conflict that the write settled
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -30,6 +31,8 @@ func decideFields(in *Input, d *Decision) {
 			d.agreed.add(i)
 		case f.stuck():
 			d.park(p.Name, f.base.Stuck.Reason)
+		case f.single(in):
+			f.record(in, d)
 		default:
 			f.decide(in)
 			f.record(in, d)
@@ -179,12 +182,22 @@ func (f *field) decide(in *Input) {
 		f.fillBlank()
 	case change.Equal(f.notion, f.base.Value):
 		f.push(CRM)
-	case change.Equal(f.crm, f.base.Value):
+	case change.Equal(f.crm, f.base.Value) && !f.crmWentBack(in):
 		f.push(Notion)
 	case p.Elements && !p.WriteOnce && f.mergeElements(): // half a merge, with the other half to come, would be what was written once
 	default:
 		f.bothChanged(in)
 	}
+}
+
+// crmWentBack reports that the CRM shows the base again and showed something else since: a write of it to the page is announced, and what became
+// of it is not known. The page shows neither, so both sides changed, and the CRM's edit back is no silence.
+func (f *field) crmWentBack(in *Input) bool {
+	if in.Link.Intent == nil || f.policy.Elements {
+		return false
+	}
+	sent, ok := in.Link.Intent.Values[f.policy.Name]
+	return ok && !change.Equal(sent, f.crm)
 }
 
 // bothChanged is a true conflict: the field's rule decides it.
@@ -380,7 +393,8 @@ func (f *field) notionEdit(in *Input) Span {
 }
 
 // typing tells from when on a read can tell that Notion's value is not being typed any more; zero where it is known by now: two reads at
-// least the delay apart showed the same, or the page's minute and the delay after it were over when it was read.
+// least the delay apart showed the same, or the page's minute and the delay after it were over when it was read. A query's row may show what the
+// page was in the middle of it: the first of the two reads may be one, the last is of the page itself.
 func (f *field) typing(in *Input) time.Time {
 	if f.policy.Typing <= 0 || f.based && change.Equal(f.notion, f.base.Value) {
 		return time.Time{}
@@ -393,8 +407,12 @@ func (f *field) typing(in *Input) time.Time {
 	if edited := n.EditedAt.Add(time.Minute + in.Rules.Skew); !n.EditedAt.IsZero() && edited.Before(since) {
 		since = edited
 	}
-	if settled := since.Add(f.policy.Typing); n.At.Before(settled) {
+	settled := since.Add(f.policy.Typing)
+	switch {
+	case n.At.Before(settled):
 		return settled
+	case n.Lags:
+		return n.At
 	}
 	return time.Time{}
 }
@@ -464,4 +482,38 @@ func (f *field) agreedBase(in *Input) FieldBase {
 		}
 	}
 	return b
+}
+
+// single decides a set of which the CRM keeps one member where the page names several: Notion adds to a relation what its other end names, and
+// takes nothing away. Against the base the one that is new is told from the one that was there, so that moving a record from the far side is an
+// edit like any other, which takes the former one off the page too. It reports false where that cannot be told, or the field is no such set:
+// then the field is decided as it stands.
+func (f *field) single(in *Input) bool {
+	p := f.policy
+	if !p.Single || !p.ToCRM || !p.ToNotion || !in.Rules.WriteNotion || !f.based || in.Chosen[p.Name] != "" || len(f.notion.Items()) < 2 {
+		return false
+	}
+	var added []change.Value
+	for _, v := range f.notion.Items() {
+		if !slices.ContainsFunc(f.base.Value.Items(), v.Equal) {
+			added = append(added, v)
+		}
+	}
+	if len(added) != 1 {
+		return false
+	}
+	shown := f.notion
+	f.notion = change.SetValue(added...)
+	if change.Equal(f.notion, f.crm) {
+		f.toNotion = f.crm // both say so; the page sheds the former one
+		return true
+	}
+	f.decide(in)
+	switch {
+	case f.hold != "" || f.parked != "":
+		f.notion = shown
+	case f.toNotion.IsAbsent():
+		f.toNotion = f.notion
+	}
+	return true
 }

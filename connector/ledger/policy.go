@@ -14,6 +14,7 @@ type Policy struct {
 	Initial  Side   // who wins where there is no base
 	Critical bool   // every conflict alerts
 	Elements bool   // sets merge element by element
+	Single   bool   // the CRM keeps one member of the set, and Notion may show several
 
 	Conflict   ConflictRule  // who wins where both sides changed the field; "" is LastWriteWins
 	NeverBlank bool          // an empty value never takes the place of a value: the side that was emptied gets it back
@@ -52,6 +53,7 @@ type Rules struct {
 	Quiet          time.Duration // a person's new page becomes a row when nobody edited it for so long
 	DeletesToPages DeletePolicy
 	DeletesToRows  DeletePolicy
+	Grace          time.Duration // how long a delete waits before it travels
 	Skew           time.Duration // how far the clocks of CRM, Notion and this process may disagree
 }
 
@@ -73,5 +75,6 @@ const (
 	RuleOneWay     = "one_way"           // the field is edited on one side only
 	RuleNeverBlank = "never_blank"
 	RuleWriteOnce  = "write_once"
-	RulePerson     = "person" // a person said whose value stands
+	RulePerson     = "person"   // a person said whose value stands
+	RuleRestored   = "restored" // a person had the losing value put back
 )

@@ -296,3 +296,36 @@ func TestTypingDelaysOnlyWhatGoesToTheCRM(t *testing.T) {
 		return nil
 	})
 }
+
+// A program that writes a field again and again which we put back again and again, for it travels one way, is written once or never blanked, is
+// fighting: each time counts, and the oscillation brake ends it.
+func TestWhatIsPutBackCountsAsAFlip(t *testing.T) {
+	t.Parallel()
+	for name, policy := range map[string]func(*ledger.Policy){
+		"one way":     func(p *ledger.Policy) { p.ToCRM = false },
+		"once":        func(p *ledger.Policy) { p.WriteOnce = true },
+		"never blank": func(p *ledger.Policy) { p.NeverBlank = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := world{base: one, crm: one, notion: one, toNotion: true, toCRM: true, tie: ledger.CRM, initial: ledger.CRM, writeNotion: true, writeCRM: true}.input()
+			policy(&in.Rules.Fields[0])
+			for turn := range 3 {
+				in.Notion.Image = change.Image{field: null}
+				d := ledger.Decide(in)
+				if !change.Equal(d.ToNotion[field], one) || len(d.Conflicts) != 1 {
+					t.Fatalf("turn %d: it is not put back: %+v", turn, d)
+				}
+				if in = carry(in, d, ledger.Notion); len(in.Link.Base[field].Flips) != turn+1 {
+					t.Fatalf("turn %d: %d flips", turn, len(in.Link.Base[field].Flips))
+				}
+			}
+			in.CRM.Image = change.Image{field: two} // what the CRM itself changes is no flip
+			in.Link.Base[field] = ledger.FieldBase{Value: one, Rule: rule}
+			in.Rules.Fields[0].WriteOnce = false
+			if in = carry(in, ledger.Decide(in), ledger.Notion); len(in.Link.Base[field].Flips) > 0 {
+				t.Error("an edit is taken for a flip")
+			}
+		})
+	}
+}

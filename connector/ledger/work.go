@@ -16,6 +16,8 @@ var (
 	ErrFenced = errors.New("the lease was taken by another worker")
 	// ErrBraked is returned when a commit's brake counts as many writes in its window as it allows; nothing was stored.
 	ErrBraked = errors.New("the brake holds: too many writes of this kind in its window")
+	// ErrPaused is returned when a commit would record a write that is paused; nothing was stored.
+	ErrPaused = errors.New("paused")
 	// ErrTaken is returned when a commit would give a link an end (row or page) that another link has.
 	ErrTaken = errors.New("the row or page belongs to another link")
 )
@@ -61,6 +63,7 @@ type Work struct {
 	Deleted   bool      // one of its reasons was the row's delete event
 	NotBefore time.Time
 	Attempts  int    // failed looks since the last success
+	Trouble   string // why the newest look failed, in plain words; "" if none did
 	Version   int64  // grows with each reason: work that got a newer reason is not done
 	Parked    string // why it waits for its cause to go; "" while it does not. A new reason sets it free.
 }
@@ -75,6 +78,9 @@ type Claim struct {
 	Lease    time.Duration // longer than the longest request
 	Now      time.Time
 	Link     int64 // just this link, due or not; 0 for any that is due
+	Lane     Lane  // only work of this lane; "" for any
+
+	Connector string // what is paused for it, its entities, its keys or its direction is not taken
 }
 
 // Item is a leased link with its work. Works holds the claimed side's row first, then the other side's if there is one.
@@ -82,6 +88,8 @@ type Item struct {
 	Link  Link
 	Works []Work
 	Holds []Hold // of the link, by kind
+
+	Paused []string // fields of it that are paused
 }
 
 // Work gives the work row of a side.
@@ -118,11 +126,14 @@ type Commit struct {
 	External string    // sets a new external id
 
 	Conflicts []Conflict
-	Holds     []Hold   // replaces the link's hold of the same kind
-	Unhold    []string // kinds to drop; "*" drops all
+	Holds     []Hold   // replaces the link's hold of the same kind and field
+	Unhold    []string // kinds, or names of holds, to drop; "*" drops all
 	Alerts    []Alert
 	Writes    []Write // recorded, and counted by the brakes
-	Brake     *Brake  // checked before Writes are recorded, under a lock per (sync, entity, side, op)
+	Counts    []Meter // what the brakes count the link as, from Now on
+	Brakes    []Brake // checked before Writes are recorded, under a lock for each: ErrBraked
+	Tripped   []Tripped
+	Connector string // whose write it is: a pause that covers one of Writes refuses the commit with ErrPaused
 
 	Reasons []Reason // work for this or other links, and for the other side
 	Finish  *Finish
@@ -130,12 +141,11 @@ type Commit struct {
 	Remove  bool // removes the link with all of its work: it was a half link with nothing behind it
 }
 
-// Brake limits writes of one op on one side of one entity in a rolling window.
-type Brake struct {
-	Side   Side
-	Op     string
-	Max    int
-	Window time.Duration
+// Tripped tells of a brake that held something. Its alert is stored unless another link is held by that brake already: it tells of a change of
+// state, from nothing held to something, not of each record.
+type Tripped struct {
+	Meter Meter
+	Alert Alert
 }
 
 // Finish says what becomes of the claimed side's work row.
@@ -144,6 +154,7 @@ type Finish struct {
 	Version int64     // as claimed; if a newer reason came the row stays and is due at once
 	Later   time.Time // not zero: look again then; Attempts grows by one if Failed
 	Failed  bool
+	Trouble string // of a failed look: why, in plain words
 	Parked  string // not empty: wait for the cause to go; Attempts grows by one
 }
 
@@ -156,6 +167,13 @@ type Schema struct {
 	Properties map[string]string `json:"properties"`       // field name → property id
 	Types      map[string]string `json:"types"`            // field name → property type in Notion
 	Parked     map[string]string `json:"parked,omitempty"` // field name → why it is left out for now
+
+	// Names are the properties' names in the mapping when they were bound: another name there is the author's wish, another one in Notion is a
+	// rename. Generations grow when a field gets another property, or its property was of another type for a while: what was agreed on before
+	// says nothing of it. Kinds are the properties' types while they are not those of the mapping.
+	Names       map[string]string `json:"names,omitempty"`
+	Generations map[string]int    `json:"generations,omitempty"`
+	Kinds       map[string]string `json:"kinds,omitempty"`
 }
 
 // Emitted is what the poller must know of a page before it emits its change.

@@ -20,8 +20,13 @@ const (
 	addressUnitsMax  = 100     // e-mail, phone
 	urlUnitsMax      = 2000
 	optionUnitsMax   = 100
-	itemsMax         = 100 // options or related pages in one write
+	itemsMax         = 100    // options in one write
+	relatedMax       = 10_000 // related pages; one write takes no more than [RelatedWriteMax]
 )
+
+// RelatedWriteMax is how many related pages one write takes, which replaces all that the page names. A page may name more: they are read in pages
+// of 100, and the far side's people add them one by one.
+const RelatedWriteMax = 100
 
 // Canon gives the canonical form of a value in the field's domain, in which both sides are compared and the base is kept.
 // An absent value stays absent. An error says in plain words why Notion, or the field's type, cannot hold the value.
@@ -208,9 +213,12 @@ func canonSet(v change.Value, canon func(change.Value) (change.Value, error), wh
 		}
 		kept = append(kept, c)
 	}
-	set := change.SetValue(kept...)
-	if n := len(set.Items()); n > itemsMax {
-		return change.Value{}, fmt.Errorf("%d %s are more than the %d that one write to Notion holds", n, what, itemsMax)
+	set, most := change.SetValue(kept...), itemsMax
+	if what != "options" {
+		most = relatedMax
+	}
+	if n := len(set.Items()); n > most {
+		return change.Value{}, fmt.Errorf("%d %s are more than the %d that Notion holds", n, what, most)
 	}
 	return set, nil
 }

@@ -28,6 +28,7 @@ type TableInfo struct {
 // ColumnInfo is one column. The type is the base type of a domain, without its modifier: casts to it never cut a value.
 type ColumnInfo struct {
 	Name       string
+	Num        int16 // attnum
 	TypeSchema string
 	TypeName   string
 	ArrayName  string // of the type's array type, in ArraySchema
@@ -115,7 +116,7 @@ const columnsSQL = `WITH RECURSIVE base (num, type, modifier, strict) AS (
   SELECT b.num, t.typbasetype, CASE WHEN b.modifier >= 0 THEN b.modifier ELSE t.typtypmod END, b.strict OR t.typnotnull
   FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type WHERE t.typtype = 'd'
 )
-SELECT a.attname::text, n.nspname::text, t.typname::text, coalesce(arr.typname::text, ''), coalesce(arrn.nspname::text, ''),
+SELECT a.attname::text, a.attnum, n.nspname::text, t.typname::text, coalesce(arr.typname::text, ''), coalesce(arrn.nspname::text, ''),
   t.typtype::text, t.typcategory::text, coalesce(el.typname::text, ''), pg_catalog.format_type(a.atttypid, a.atttypmod),
   CASE WHEN t.typname IN ('varchar', 'bpchar') AND b.modifier >= 4 THEN b.modifier - 4 ELSE 0 END,
   CASE WHEN t.typname = 'numeric' AND b.modifier >= 4 THEN (((b.modifier - 4) >> 16) & 65535) - (((b.modifier - 4) & 2047) # 1024) + 1024 ELSE -1 END,
@@ -156,7 +157,7 @@ func loadTable(ctx context.Context, db Querier, name tableName) (TableInfo, erro
 	}
 	var c ColumnInfo
 	into := []any{
-		&c.Name, &c.TypeSchema, &c.TypeName, &c.ArrayName, &c.ArrayIn, &c.Kind, &c.Category, &c.Element, &c.Shown, &c.LengthMax, &c.WholeMax,
+		&c.Name, &c.Num, &c.TypeSchema, &c.TypeName, &c.ArrayName, &c.ArrayIn, &c.Kind, &c.Category, &c.Element, &c.Shown, &c.LengthMax, &c.WholeMax,
 		&c.NotNull, &c.Default, &c.Generated, &c.CanSelect, &c.CanInsert, &c.CanUpdate,
 	}
 	if _, err = pgx.ForEachRow(rows, into, func() error { info.Columns[c.Name] = c; return nil }); err != nil {

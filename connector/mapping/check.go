@@ -94,6 +94,16 @@ func (c *checker) tables() {
 
 // columns checks each column of the allow-list: there, readable, and writable where it is written.
 func (c *checker) columns() {
+	inserts, updates := map[Place]bool{}, map[Place]bool{}
+	needed, _ := c.entity.Writing().Access()
+	for _, t := range needed {
+		for _, name := range t.Insert {
+			inserts[Place{t.String(), name}] = true
+		}
+		for _, name := range t.Update {
+			updates[Place{t.String(), name}] = true
+		}
+	}
 	for _, col := range c.entity.allowed {
 		table := tableName{col.Schema, col.Table}
 		info, ok := c.cat[table.String()]
@@ -114,8 +124,17 @@ func (c *checker) columns() {
 		}
 		if found.Generated {
 			c.worse(path, `set "direction": "to_notion"`, "%s.%s is generated and cannot be written", table, col.Name)
-		} else if !found.CanInsert && c.entity.CreateRows || !found.CanUpdate && table == c.entity.root && !slices.Contains(c.entity.Document.CRM.Key, col.Name) {
-			c.worse(path, fmt.Sprintf("GRANT INSERT (%[1]s), UPDATE (%[1]s) ON %[2]s TO …", Quote(col.Name), table.SQL()), "the role may not write %s.%s", table, col.Name)
+			continue
+		}
+		place, grants := Place{table.String(), col.Name}, []string{}
+		if inserts[place] && !found.CanInsert {
+			grants = append(grants, "INSERT ("+Quote(col.Name)+")")
+		}
+		if updates[place] && !found.CanUpdate {
+			grants = append(grants, "UPDATE ("+Quote(col.Name)+")")
+		}
+		if len(grants) > 0 {
+			c.worse(path, fmt.Sprintf("GRANT %s ON %s TO …", strings.Join(grants, ", "), table.SQL()), "the role may not write %s.%s", table, col.Name)
 		}
 	}
 }

@@ -117,12 +117,18 @@ func compileOne(d Document) *Entity {
 		WriteNotion: d.Mode.ToNotion == Write, WriteCRM: d.Mode.ToCRM == Write,
 		CreatePages: *d.Creates.ToNotion, CreateRows: *d.Creates.ToCRM, Quiet: time.Duration(*d.Creates.Quiet) * time.Second,
 		DeletesToPages: deletePolicies[d.Deletes.ToNotion], DeletesToRows: deletePolicies[d.Deletes.ToCRM],
+		Grace: d.Deletes.grace(), Limits: d.Brakes.limits(),
 	}
 	if d.Mapper != nil {
 		e.Mapper = d.Mapper.Name
 	}
+	for _, key := range d.Match {
+		e.Match = append(e.Match, key)
+	}
 	for i, r := range d.Fields {
-		e.Fields = append(e.Fields, compileField(r, e.zone))
+		f := compileField(r, e.zone)
+		f.handled(r.Handling, d.TypingDelay)
+		e.Fields = append(e.Fields, f)
 		e.byName[r.Name] = i
 	}
 	e.tables = d.tables(root)
@@ -153,6 +159,7 @@ func nullable(t Type) bool { return t != TypeCheckbox && t != TypeMultiSelect &&
 func (f Field) ruleHash() string {
 	r := f.rule
 	r.Name, r.Property, r.Direction, r.Critical, r.Tie, r.Initial, r.Format = "", "", "", false, "", "", ""
+	r.Handling = Handling{}
 	r.Options = slices.Clone(r.Options)
 	for i := range r.Options {
 		r.Options[i].Color, r.Options[i].Group = "", ""

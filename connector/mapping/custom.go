@@ -60,6 +60,7 @@ func (e *Entity) CustomField(name string, t Type) (Field, bool) {
 	if c.Rows != nil {
 		place = c.Rows.Table + " " + c.Rows.Value
 	}
+	f.handled(said.Handling, e.Document.TypingDelay)
 	f.rule = Rule{Name: name, Type: t}
 	f.Rule = hash(8, t, place, key, e.zone.String())
 	return f, true

@@ -21,6 +21,10 @@ type Document struct {
 	Creates Creates      `json:"creates,omitzero"`
 	Mode    Modes        `json:"mode,omitzero"`
 	Brakes  Brakes       `json:"brakes,omitzero"`
+
+	Match []Columns `json:"match,omitempty"` // fields by which unlinked rows and pages are the same record; the first key that says anything decides
+
+	TypingDelay string `json:"typing_delay,omitempty"` // of every field that is typed letter by letter and says nothing of its own
 }
 
 // CRM says which rows the entity is made of and how rows are written.
@@ -116,6 +120,7 @@ type Notion struct {
 	Database   string `json:"database"`              // title; created at the first sync if it is missing
 	DataSource string `json:"data_source,omitempty"` // id of one that exists
 	ExternalID string `json:"external_id,omitempty"` // name of the property that carries our id
+	Comments   bool   `json:"comments,omitempty"`    // a conflict is told by a comment on the page, to who edited it last
 }
 
 // Rule is one field. Exactly one of Column, Lookup and Relation says where its value is in the CRM.
@@ -134,6 +139,8 @@ type Rule struct {
 	Options   []Option     `json:"options,omitempty"`
 	Empty     *string      `json:"empty,omitempty"`  // "" writes an empty text where Notion holds nothing; else null
 	Format    string       `json:"format,omitempty"` // Notion's number format
+
+	Handling
 }
 
 // Lookup is a foreign key shown as an option's name: the label of the row it refers to.
@@ -206,6 +213,8 @@ type CustomRule struct {
 	Type     Type   `json:"type,omitempty"`
 	Property string `json:"property,omitempty"`
 	Critical bool   `json:"critical,omitempty"`
+
+	Handling
 }
 
 // Deletes says what a delete on one side does to the other.
@@ -213,6 +222,7 @@ type Deletes struct {
 	ToNotion string `json:"to_notion,omitempty"` // trash (default), hold, keep
 	ToCRM    string `json:"to_crm,omitempty"`    // hold (default), soft, delete, keep
 	Children string `json:"children,omitempty"`  // stream (default) or sweep: deletes in child tables are found by sweeps alone
+	Grace    string `json:"grace,omitempty"`     // how long a delete waits before it travels; default 0s
 }
 
 // Creates says whether new records travel.
@@ -237,8 +247,22 @@ type Modes struct {
 	ToCRM    Mode `json:"to_crm,omitempty"`
 }
 
-// Brakes limit deletes in an hour: held when more than max(Max, Share × links) came.
+// Brakes hold what comes in too great a number: see ledger.DefaultLimits for what each has where nothing is said. Max and Share by themselves are
+// those of deletes.
 type Brakes struct {
-	Max   int      `json:"max,omitempty"`   // default 5
-	Share *float64 `json:"share,omitempty"` // default 0.01
+	Max   int      `json:"max,omitempty"`
+	Share *float64 `json:"share,omitempty"`
+
+	Deletes     *Brake `json:"deletes,omitempty"`
+	Creates     *Brake `json:"creates,omitempty"`
+	Updates     *Brake `json:"updates,omitempty"`     // of one field
+	Blanks      *Brake `json:"blanks,omitempty"`      // of one field
+	Transaction *Brake `json:"transaction,omitempty"` // records that one transaction of the CRM touched
+	Window      string `json:"window,omitempty"`      // default 1h
+}
+
+// Brake is one limit: max(Max, Share of the links). Share 1 switches it off.
+type Brake struct {
+	Max   *int     `json:"max,omitempty"`
+	Share *float64 `json:"share,omitempty"`
 }

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +64,10 @@ type Entity struct {
 	Quiet          time.Duration // how long a person's new page must rest before it becomes a row
 	DeletesToPages ledger.DeletePolicy
 	DeletesToRows  ledger.DeletePolicy
-	Mapper         string // plugin that maps records as a whole, "" if none
+	Grace          time.Duration // how long deletes wait
+	Limits         ledger.Limits // the brakes
+	Match          [][]string    // keys by which unlinked rows and pages are the same record, in order; none: they are never compared
+	Mapper         string        // plugin that maps records as a whole, "" if none
 
 	root     tableName
 	tables   []Table
@@ -93,8 +97,15 @@ type Field struct {
 	Options   []Option // in the document's order, Notion filled in
 	Format    string   // Notion's number format
 
-	rule Rule
-	zone *time.Location
+	Conflict    ledger.ConflictRule
+	NeverBlank  bool
+	WriteOnce   bool
+	TypingDelay time.Duration // 0: none
+
+	rule     Rule
+	zone     *time.Location
+	handling Handling
+	pattern  *regexp.Regexp // of the guard, nil if it has none
 }
 
 // Reverse is a dual property that another entity's relation puts on this entity's database.

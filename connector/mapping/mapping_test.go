@@ -194,12 +194,14 @@ func TestSchemaAndStructsAgree(t *testing.T) {
 	for url, typ := range map[string]any{
 		"#": Document{}, "#/$defs/crm": CRM{}, "#/$defs/notion": Notion{}, "#/$defs/field": Rule{}, "#/$defs/lookup": Lookup{}, "#/$defs/join": Join{},
 		"#/$defs/relation": Relation{}, "#/$defs/use": FunctionUse{}, "#/$defs/option": Option{}, "#/$defs/custom": Custom{}, "#/$defs/rows": Attributes{},
-		"#/$defs/custom_name": CustomRule{}, "#/$defs/deletes": Deletes{}, "#/$defs/creates": Creates{}, "#/$defs/mode": Modes{}, "#/$defs/brakes": Brakes{},
+		"#/$defs/custom_name": CustomRule{}, "#/$defs/deletes": Deletes{}, "#/$defs/creates": Creates{}, "#/$defs/mode": Modes{}, "#/$defs/brakes": Brakes{}, "#/$defs/brake": Brake{},
+		"#/$defs/guard": Guard{},
 	} {
 		var keys []string
-		for field := range reflect.TypeOf(typ).Fields() {
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			keys = append(keys, name)
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(typ)) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); !field.Anonymous {
+				keys = append(keys, name)
+			}
 		}
 		slices.Sort(keys)
 		if diff := cmp.Diff(propertiesAt(tree, url), keys); diff != "" {
@@ -220,7 +222,8 @@ func TestRulesHashWhatMakesTheValue(t *testing.T) {
 		return f.Rule, e.Hash
 	}
 	base, doc := rule(`{"name": "x", "column": "c", "type": "text"}`)
-	for _, same := range []string{`{"name": "x", "column": "c", "type": "text", "property": "Other"}`, `{"name": "x", "column": "c", "type": "text", "critical": true, "direction": "to_crm", "tie": "notion"}`} {
+	for _, same := range []string{`{"name": "x", "column": "c", "type": "text", "property": "Other"}`, `{"name": "x", "column": "c", "type": "text", "critical": true, "direction": "to_crm", "tie": "notion"}`,
+		`{"name": "x", "column": "c", "type": "text", "conflict": "hold", "never_blank": true, "write_once": true, "typing_delay": "10s", "guard": {"max_length": 3}}`} {
 		r, d := rule(same)
 		if r != base || d == doc {
 			t.Errorf("%s: rule changed %v, document changed %v; want only the document to", same, r != base, d != doc)

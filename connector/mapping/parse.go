@@ -29,8 +29,6 @@ func Parse(data []byte) (Document, Diagnostics) {
 const (
 	defaultExternalID = "Tandem ID"
 	defaultQuiet      = 60
-	defaultBrakeMax   = 5
-	defaultBrakeShare = 0.01
 	defaultKey        = "default"
 )
 
@@ -61,10 +59,6 @@ func (d *Document) fill() {
 	}
 	orDefault(&d.Mode.ToNotion, Observe)
 	orDefault(&d.Mode.ToCRM, Observe)
-	orDefault(&d.Brakes.Max, defaultBrakeMax)
-	if d.Brakes.Share == nil {
-		d.Brakes.Share = new(defaultBrakeShare)
-	}
 }
 
 func (r *Rule) fill() {

@@ -33,6 +33,7 @@ func (d *Document) validate(ds *Diagnostics) {
 		ds.errorf("fields", "a page's title is what people see in lists and relations", "exactly one field has the type title, not %d", titles)
 	}
 	d.validateCustom(ds)
+	d.validateMatch(names, ds)
 	d.validatePolicies(ds)
 }
 
@@ -185,6 +186,8 @@ func (d *Document) validateCustom(ds *Diagnostics) {
 		if !c.included(name) {
 			ds.warnf(join("custom.names", name), "", "include and exclude leave this name out")
 		}
+		said := c.Names[name]
+		said.Handling.validate(join("custom.names", name), said.Type, c.Direction, ds)
 	}
 }
 
@@ -196,6 +199,10 @@ func checkArity(ds *Diagnostics, path string, columns Columns, want int) {
 }
 
 func (d *Document) validatePolicies(ds *Diagnostics) {
+	d.validateBrakes(ds)
+	if d.TypingDelay != "" {
+		checkDelay("typing_delay", d.TypingDelay, ds)
+	}
 	if d.Deletes.ToCRM == "soft" && d.CRM.SoftDelete == "" {
 		ds.errorf("deletes.to_crm", "", "soft deletes need crm.soft_delete")
 	}

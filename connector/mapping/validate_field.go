@@ -20,6 +20,7 @@ func (r *Rule) validate(path string, ds *Diagnostics) {
 	if r.Function != nil && r.Relation != nil {
 		ds.errorf(join(path, "function"), "", "a relation's values are links; no function can change them")
 	}
+	r.Handling.validate(path, r.Type, r.Direction, ds)
 }
 
 func (r *Rule) validateSource(path string, ds *Diagnostics) {

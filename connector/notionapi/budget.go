@@ -52,6 +52,7 @@ const (
 	RatePerMinuteDefault = 180 // 600 on Business and Enterprise
 	budgetBurstDefault   = 3   // a live edit's read, write and read-back need not wait for each other
 	budgetWaitMax        = time.Second
+	budgetStrayed        = time.Second // arrivals may be that much nearer to each other than departures, and Notion counts arrivals
 )
 
 // LocalBudgetConfig says how much a [LocalBudget] may spend. Zero values mean the defaults.
@@ -82,7 +83,7 @@ func NewLocalBudget(cfg LocalBudgetConfig) *LocalBudget {
 	rate := max(cmp.Or(cfg.RatePerMinute, RatePerMinuteDefault), 2)
 	burst := min(max(cmp.Or(cfg.Burst, budgetBurstDefault), 1), rate-1)
 	b := &LocalBudget{
-		interval: time.Minute / time.Duration(rate-burst),
+		interval: (time.Minute + budgetStrayed) / time.Duration(rate-burst),
 		now:      cfg.Now,
 		sleep:    cfg.Sleep,
 	}

@@ -33,12 +33,12 @@ var _ Budget = (*SharedBudget)(nil)
 // spare is what is left of a grant.
 type spare struct {
 	left  int
-	until time.Time // a grant that is not used within a second is forgotten: the window it was meant for is over
+	until time.Time // a grant that is not used in time is forgotten: the moment that it was meant for is over
 }
 
 const (
-	grantMax = 4           // requests a grant; more would let one process keep the others waiting
-	spareFor = time.Second // see spare
+	grantMax = 4                      // requests a grant; more would let one process keep the others waiting
+	spareFor = 500 * time.Millisecond // see spare; the ledger's margin counts on it (book.Budget)
 )
 
 // Take implements [Budget].

@@ -294,7 +294,7 @@ func TestUsersCommentsSearchAndChildren(t *testing.T) {
 		t.Errorf("users = %v, err %v", users, err)
 	}
 	long := strings.Repeat("ünïcode ", 500)
-	if c, err := w.client.CreateComment(t.Context(), page.ID, long); err != nil || c.Text != long || c.ID == "" {
+	if c, err := w.client.CreateComment(t.Context(), page.ID, "", long); err != nil || c.Text != long || c.ID == "" {
 		t.Errorf("comment of %d characters, err %v", len(c.Text), err)
 	}
 	children, err := w.client.ChildDatabases(t.Context(), w.emu.RootPageID())

@@ -69,19 +69,24 @@ func (w wireUser) user() User {
 // Comment is a remark on a page.
 type Comment struct{ ID, DiscussionID, PageID, Text, RequestID string }
 
-// CreateComment writes a remark on a page. It needs the capability to insert comments, and costs one request.
-func (c *Client) CreateComment(ctx context.Context, pageID, text string) (Comment, error) {
+// CreateComment writes a remark on a page, for somebody (a user's id) who is mentioned in front of it; "" mentions nobody. It needs the capability
+// to insert comments, and costs one request.
+func (c *Client) CreateComment(ctx context.Context, pageID, mention, text string) (Comment, error) {
 	id, err := idPath("page", pageID)
 	if err != nil {
 		return Comment{}, err
 	}
 	parts := splitText(text)
-	if len(parts) == 0 || len(parts) > RichTextItemsMax {
+	if len(parts) == 0 || len(parts) > RichTextItemsMax-2 {
 		return Comment{}, valueErrorf("a comment of %d characters; Notion takes 1 to %d", units(text), TextUnitsMax)
 	}
-	body := make([]jomei.RichText, len(parts))
-	for i, part := range parts {
-		body[i] = jomei.RichText{Type: "text", Text: &jomei.Text{Content: part}}
+	var body []jomei.RichText
+	if user, ok := ObjectID(mention); ok {
+		body = append(body, jomei.RichText{Type: "mention", Mention: &jomei.Mention{Type: "user", User: &jomei.User{ID: jomei.UserID(user)}}},
+			jomei.RichText{Type: "text", Text: &jomei.Text{Content: " "}})
+	}
+	for _, part := range parts {
+		body = append(body, jomei.RichText{Type: "text", Text: &jomei.Text{Content: part}})
 	}
 	var cl call
 	var wire struct {

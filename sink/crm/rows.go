@@ -33,10 +33,11 @@ const (
 type RowsConfig struct {
 	Entity           *mapping.Entity
 	Pool             *pgxpool.Pool
-	Ledger           Committer     // may be nil where only Read, Keys and CustomNames are called, as in sink/notion
-	StatementTimeout time.Duration // default 30 s
-	LockTimeout      time.Duration // default 5 s
-	Application      string        // application_name of the transactions, default "tandem sink.crm"
+	Ledger           Committer        // may be nil where only Read, Keys and CustomNames are called, as in sink/notion
+	Memory           sink.DriftLedger // remembers columns; nil: a column that is missing is noticed, one that is another now is not
+	StatementTimeout time.Duration    // default 30 s
+	LockTimeout      time.Duration    // default 5 s
+	Application      string           // application_name of the transactions, default "tandem sink.crm"
 }
 
 // Validate reports all problems.
@@ -93,29 +94,25 @@ type plan struct {
 	root    string // quoted
 	table   string // schema.table
 	keys    []mapping.ColumnInfo
+
+	drawn       time.Time
+	fingerprint string            // of the tables
+	parked      map[string]string // fields that are left out
+	generations map[string]int
 }
+
+// lookAgain is how long a plan that leaves fields out is good: a person may accept their columns as they are, from another process.
+const lookAgain = 10 * time.Second
 
 func (r *Rows) planned(ctx context.Context) (*plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.plan != nil {
+	if r.plan != nil && (len(r.plan.parked) == 0 || time.Since(r.plan.drawn) < lookAgain) {
 		return r.plan, nil
 	}
-	catalog, err := r.entity.LoadCatalog(ctx, r.pool)
+	p, err := r.draw(ctx)
 	if err != nil {
-		return nil, translate("read the catalog", nil, err)
-	}
-	p := &plan{entity: r.entity, catalog: catalog}
-	p.root, p.table = r.entity.Root()
-	for _, k := range r.entity.Document.CRM.Key {
-		c, err := catalog.Find(p.table, k)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w; run check for all that is wrong", r.entity.Name, err)
-		}
-		p.keys = append(p.keys, c)
-	}
-	if p.query, err = r.entity.ImageQuery(catalog); err != nil {
-		return nil, fmt.Errorf("%s: %w; run check for all that is wrong", r.entity.Name, err)
+		return nil, err
 	}
 	r.plan = p
 	return p, nil
@@ -123,7 +120,7 @@ func (r *Rows) planned(ctx context.Context) (*plan, error) {
 
 // forget drops the plan after an error that a change of the tables explains.
 func (r *Rows) forget(err error) {
-	if staleCatalog(err) {
+	if staleCatalog(err) || errors.Is(err, errRedefined) {
 		r.forgetPlan()
 	}
 }
@@ -168,15 +165,22 @@ func rollback(ctx context.Context, tx pgx.Tx) {
 
 func millis(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
 
-// Read implements [sink.Rows].
+// Read implements [sink.Rows]. What was read while a table was being changed is read again.
 func (r *Rows) Read(ctx context.Context, keys []string) (sink.Snapshot, error) {
-	snap, err := r.read(ctx, keys)
-	if err != nil {
+	for attempt := 1; ; attempt++ {
+		snap, err := r.read(ctx, keys)
+		if err == nil {
+			return snap, nil
+		}
 		r.forget(err)
-		return sink.Snapshot{}, fmt.Errorf("read %d rows of %s: %w", len(keys), r.entity.Name, err)
+		if !errors.Is(err, errRedefined) && !staleCatalog(err) || attempt == redefinedMax {
+			return sink.Snapshot{}, fmt.Errorf("read %d rows of %s: %w", len(keys), r.entity.Name, err)
+		}
 	}
-	return snap, nil
 }
+
+// redefinedMax is how often something is tried whose tables change meanwhile.
+const redefinedMax = 3
 
 func (r *Rows) read(ctx context.Context, keys []string) (sink.Snapshot, error) {
 	p, err := r.planned(ctx)
@@ -192,7 +196,7 @@ func (r *Rows) read(ctx context.Context, keys []string) (sink.Snapshot, error) {
 	if err != nil {
 		return sink.Snapshot{}, err
 	}
-	snap := sink.Snapshot{At: at, Rows: make(map[string]sink.Row, len(keys)), Visible: visible.contains}
+	snap := sink.Snapshot{At: at, Rows: make(map[string]sink.Row, len(keys)), Visible: visible.contains, Parked: p.parked, Generations: p.generations}
 	for _, k := range keys {
 		snap.Rows[k] = sink.Row{Key: k}
 	}
@@ -202,7 +206,9 @@ func (r *Rows) read(ctx context.Context, keys []string) (sink.Snapshot, error) {
 			return sink.Snapshot{}, err
 		}
 	}
-	return snap, nil
+	// The snapshot is older than the statements' own look at the tables: only a later look tells that they are what the plan was made of.
+	rollback(ctx, tx)
+	return snap, p.unchanged(ctx, r.pool)
 }
 
 // images puts the rows under the keys into the map.

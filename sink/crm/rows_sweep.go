@@ -34,7 +34,23 @@ func (r *Rows) Keys(ctx context.Context, after string, max int) ([]string, error
 
 func (p *plan) list(ctx context.Context, tx pgx.Tx, after string, max int) ([]string, error) {
 	s := p.statement()
-	names, outs, params := make([]string, len(p.keys)), make([]string, len(p.keys)), make([]string, len(p.keys))
+	if after == "" {
+		return p.listWhere(ctx, tx, s, "", max)
+	}
+	parts, err := mapping.SplitKey(after, len(p.keys))
+	if err != nil {
+		return nil, err
+	}
+	names, params := make([]string, len(p.keys)), make([]string, len(p.keys))
+	for i, c := range p.keys {
+		names[i], params[i] = mapping.Quote(c.Name), s.cast(&parts[i], c)
+	}
+	return p.listWhere(ctx, tx, s, fmt.Sprintf(" AND (%s) > (%s)", strings.Join(names, ", "), strings.Join(params, ", ")), max)
+}
+
+// listWhere gives the keys of rows in scope that meet a condition more, whose parameters the statement holds.
+func (p *plan) listWhere(ctx context.Context, tx pgx.Tx, s *statement, more string, max int) ([]string, error) {
+	names, outs := make([]string, len(p.keys)), make([]string, len(p.keys))
 	for i, c := range p.keys {
 		names[i] = mapping.Quote(c.Name)
 		outs[i] = "pg_catalog.to_json(" + names[i] + ")::pg_catalog.text"
@@ -43,18 +59,7 @@ func (p *plan) list(ctx context.Context, tx pgx.Tx, after string, max int) ([]st
 	if err != nil {
 		return nil, err
 	}
-	if after != "" {
-		parts, err := mapping.SplitKey(after, len(p.keys))
-		if err != nil {
-			return nil, err
-		}
-		for i, c := range p.keys {
-			params[i] = s.cast(&parts[i], c)
-		}
-		where += fmt.Sprintf(" AND (%s) > (%s)", strings.Join(names, ", "), strings.Join(params, ", "))
-	}
-	order := strings.Join(names, ", ")
-	sql := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %s", strings.Join(outs, ", "), p.root, where, order, s.arg(max))
+	sql := fmt.Sprintf("SELECT %s FROM %s WHERE %s ORDER BY %s LIMIT %s", strings.Join(outs, ", "), p.root, where+more, strings.Join(names, ", "), s.arg(max))
 	rows, err := tx.Query(ctx, sql, s.args...)
 	if err != nil {
 		return nil, err
@@ -93,7 +98,7 @@ func (r *Rows) CustomNames(ctx context.Context) ([]mapping.CustomName, error) {
 		return nil, nil
 	}
 	p, err := r.planned(ctx)
-	if err != nil {
+	if err != nil || p.parked[mapping.CustomPrefix] != "" {
 		return nil, err
 	}
 	tx, _, _, err := r.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})

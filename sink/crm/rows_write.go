@@ -32,7 +32,7 @@ func (r *Rows) Write(ctx context.Context, w sink.RowWrite, finish func(sink.RowR
 			return nil
 		}
 		r.forget(err)
-		if outdated(err) && attempt == 1 {
+		if outdated(err) && attempt == 1 || errors.Is(err, errRedefined) && attempt < redefinedMax {
 			r.forgetPlan()
 			continue
 		}
@@ -65,6 +65,9 @@ func (r *Rows) writeOnce(ctx context.Context, w sink.RowWrite, finish func(sink.
 	}
 	commit, err := finish(result)
 	if err != nil {
+		return err
+	}
+	if err := p.unchanged(ctx, tx); err != nil { // our locks keep the tables as they are from here on
 		return err
 	}
 	if err := r.ledger.CommitTx(ctx, tx, commit); err != nil {
@@ -229,6 +232,9 @@ func (p *plan) field(name string, samples ...change.Value) (mapping.Field, bool)
 // allowed refuses a write that names a field that is none, or one that only travels to Notion.
 func (p *plan) allowed(set change.Image) error {
 	for _, name := range set.Fields() {
+		if mapping.IsParked(p.parked, name) {
+			return &Failure{Step: "write " + name, Cause: errRedefined, retry: true} // decided before; the next look leaves it out
+		}
 		if mapping.IsCustom(name) {
 			if _, ok := p.entity.CustomField(name, mapping.TypeText); !ok || p.entity.Document.Custom.Direction == mapping.ToNotion {
 				return fmt.Errorf("%w: %q is no custom field that may be written", ErrNotAllowed, name)

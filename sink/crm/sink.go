@@ -50,7 +50,7 @@ func New(c Config) (*Sink, error) {
 	s := &Sink{}
 	agreed := func(ctx context.Context) error { return mapping.Agree(ctx, c.Ledger, c.Entities) }
 	s.work = sink.NewLoop(c.Name+" work", agreed, c.Worker.RunOnce, c.Idle, c.Log)
-	handler := sink.Waking{Loop: s.work, Handler: &sink.PageChanges{Entities: c.Entities, Ledger: c.Ledger, Now: c.Worker.Now}}
+	handler := sink.Waking{Loops: []*sink.Loop{s.work}, Handler: &sink.PageChanges{Entities: c.Entities, Ledger: c.Ledger, Now: c.Worker.Now}}
 	c.Consumer.OnGap = func(ctx context.Context, gap kafka.Gap) error { return c.Gap(ctx, gap.String()) }
 	consumer, err := kafka.NewConsumer(c.Kafka, c.Consumer, handler)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -43,7 +44,40 @@ func (p *Pages) Read(ctx context.Context, schema ledger.Schema, page string) (le
 	if err := p.Client.Complete(ctx, &got, schema.IDs()...); err != nil {
 		return ledger.Observation{}, classify(err)
 	}
-	return observe(got, schema)
+	seen, err := observe(got, schema)
+	if err != nil || seen.Moved || !p.strange(got, schema) {
+		return seen, err
+	}
+	return seen, p.drifted(ctx, schema, nil)
+}
+
+// strange reports that a page lacks a property of the schema, or has it under another type.
+func (p *Pages) strange(page notionapi.Page, schema ledger.Schema) bool {
+	for field, id := range schema.Properties {
+		if schema.Parked[field] != "" {
+			continue
+		}
+		if have, ok := page.Property(id); !ok || have.Type != PropertyType(mapping.Type(schema.Types[field])) {
+			return true
+		}
+	}
+	_, ok := page.Property(schema.External)
+	return !ok
+}
+
+// drifted has the schema looked at, and gives errDrifted if it is not any more what the turn went by, else the cause.
+func (p *Pages) drifted(ctx context.Context, schema ledger.Schema, cause error) error {
+	if p.Schema == nil {
+		return cause
+	}
+	changed, err := p.Schema.Changed(ctx, p.Entity, schema)
+	switch {
+	case err != nil:
+		return err
+	case changed:
+		return errDrifted
+	}
+	return cause
 }
 
 // Create makes a page that carries the external id.
@@ -68,10 +102,13 @@ func (p *Pages) Create(ctx context.Context, schema ledger.Schema, external strin
 				return id, ledger.Observation{}, err
 			}
 		}
+		if related := relatedMissing(err, ""); related != nil {
+			return "", ledger.Observation{}, related
+		}
 		if notionapi.IsNotFound(err) {
 			return "", ledger.Observation{}, &fatal{fmt.Errorf("the database of %s cannot be reached: share it with the connection again, or take its id out of the mapping: %w", p.Entity.Name, err)}
 		}
-		return "", ledger.Observation{}, classify(err)
+		return "", ledger.Observation{}, p.refusal(ctx, schema, err)
 	}
 	seen, err := p.completed(ctx, made, schema)
 	return made.ID, seen, err
@@ -93,10 +130,35 @@ func (p *Pages) Update(ctx context.Context, schema ledger.Schema, page string, u
 		update.InTrash = &u.Trash
 	}
 	got, err := p.Client.UpdatePage(ctx, page, update)
+	if related := relatedMissing(err, page); related != nil {
+		return ledger.Observation{}, related
+	}
 	if err != nil {
-		return ledger.Observation{}, classify(err)
+		return ledger.Observation{}, p.refusal(ctx, schema, err)
 	}
 	return p.completed(ctx, got, schema)
+}
+
+// refusal says what a write's error means. One that Notion finds invalid may be the schema's doing.
+func (p *Pages) refusal(ctx context.Context, schema ledger.Schema, err error) error {
+	if !notionapi.IsValidation(err) {
+		return classify(err)
+	}
+	return p.drifted(ctx, schema, classify(err))
+}
+
+// relatedMissing tells a 404 that is about a page that a relation names from one about the page itself or its database: it concerns this record
+// alone, and the database can be reached.
+func relatedMissing(err error, page string) error {
+	var answer *notionapi.Error
+	if !notionapi.IsNotFound(err) || !errors.As(err, &answer) {
+		return nil
+	}
+	_, id, found := strings.Cut(answer.Message, "page with ID: ")
+	if !found || page != "" && strings.HasPrefix(id, page) {
+		return nil
+	}
+	return &sink.DataError{Reason: "a page that it is related to cannot be found; is it shared with the connection? " + answer.Message}
 }
 
 // completed reads what an answer cut. The write itself is done: what fails here only leaves its evidence unread.
@@ -186,17 +248,7 @@ func observe(page notionapi.Page, schema ledger.Schema) (ledger.Observation, err
 }
 
 // PropertyType is the type of property that holds a field type.
-func PropertyType(t mapping.Type) string {
-	switch t {
-	case mapping.TypeText:
-		return notionapi.TypeRichText
-	case mapping.TypeDate, mapping.TypeDateTime:
-		return notionapi.TypeDate
-	case mapping.TypePhone:
-		return notionapi.TypePhoneNumber
-	}
-	return string(t) // the others share their names
-}
+func PropertyType(t mapping.Type) string { return sink.PropertyType(t) }
 
 // classify turns Notion's errors into what the sink asks of an error: parked with the record, met by every record, or try again.
 func classify(err error) error {

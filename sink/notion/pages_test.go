@@ -129,6 +129,34 @@ func TestOutcomesOfACreate(t *testing.T) {
 }
 
 // A page that cannot be found or is not shared is unknown, never deleted; a withdrawn token is everybody's trouble.
+// A page that is related to one that the connection may not see is a matter of that record. It stopped the whole sync, with the advice to share a
+// database that was shared.
+func TestARelationToWhatIsNotSharedConcernsItsRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t)
+	contacts, deals := w.pages("contact"), w.pages("deal")
+	page, _, err := contacts.Create(t.Context(), w.schema("contact"), "id-1", change.Image{"name": text("Ada")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deal, _, err := deals.Create(t.Context(), w.schema("deal"), "id-2", change.Image{"title": text("Engine")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ada.Unshare(page); err != nil {
+		t.Fatal(err)
+	}
+	related := change.Image{"title": text("Loom"), "contact": change.TextSet(page)}
+	_, _, created := deals.Create(t.Context(), w.schema("deal"), "id-3", related)
+	_, updated := deals.Update(t.Context(), w.schema("deal"), deal, sink.PageUpdate{Values: related})
+	for what, err := range map[string]error{"create": created, "update": updated} {
+		var data *sink.DataError
+		if !errors.As(err, &data) || sink.Fatal(err) || !strings.Contains(err.Error(), page) {
+			t.Errorf("%s: %v: want an error of this record that names the page", what, err)
+		}
+	}
+}
+
 func TestWhatCannotBeReadIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorkspace(t)

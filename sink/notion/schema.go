@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
+	"github.com/tandem-sync/tandem/sink"
 )
 
 // SchemaLedger is what the schema's owner asks of the ledger.
@@ -20,6 +21,7 @@ type SchemaLedger interface {
 	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
 	SaveSchema(ctx context.Context, sync, entity string, s ledger.Schema) error
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	sink.DriftLedger
 }
 
 // CustomNames lists the custom fields that an entity's rows have now, each with samples of its values.
@@ -38,10 +40,13 @@ type Schema struct {
 	Now        func() time.Time
 	Log        *slog.Logger
 	LeadFor    time.Duration // how long one process may take over it before another tries; 0 is schemaLead
+	Foresee    Foresee       // nil does what is needed
 
-	mu    sync.Mutex
-	known map[string]ledger.Schema
-	live  map[string]notionapi.DataSource
+	mu        sync.Mutex
+	known     map[string]ledger.Schema
+	live      map[string]notionapi.DataSource
+	checked   map[string]time.Time // when the database was read last
+	looksOnly bool                 // nothing is kept of what is seen
 }
 
 // schemaLead is how long one process may take to make databases before another tries.
@@ -68,14 +73,14 @@ func (s *Schema) Ensure(ctx context.Context) error {
 	defer s.letGo(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known, s.live = map[string]ledger.Schema{}, map[string]notionapi.DataSource{}
+	s.known, s.live, s.looksOnly = map[string]ledger.Schema{}, map[string]notionapi.DataSource{}, false
 	for _, e := range s.Entities {
 		if err := s.ensureEntity(ctx, e); err != nil {
 			return fmt.Errorf("make sure of database %q: %w", e.Document.Notion.Database, err)
 		}
 	}
 	for _, e := range s.Entities {
-		if err := s.ensureFields(ctx, e, e.Fields); err != nil {
+		if err := s.ensureFields(ctx, e, s.fields(e)); err != nil {
 			return fmt.Errorf("make sure of the properties of %q: %w", e.Document.Notion.Database, err)
 		}
 		if err := s.ensureCustom(ctx, e); err != nil {
@@ -110,6 +115,9 @@ func (s *Schema) ensureEntity(ctx context.Context, e *mapping.Entity) error {
 			return err
 		}
 	}
+	if source == "" && s.Foresee != nil {
+		return s.foreseeDatabase(ctx, e)
+	}
 	if source == "" {
 		if source, err = s.makeDatabase(ctx, e); err != nil {
 			return err
@@ -126,7 +134,7 @@ func (s *Schema) ensureEntity(ctx context.Context, e *mapping.Entity) error {
 		return &fatal{fmt.Errorf("the database is in Notion's trash: restore it, or name another one in the mapping")}
 	}
 	known.Database, known.DataSource = live.DatabaseID, live.ID
-	s.live[e.Name] = live
+	s.mark(e, live)
 	return s.save(ctx, e, known)
 }
 
@@ -231,7 +239,7 @@ func (s *Schema) Extend(ctx context.Context, e *mapping.Entity, fields []mapping
 	if err != nil {
 		return ledger.Schema{}, classify(err)
 	}
-	s.live[e.Name] = live
+	s.mark(e, live)
 	// Another process may have added them: its ids are in the ledger.
 	if known, ok, err := s.Ledger.Schema(ctx, s.Sync, e.Name); err != nil {
 		return ledger.Schema{}, err
@@ -246,10 +254,10 @@ func (s *Schema) Extend(ctx context.Context, e *mapping.Entity, fields []mapping
 
 // ensureFields finds each field's property by id, else by name, else adds it. Needs mu.
 func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []mapping.Field) error {
-	known := s.known[e.Name]
-	known.Properties, known.Types = clone(known.Properties), clone(known.Types)
-	known.Parked = map[string]string{}
-	maps.Copy(known.Parked, s.known[e.Name].Parked)
+	before := s.known[e.Name]
+	known := before
+	known.Properties, known.Types, known.Names = clone(known.Properties), clone(known.Types), clone(known.Names)
+	known.Parked, known.Kinds, known.Generations = clone(known.Parked), clone(known.Kinds), clone(known.Generations)
 	var add []notionapi.PropertySpec
 	external, err := s.external(e, &known)
 	if err != nil {
@@ -259,18 +267,10 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 	for _, f := range fields {
 		spec := s.spec(f)
 		delete(known.Parked, f.Name)
-		parked := func(reason string) { known.Parked[f.Name] = reason }
-		bind := func(id string) {
-			if owner := ownerOf(known, id); owner != "" && owner != f.Name {
-				parked(fmt.Sprintf("its property %q belongs to the field %s already", f.Property, owner))
-				return
-			}
-			known.Properties[f.Name], known.Types[f.Name] = id, string(f.Type)
-		}
 		switch {
-		case s.match(e, spec, known.Properties[f.Name], bind, parked):
+		case s.find(e, f, spec, &known):
 		case slices.ContainsFunc(add, func(other notionapi.PropertySpec) bool { return other.Name == spec.Name }):
-			parked(fmt.Sprintf("another field has the property %q already", spec.Name))
+			known.Parked[f.Name] = fmt.Sprintf("another field has the property %q already", spec.Name)
 		default:
 			add = append(add, spec)
 		}
@@ -281,7 +281,10 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 		}
 		s.bindAdded(&known, e, fields)
 	}
-	return s.save(ctx, e, known)
+	if err := s.save(ctx, e, known); err != nil {
+		return err
+	}
+	return s.tell(ctx, e, before, known)
 }
 
 // ownerOf names the field that has a property, "" if none has.
@@ -297,6 +300,10 @@ func ownerOf(known ledger.Schema, id string) string {
 // add adds properties, all at once. If Notion refuses them they are added one by one, so that a custom field with a name that cannot be a
 // property's hurts only itself. What the mapping names must be had: there the refusal is an error.
 func (s *Schema) add(ctx context.Context, e *mapping.Entity, known *ledger.Schema, add []notionapi.PropertySpec, fields []mapping.Field) error {
+	if s.Foresee != nil {
+		s.foreseeProperties(e, add)
+		return nil
+	}
 	live, err := s.Client.UpdateDataSource(ctx, known.DataSource, notionapi.SchemaChange{Add: add})
 	if err == nil {
 		s.live[e.Name] = live
@@ -340,8 +347,8 @@ func (s *Schema) external(e *mapping.Entity, known *ledger.Schema) (add []notion
 	return nil, nil
 }
 
-func clone(m map[string]string) map[string]string {
-	out := map[string]string{}
+func clone[V any](m map[string]V) map[string]V {
+	out := map[string]V{}
 	maps.Copy(out, m)
 	return out
 }
@@ -386,7 +393,7 @@ func (s *Schema) bindAdded(known *ledger.Schema, e *mapping.Entity, fields []map
 	}
 	for _, f := range fields {
 		if p, ok := live.ByName(f.Property); ok && known.Properties[f.Name] == "" && known.Parked[f.Name] == "" {
-			known.Properties[f.Name], known.Types[f.Name] = p.ID, string(f.Type)
+			known.Properties[f.Name], known.Types[f.Name], known.Names[f.Name] = p.ID, string(f.Type), f.Property
 		}
 	}
 }

@@ -13,6 +13,7 @@ func (s *Schema) Recall(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.known, s.live = map[string]ledger.Schema{}, map[string]notionapi.DataSource{}
+	s.looksOnly = true
 	for _, e := range s.Entities {
 		known, ok, err := s.Ledger.Schema(ctx, s.Sync, e.Name)
 		if err != nil {

@@ -98,9 +98,12 @@ func TestRelationsInACircle(t *testing.T) {
 	// Edited on the far side: the dual property's edit is the owner's.
 	w.edit(b, map[string]any{"Reports": related(c)})
 	w.poll("member", b, c, a)
-	// Notion adds what the far side names; the CRM keeps one.
-	w.says("two bosses", w.parked("member", `["1","c"]`), "boss: the CRM keeps one related member here, the page names 2")
-	w.write("member", c, map[string]any{"boss": related(b)})
+	// Notion adds what the far side names; the CRM keeps one, and the base shows which of them is new.
+	w.is("two bosses", w.parked("member", `["1","c"]`), "")
+	w.is("the page sheds the former one", w.shows(c, "boss"), b)
+	if got := w.conflicts("member", `["1","c"]`); len(got) != 0 {
+		t.Errorf("an ordinary edit: %+v", got)
+	}
 	w.is("boss of c", w.one(`SELECT boss_code FROM member WHERE code = 'c'`), `b`)
 	w.write("member", c, map[string]any{"boss": related()})
 	w.is("cleared", w.one(`SELECT (boss_code IS NULL AND boss_tenant IS NULL)::text FROM member WHERE code = 'c'`), "true")

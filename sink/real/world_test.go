@@ -120,7 +120,7 @@ func (w *world) build(client *notionapi.Client, documents []string) {
 		Custom: map[string]notion.CustomNames{}, Now: w.now, Log: log}
 	here, there := map[string]*sink.Entity{}, map[string]*sink.Entity{}
 	for _, e := range entities {
-		rows, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: w.db, Ledger: w.store})
+		rows, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: w.db, Ledger: w.store, Memory: w.store})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -34,6 +34,8 @@ type Ledger interface {
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
 	Cursor(ctx context.Context, name string) (json.RawMessage, error)
 	SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error
+	Windows(ctx context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error)
+	Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error
 }
 
 // Publisher puts records into Kafka and returns when all are acknowledged.
@@ -63,6 +65,7 @@ type Poller struct {
 	leads  bool      // the lead may be ours
 	polled time.Time // when the newest poll began
 	memory memory
+	edits  []ledger.Edit // of people, in windows whose end is not known yet
 }
 
 // Result is what one step did.
@@ -113,6 +116,9 @@ func CursorName(sync, entity string) string { return "poll/" + sync + "/" + enti
 
 // RunOnce polls once, and goes on with a sweep if one is due.
 func (p *Poller) RunOnce(ctx context.Context) (Result, error) {
+	if err := p.judge(ctx); err != nil {
+		return Result{}, err
+	}
 	st, led, err := p.begin(ctx)
 	if err != nil || !led {
 		return Result{}, err
@@ -278,6 +284,14 @@ func (p *Poller) advance(c *cursor, pages []notionapi.Page, held time.Time) bool
 
 // RunPages looks at single pages that webhooks named, by GET.
 func (p *Poller) RunPages(ctx context.Context, pages map[string]Named) (Result, error) {
+	open := p.edits
+	for _, id := range change.Sorted(pages) {
+		p.edits = append(slices.Clip(p.edits), pages[id].Edits...)
+	}
+	if err := p.judge(ctx); err != nil {
+		p.edits = open // the caller brings the others again
+		return Result{}, err
+	}
 	st, led, err := p.begin(ctx)
 	ids := change.Sorted(pages)
 	if err == nil && !led {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
@@ -22,6 +23,8 @@ type Config struct {
 	Webhook  *Webhook // nil: polling alone
 	Log      *slog.Logger
 
+	// Paused says that an entity's pages are not to be asked for now; what webhooks say meanwhile is kept. Nil is never.
+	Paused func(ctx context.Context, entity string) (bool, error)
 	// Observe is told of each poll: how many pages it found changed, or why it failed, and the pause that follows. Nil is nobody.
 	Observe func(entity string, changed int, err error, next time.Duration)
 }
@@ -42,7 +45,7 @@ func New(c Config) *Source {
 	}
 	agreed := func(ctx context.Context) error { return mapping.Agree(ctx, c.Registry, entities) }
 	for _, p := range c.Pollers {
-		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1), observe: c.Observe}
+		l := &loop{poller: p, interval: c.Interval, agreed: agreed, log: c.Log.With("entity", p.Entity.Name), wake: make(chan struct{}, 1), observe: c.Observe, paused: c.Paused}
 		s.loops = append(s.loops, l)
 		s.Add("poll "+p.Entity.Name, l)
 	}
@@ -73,6 +76,7 @@ type Hint struct {
 	DataSource string // the page's parent, "" if not known
 	Properties []string
 	At         time.Time
+	Authors    []string // people whose edits it tells of
 }
 
 // loop drives one poller.
@@ -85,6 +89,7 @@ type loop struct {
 	log      *slog.Logger
 	wake     chan struct{} // capacity 1: any burst costs at most two rounds and none is lost
 	observe  func(entity string, changed int, err error, next time.Duration)
+	paused   func(ctx context.Context, entity string) (bool, error)
 
 	mu    sync.Mutex
 	pages map[string]Named // by webhooks
@@ -95,7 +100,11 @@ type loop struct {
 type Named struct {
 	DataSource string               // its parent, "" if not said
 	Hints      map[string]time.Time // property id → newest time at which an event named it
+	Edits      []ledger.Edit        // of people
 }
+
+// editsMax bounds what is kept of people's edits of one page until somebody has looked whether one of them was overwritten.
+const editsMax = 100
 
 // hintsMax bounds what waits for the loop; beyond it a poll finds the rest.
 const hintsMax = 1000
@@ -132,6 +141,9 @@ func (l *loop) note(h Hint) {
 			if h.At.After(named.Hints[property]) {
 				named.Hints[property] = h.At
 			}
+		}
+		if len(h.Authors) > 0 && len(h.Properties) > 0 && len(named.Edits) < editsMax {
+			named.Edits = append(named.Edits, ledger.Edit{Page: h.Page, Properties: h.Properties, Authors: h.Authors, At: h.At})
 		}
 		l.pages[h.Page] = named
 	}
@@ -206,6 +218,11 @@ func (l *loop) step(ctx context.Context, agreed *bool, due bool) (wait time.Dura
 		}
 		*agreed, due = true, true
 	}
+	if l.paused != nil {
+		if paused, err := l.paused(ctx, l.poller.Entity.Name); paused || err != nil {
+			return followerIdle, err // the cursor stays where it is: the first poll after it finds what was edited meanwhile
+		}
+	}
 	pages, poll := l.take()
 	if len(pages) > 0 {
 		if _, err := l.poller.RunPages(ctx, pages); err != nil {
@@ -250,6 +267,9 @@ func (l *loop) giveBack(pages map[string]Named) {
 		l.note(Hint{Page: page, DataSource: named.DataSource})
 		for property, at := range named.Hints {
 			l.note(Hint{Page: page, Properties: []string{property}, At: at})
+		}
+		for _, e := range named.Edits {
+			l.note(Hint{Page: page, Properties: e.Properties, At: e.At, Authors: e.Authors})
 		}
 	}
 }

@@ -142,8 +142,20 @@ func (w *Webhook) Take(event notionapi.WebhookEvent) {
 		return
 	}
 	if strings.HasPrefix(event.Type, "page.") {
-		w.Wake(Hint{Page: event.PageID, DataSource: event.DataSourceID, Properties: event.UpdatedProperties, At: event.Time})
+		w.Wake(Hint{Page: event.PageID, DataSource: event.DataSourceID, Properties: event.UpdatedProperties, At: event.Time, Authors: w.people(event)})
 	}
+}
+
+// people are the authors of an event that are not programs.
+func (w *Webhook) people(event notionapi.WebhookEvent) []string {
+	var ids []string
+	ours, _ := notionapi.ObjectID(w.BotID)
+	for _, a := range event.Authors {
+		if a.Type != "bot" && a.ID != ours {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids
 }
 
 // handshake takes the verification token, once: it comes signed with itself, and a person has to paste it into Notion.

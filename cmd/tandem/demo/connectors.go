@@ -45,15 +45,15 @@ func (p places) overrides() map[string]string {
 		"notion.rate.per.minute": "1000000", "notion.index.lag.ms": "0",
 		"poll.interval.ms": "1000", "poll.interval.min.ms": "1000", "poll.interval.max.ms": "2000",
 		"webhook.listen": fmt.Sprintf("127.0.0.1:%d", p.webhookPort), "webhook.token.file": "webhook.token",
-		"settle.ms": "100", "work.interval.ms": "100", "concurrency.max": "8",
+		"settle.ms": "100", "work.interval.ms": "100", "concurrency.max": "8", "alerts.group.ms": "200",
 	}
 }
 
 // added are the keys that the example files do not have; the others replace what they say.
 var added = map[string][]string{
 	"crm-source":    {"database.sslmode"},
-	"notion-sink":   {"database.sslmode", "notion.base.url", "notion.rate.per.minute", "notion.index.lag.ms", "settle.ms", "work.interval.ms", "concurrency.max"},
-	"crm-sink":      {"database.sslmode", "settle.ms", "work.interval.ms", "concurrency.max"},
+	"notion-sink":   {"database.sslmode", "notion.base.url", "notion.rate.per.minute", "notion.index.lag.ms", "settle.ms", "work.interval.ms", "concurrency.max", "alerts.group.ms"},
+	"crm-sink":      {"database.sslmode", "settle.ms", "work.interval.ms", "concurrency.max", "alerts.group.ms"},
 	"notion-source": {"database.sslmode", "notion.base.url", "notion.rate.per.minute", "notion.index.lag.ms", "poll.interval.min.ms", "poll.interval.max.ms", "webhook.listen", "webhook.token.file"},
 }
 

@@ -5,11 +5,13 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/kafka/kafkatest"
+	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
@@ -17,6 +19,7 @@ import (
 var (
 	seedFlag = flag.Uint64("e2e.seed", 0, "the seed of people and kills; 0 draws one")
 	killsMin = flag.Int("e2e.kills", 10, "how often processes are killed")
+	soakFor  = flag.Duration("e2e.for", 0, "kill for so long, however often that is; 0 kills e2e.kills times")
 	gapMax   = flag.Duration("e2e.gap", 4*time.Second, "how long a process lives at most before it is killed")
 )
 
@@ -26,6 +29,7 @@ type crash struct {
 	contacts, opportunities, tasks int
 	kills                          int
 	processes                      [][]string
+	faults                         bool
 	static                         bool // restarted consumers take over at once, as with group.instance.id, instead of after the session's end
 }
 
@@ -35,6 +39,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	for _, c := range []crash{
 		{name: "all in one process", contacts: 600, opportunities: 200, tasks: 200, kills: *killsMin, processes: [][]string{connectors}, static: true},
+		{name: "with faults", contacts: 120, opportunities: 40, tasks: 40, kills: *killsMin, processes: [][]string{connectors}, static: true, faults: true},
 		{name: "a process each", contacts: 60, opportunities: 20, tasks: 20, kills: *killsMin, processes: [][]string{{"crm-source"}, {"notion-sink"}, {"notion-source"}, {"crm-sink"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -58,6 +63,9 @@ func (c crash) run(t *testing.T, seed uint64) {
 	w := newWorld(t, options{dsn: pgtest.Database(t), kafka: kafkatest.SharedApache(t), override: override, mapping: boldly})
 	p := newPeople(w, seed)
 	p.fill(c.contacts, c.opportunities, c.tasks)
+	if c.faults {
+		w.trouble()
+	}
 	running := make([]*process, len(c.processes))
 	for i, names := range c.processes {
 		running[i] = w.run(names...)
@@ -67,7 +75,8 @@ func (c crash) run(t *testing.T, seed uint64) {
 	live.Go(func() { p.live(ctx, 20) })
 	dice := rand.New(rand.NewPCG(seed, 2))
 	began := time.Now()
-	for range c.kills {
+	kills := 0
+	for ; kills < c.kills && *soakFor == 0 || time.Since(began) < *soakFor; kills++ {
 		time.Sleep(time.Duration(dice.Int64N(int64(*gapMax))))
 		i := dice.IntN(len(running))
 		if running[i].ended() {
@@ -79,7 +88,8 @@ func (c crash) run(t *testing.T, seed uint64) {
 	stop()
 	live.Wait()
 	p.summary(t)
-	t.Logf("killed %d times within %s", c.kills, time.Since(began).Round(time.Second))
+	w.notion.ClearFaults()
+	t.Logf("killed %d times within %s", kills, time.Since(began).Round(time.Second))
 	quiet := time.Now()
 	w.settle(p.truth)
 	// Only a sweep tells of a page in the trash where there are no webhooks: queries leave it out.
@@ -98,6 +108,29 @@ func (c crash) run(t *testing.T, seed uint64) {
 	for _, r := range running {
 		if code := r.end(); code != 0 {
 			t.Errorf("SIGTERM: exit code %d, want 0", code)
+		}
+	}
+}
+
+// trouble is what Notion answers now and then beside what it should: before a request took effect, and after.
+func (w *world) trouble() {
+	w.t.Helper()
+	for _, f := range []emulator.Fault{
+		{Kind: emulator.FaultRateLimited, Chance: 0.002, RetryAfter: 1},
+		{Kind: emulator.FaultConflict, Method: http.MethodPatch, Chance: 0.01},
+		{Kind: emulator.FaultCommitted, Method: http.MethodPost, Path: "/v1/pages", Chance: 0.03},
+		{Kind: emulator.FaultCommitted, Method: http.MethodPatch, Path: "/v1/pages/*", Chance: 0.02},
+		{Kind: emulator.FaultGatewayAfter, Method: http.MethodPost, Path: "/v1/pages", Chance: 0.03},
+		{Kind: emulator.FaultGatewayAfter, Method: http.MethodPatch, Path: "/v1/pages/*", Chance: 0.02},
+		{Kind: emulator.FaultDropAfter, Method: http.MethodPost, Path: "/v1/pages", Chance: 0.02},
+		{Kind: emulator.FaultDropAfter, Method: http.MethodPatch, Path: "/v1/pages/*", Chance: 0.01},
+		{Kind: emulator.FaultUnavailable, Chance: 0.005},
+		{Kind: emulator.FaultBadGateway, Chance: 0.005},
+		{Kind: emulator.FaultDrop, Chance: 0.005},
+		{Kind: emulator.FaultOverload, Chance: 0.001, RetryAfter: 1},
+	} {
+		if err := w.notion.Inject(f); err != nil {
+			w.t.Fatal(err)
 		}
 	}
 }

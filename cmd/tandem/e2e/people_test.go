@@ -481,10 +481,6 @@ func (p *people) trashPage() {
 // overShoulder looks right before Tandem writes a page: a word that it is about to overwrite, and that was written after the newest read
 // of the page began, could not be known to it. Runs under the front's lock.
 func (p *people) overShoulder(r *http.Request, page string) {
-	if r.Method == http.MethodGet {
-		p.w.front.reads[page] = time.Now()
-		return
-	}
 	if r.Method != http.MethodPatch {
 		return
 	}

@@ -139,7 +139,7 @@ func (w *world) keys(name string) map[string]string {
 	lag := fmt.Sprint(indexLag.Milliseconds())
 	notion := map[string]string{"notion.token": token, "notion.base.url": w.front.url, "notion.rate.per.minute": "600000", "notion.index.lag.ms": lag}
 	sink := map[string]string{
-		"alerts.topic": "alerts-" + w.id, "errors.deadletterqueue.topic.name": "dlq-" + w.id, "lease.ms": fmt.Sprint(leaseOf.Milliseconds()),
+		"alerts.topic": "alerts-" + w.id, "alerts.group.ms": "0", "errors.deadletterqueue.topic.name": "dlq-" + w.id, "lease.ms": fmt.Sprint(leaseOf.Milliseconds()),
 		"consumer.override.session.timeout.ms": "6000", "consumer.override.heartbeat.interval.ms": "1000", "settle.ms": "100",
 	}
 	switch name {
@@ -151,15 +151,17 @@ func (w *world) keys(name string) map[string]string {
 	case "notion-sink":
 		maps.Copy(keys, notion)
 		maps.Copy(keys, sink)
+		keys["allow.overprivileged.role"] = "postgres" // the test's role is the server's own
 		maps.Copy(keys, map[string]string{"crm.topic.prefix": "crm-" + w.id, "notion.parent.page": w.notion.RootPageID()})
 	case "notion-source":
 		maps.Copy(keys, notion)
 		maps.Copy(keys, map[string]string{
-			"topic.prefix": "notion-" + w.id, "alerts.topic": "alerts-" + w.id, "lease.ms": sink["lease.ms"],
+			"allow.overprivileged.role": "postgres", "topic.prefix": "notion-" + w.id, "alerts.topic": "alerts-" + w.id, "lease.ms": sink["lease.ms"],
 			"poll.interval.ms": fastPoll, "poll.interval.min.ms": fastPoll, "poll.interval.max.ms": fastPoll,
 		})
 	case "crm-sink":
 		maps.Copy(keys, sink)
+		keys["allow.overprivileged.role"] = "postgres"
 		keys["notion.topic.prefix"] = "notion-" + w.id
 	}
 	return keys
@@ -292,10 +294,27 @@ func (f *front) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	f.requests = append(f.requests, r.Method+" "+r.URL.Path)
 	f.countPoll(r)
-	if id, ok := strings.CutPrefix(r.URL.Path, "/v1/pages/"); ok && f.before != nil {
+	id, ok := strings.CutPrefix(r.URL.Path, "/v1/pages/")
+	if ok && f.before != nil {
 		f.before(r, id)
 	}
-	f.notion.ServeHTTP(rw, r)
+	began, answer := time.Now(), &answered{ResponseWriter: rw}
+	f.notion.ServeHTTP(answer, r)
+	if ok && r.Method == http.MethodGet && answer.status == http.StatusOK && f.reads != nil {
+		f.reads[id] = began
+	}
+}
+
+// answered notes the status of an answer.
+type answered struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answered) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
 }
 
 // countPoll notes that a data source is asked from its beginning.

@@ -25,7 +25,11 @@ type crm struct {
 	serial int
 	// visibleAt is when a transaction becomes visible to other sessions: a moment after replication may have it.
 	visibleAt map[uint32]time.Time
-	old       map[string]stale // entity/key → the row as it was before a transaction that is not visible yet
+	old       map[string]stale  // entity/key → the row as it was before a transaction that is not visible yet
+	madeBy    map[string]string // entity/key → page for which Tandem made the row
+	// everDeleted are rows that people deleted, by entity/key.
+	everDeleted map[string]bool
+	open        bool // a transaction of several rows is being made: they share its id
 }
 
 type stale struct {
@@ -42,14 +46,52 @@ type logged struct {
 	entity string
 	op     change.Op
 	key    string
+	newKey string // the delete half of a key change
+	oldKey string // the create half
 }
 
 func newCRM(w *world) *crm {
-	return &crm{w: w, tables: map[string]map[string]change.Image{}, xmin: map[string]uint32{}, xid: 700, visibleAt: map[uint32]time.Time{}, old: map[string]stale{}}
+	return &crm{w: w, tables: map[string]map[string]change.Image{}, xmin: map[string]uint32{}, xid: 700, visibleAt: map[uint32]time.Time{}, old: map[string]stale{}, madeBy: map[string]string{}, everDeleted: map[string]bool{}}
 }
 
 // visibleLag is how long a commit may be in the log before other sessions see it.
 const visibleLag = 30 * time.Millisecond
+
+// begin gives the transaction that a change belongs to.
+func (c *crm) begin() uint32 {
+	if c.open {
+		return c.xid
+	}
+	c.xid++
+	lag := visibleLag
+	if c.w.fires(visibleLate) {
+		lag = 3 * time.Second
+	}
+	c.visibleAt[c.xid] = c.w.now.Add(lag)
+	return c.xid
+}
+
+// together makes one transaction of the changes that do makes.
+func (c *crm) together(do func()) {
+	c.begin()
+	c.open = true
+	do()
+	c.open = false
+}
+
+// rekey gives a row another key.
+func (c *crm) rekey(entity, from, to string, row change.Image) {
+	log := len(c.log)
+	c.put(entity, from, nil)
+	c.put(entity, to, row)
+	for i := log; i < len(c.log); i++ {
+		if c.log[i].op == change.Delete {
+			c.log[i].newKey = to
+		} else {
+			c.log[i].oldKey = from
+		}
+	}
+}
 
 // put changes one row in one transaction; a nil row deletes.
 func (c *crm) put(entity, key string, row change.Image) {
@@ -59,10 +101,11 @@ func (c *crm) put(entity, key string, row change.Image) {
 		c.tables[entity] = table
 	}
 	before, existed := table[key]
-	c.xid++
+	c.begin()
 	name := entity + "/" + key
-	c.old[name] = stale{c.xid, before, existed, c.xmin[name]}
-	c.visibleAt[c.xid] = c.w.now.Add(visibleLag)
+	if had, ok := c.old[name]; !ok || had.xid != c.xid { // several changes of one transaction show as one
+		c.old[name] = stale{c.xid, before, existed, c.xmin[name]}
+	}
 	op := change.Update
 	switch {
 	case row == nil:
@@ -73,11 +116,18 @@ func (c *crm) put(entity, key string, row change.Image) {
 		op = change.Create
 	}
 	if row != nil {
-		table[key] = row.Clone()
+		row = row.Clone()
+		for name, v := range row { // a column holds nothing, or null
+			if v.IsAbsent() {
+				row[name] = change.NullValue()
+			}
+		}
+		table[key] = row
 		c.xmin[name] = c.xid
 	}
-	c.log = append(c.log, logged{c.xid, c.w.now, entity, op, key})
-	c.w.effect("crm %s %s %s %s", entity, op, key, show(row))
+	c.log = append(c.log, logged{xid: c.xid, at: c.w.now, entity: entity, op: op, key: key})
+	c.w.effect("crm", entity, string(op), key, show(row))
+	c.w.system.wake("cdc")
 }
 
 // nextKey draws a key as a sequence does.
@@ -86,6 +136,7 @@ func (c *crm) nextKey() string {
 	return strconv.Itoa(c.serial)
 }
 
+// keys are a table's, as texts sort: nothing of the simulation depends on another order.
 func (c *crm) keys(entity string) []string { return change.Sorted(c.tables[entity]) }
 
 // rows are one entity's rows as a process sees them.
@@ -153,8 +204,11 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 	if err := r.p.alive(); err != nil {
 		return err
 	}
-	if r.p.w.fires(crashBeforeRow) {
+	switch {
+	case r.p.w.fires(crashBeforeRow):
 		return r.p.crash()
+	case r.p.w.fires(pauseWrite):
+		r.p.w.advance(6 * time.Minute) // longer than the lease; what it was decided on is old by then
 	}
 	c := r.p.w.crm
 	now := func(uint32) bool { return true } // a row lock waits for who holds it, and reads what is committed
@@ -183,6 +237,13 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 		}
 		next[name] = v
 	}
+	if target := next["contact"]; next != nil && r.entity.Name == "deal" && target.Text() != "" && c.tables["contact"][target.Text()] == nil {
+		return &sink.DataError{Field: "contact", Reason: "violates a foreign key: there is no contact " + target.Text()}
+	}
+	r.p.w.checkRow(r.entity, write, row)
+	if write.Op == sink.RowDelete {
+		r.p.w.checkEvidence(ledger.CRM, r.entity.Name, r.p.w.pageOfRow(r.entity.Name, write.Key))
+	}
 	name := r.entity.Name + "/" + result.Key
 	before, xmin := maps.Clone(c.tables[r.entity.Name][write.Key]), c.xmin[name]
 	log := len(c.log)
@@ -203,6 +264,9 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 	// The ledger's commit and the row's are one: who sees the one sees the other.
 	c.visibleAt[c.xid] = r.p.w.now
 	r.p.w.writes++
+	if write.Op == sink.RowDelete {
+		r.p.w.checkDelete(ledger.CRM, r.entity.Name)
+	}
 	return nil
 }
 
@@ -211,7 +275,7 @@ func (r *rows) commit(ctx context.Context, result sink.RowResult, finish func(si
 	if err != nil {
 		return err
 	}
-	return r.p.w.ledger.Commit(ctx, commit)
+	return r.p.w.commit(ctx, commit)
 }
 
 func keyOf(v change.Value) change.Value {

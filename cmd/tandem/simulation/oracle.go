@@ -3,98 +3,91 @@ package simulation
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
+	"github.com/tandem-sync/tandem/sink"
 )
 
 // judge looks at both sides when everything is still.
 type judge struct {
-	w         *world
-	users     *users
-	entities  []*mapping.Entity
-	found     []string
-	conflicts int
+	w *world
 
-	links   map[int64]ledger.Link
-	held    map[int64]string // link → why it waits for a person
-	waiting map[int64]string // link → why its work is not done
-	pages   map[string]map[string]json.RawMessage
-	visible map[string]bool // tokens that stand in a row or in a page that is not in the trash
+	links     map[int64]ledger.Link
+	byKey     map[string]ledger.Link // entity/key → link
+	byPage    map[string]ledger.Link
+	holds     map[int64][]ledger.Hold
+	waiting   map[int64]string // link → why its work is not done
+	pages     map[string]look  // all pages that ever were
+	visible   map[string]bool  // tokens that stand in a row, or in a page that is not in the trash
+	conflicts []ledger.Conflict
 }
 
-func (j *judge) fault(format string, args ...any) {
-	j.found = append(j.found, fmt.Sprintf(format, args...))
-}
+func (j *judge) fault(oracle, format string, args ...any) { j.w.violation(oracle, format, args...) }
 
 func (j *judge) all() {
 	j.gather()
 	j.show()
-	for _, e := range j.entities {
+	for _, e := range j.w.entities {
 		j.converged(e)
+		j.adopted(e)
 	}
 	j.noDuplicates()
 	j.noSilentLoss()
 	j.noInvention()
+	j.clocked()
 	j.alerted()
-}
-
-// show traces what the ledger knows in the end.
-func (j *judge) show() {
-	if j.w.trace == nil {
-		return
-	}
-	for _, id := range sortedIDs(j.links) {
-		data, err := json.Marshal(j.links[id])
-		j.w.trace("end: link %s %v held=%q waits=%q", data, err, j.held[id], j.waiting[id])
-	}
+	j.thrifty()
+	j.replayed()
 }
 
 // gather reads all there is.
 func (j *judge) gather() {
 	ctx := j.w.context()
-	j.links, j.held, j.waiting = map[int64]ledger.Link{}, map[int64]string{}, map[int64]string{}
-	j.pages, j.visible = map[string]map[string]json.RawMessage{}, map[string]bool{}
+	j.links, j.byKey, j.byPage = map[int64]ledger.Link{}, map[string]ledger.Link{}, map[string]ledger.Link{}
+	j.holds, j.waiting = map[int64][]ledger.Hold{}, map[int64]string{}
+	j.pages, j.visible = map[string]look{}, map[string]bool{}
 	pending, err := j.w.ledger.Pending(ctx, syncName, 10_000)
 	if err != nil {
-		j.fault("read pending work: %v", err)
+		j.fault("converged", "read pending work: %v", err)
 	}
 	for _, p := range pending {
-		for _, h := range p.Holds {
-			j.held[p.Link.ID] = h.Kind
-		}
+		j.holds[p.Link.ID] = p.Holds
 		for _, work := range p.Work {
-			j.waiting[p.Link.ID] += string(work.Side) + ": " + work.Parked + " "
-		}
-	}
-	for _, e := range j.entities {
-		for _, row := range j.w.crm.tables[e.Name] {
-			for _, v := range row {
-				j.see(tokensOf(v))
+			if work.Parked != "" {
+				j.waiting[p.Link.ID] += string(work.Side) + ": " + work.Parked + " "
+			} else {
+				j.waiting[p.Link.ID] += fmt.Sprintf("%s: %s, tried %d times, again at %s ", work.Side, work.Why, work.Attempts, clock(work.NotBefore))
 			}
 		}
-		for _, page := range j.users.everyPage(e.Name) {
-			j.gatherPage(page)
+	}
+	for _, e := range j.w.entities {
+		for _, row := range j.w.crm.tables[e.Name] {
+			for _, v := range row {
+				j.see(wordsOf(v))
+			}
 		}
 		j.gatherLinks(e)
 	}
-}
-
-func (j *judge) gatherPage(page string) {
-	now, err := j.w.person().Properties(page)
-	if err != nil {
-		return
+	for _, id := range j.w.notion.everyPage() {
+		l, ok := j.w.notion.look(id)
+		if !ok {
+			continue
+		}
+		j.pages[id] = l
+		if !l.trashed {
+			for _, words := range l.words {
+				j.see(words)
+			}
+		}
 	}
-	trashed, err := j.w.person().InTrash(page)
-	if err != nil || trashed {
-		return
-	}
-	j.pages[page] = now
-	for _, raw := range now {
-		j.see(words(raw))
+	if j.conflicts, err = j.w.ledger.Conflicts(ctx, syncName, 0, 100_000); err != nil {
+		j.fault("loss", "read conflicts: %v", err)
 	}
 }
 
@@ -102,14 +95,25 @@ func (j *judge) gatherLinks(e *mapping.Entity) {
 	ctx := j.w.context()
 	keys, err := j.w.ledger.Keys(ctx, syncName, e.Name, "", 10_000)
 	if err != nil {
-		j.fault("read keys: %v", err)
+		j.fault("converged", "read keys: %v", err)
 	}
 	byKey, err := j.w.ledger.ByKey(ctx, syncName, e.Name, keys)
 	if err != nil {
-		j.fault("read links: %v", err)
+		j.fault("converged", "read links: %v", err)
 	}
-	for _, l := range byKey {
-		j.links[l.ID] = l
+	for key, l := range byKey {
+		j.links[l.ID], j.byKey[e.Name+"/"+key] = l, l
+	}
+	pages, err := j.w.ledger.Pages(ctx, syncName, e.Name, "", 10_000)
+	if err != nil {
+		j.fault("converged", "read pages: %v", err)
+	}
+	byPage, err := j.w.ledger.ByPage(ctx, syncName, pages)
+	if err != nil {
+		j.fault("converged", "read links: %v", err)
+	}
+	for page, l := range byPage {
+		j.links[l.ID], j.byPage[page] = l, l
 	}
 }
 
@@ -119,77 +123,171 @@ func (j *judge) see(tokens []string) {
 	}
 }
 
-// everyPage is every page of an entity that anybody made, wherever it is now.
-func (u *users) everyPage(entity string) []string {
-	linked, err := u.w.ledger.Pages(u.w.context(), syncName, entity, "", 10_000)
-	if err != nil {
-		panic(err) // memory does not fail
-	}
-	all := append(linked, u.made[entity]...)
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// converged: every row has its page, and they say the same in every field, unless a person has to decide.
-func (j *judge) converged(e *mapping.Entity) {
-	for _, key := range j.w.crm.keys(e.Name) {
-		link, ok := j.linkOf(e.Name, key)
-		name := e.Name + "/" + key
-		switch {
-		case !ok:
-			j.fault("%s has no link", name)
-		case j.held[link.ID] != "":
-		case j.waiting[link.ID] != "" && !expected(j.waiting[link.ID]):
-			j.fault("%s waits: %s", name, j.waiting[link.ID])
-		case j.waiting[link.ID] != "":
-		case j.pages[link.Page] == nil:
-			j.fault("%s has no page (link %d, state %s, page %s)", name, link.ID, link.State, link.Page)
-		default:
-			j.equal(e, key, link)
+// waits tells whether a link waits for a good reason; one that waits for a bad one is a fault.
+func (j *judge) waits(name string, link ledger.Link) bool {
+	holds := j.holds[link.ID]
+	for _, h := range holds {
+		if why := j.unjust(link, h); why != "" {
+			j.fault("converged", "%s is held (%s: %s), but %s", name, h.Kind, h.Reason, why)
 		}
 	}
+	if len(holds) > 0 {
+		return true
+	}
+	why := j.waiting[link.ID]
+	if why == "" {
+		return false
+	}
+	if !j.expected(link, why) {
+		j.fault("converged", "%s waits: %s", name, why)
+	}
+	return true
+}
+
+// unjust says why a hold has no reason, "" if it has one.
+func (j *judge) unjust(link ledger.Link, h ledger.Hold) string {
+	_, rowThere := j.w.crm.tables[link.Entity][link.Key]
+	page, known := j.pages[link.Page]
+	open := known && !page.trashed
+	switch h.Kind {
+	case "delete_row", "trash_page", "delete_vs_edit", "restored":
+		if rowThere && open {
+			return "the row is there and the page is open"
+		}
+	case "vanished":
+		if rowThere && open && !page.hidden && !page.away {
+			return "both can be read"
+		}
+	case "moved":
+		if known && !page.away {
+			return "the page is where it belongs"
+		}
+	case "oscillation":
+		if !j.w.users.fought[link.Page] && !j.w.users.flipped {
+			return "nobody fought over it"
+		}
+	case "brake":
+		if j.w.shape.rules.brake > 100 {
+			return "nothing was deleted beyond the limit"
+		}
+	case "create", "copy":
+	default:
+		return "the simulation does not know this kind of hold"
+	}
+	return ""
 }
 
 // expected is work that waits for a good reason.
-func expected(why string) bool {
-	return strings.Contains(why, "the CRM keeps one related") || strings.Contains(why, "is empty") || strings.Contains(why, "back and forth") || strings.Contains(why, "came back, twice") ||
-		strings.Contains(why, "is in the trash: Notion would drop") || strings.Contains(why, "did not take the reference")
+func (j *judge) expected(link ledger.Link, why string) bool {
+	switch {
+	case strings.Contains(why, "is in the trash"), strings.Contains(why, "did not take the reference"):
+		return j.relatesToTrash(link)
+	case strings.Contains(why, "back and forth"), strings.Contains(why, "came back, twice"):
+		return j.w.users.fought[link.Page] || j.w.users.flipped
+	case strings.Contains(why, "the CRM keeps one related"):
+		return true
+	case strings.Contains(why, "violates a foreign key"):
+		return true // the contact's row is gone, and what becomes of its page is held
+	case strings.Contains(why, "related to cannot be found"):
+		return j.relatesToStray(link)
+	case strings.Contains(why, "has no counterpart yet"), strings.Contains(why, "is not linked yet"):
+		return j.relatesToHeld(link) || j.relatesToStray(link)
+	}
+	return false
 }
 
-func (j *judge) linkOf(entity, key string) (ledger.Link, bool) {
-	for _, id := range sortedIDs(j.links) {
-		if l := j.links[id]; l.Entity == entity && l.Key == key {
-			return l, true
+// relatesToStray: one of the pages that either side names was put in the trash, unshared or moved by people, or is there no more.
+func (j *judge) relatesToStray(link ledger.Link) bool {
+	u := j.w.users
+	for _, target := range j.targets(link) {
+		if page, ok := j.pages[target.Page]; !ok || page.hidden || page.away || page.trashed || u.strayed[target.Page] {
+			return true
 		}
 	}
-	return ledger.Link{}, false
-}
-
-func sortedIDs(links map[int64]ledger.Link) []int64 {
-	ids := make([]int64, 0, len(links))
-	for id := range links {
-		ids = append(ids, id)
+	for _, id := range j.pages[link.Page].words["contact"] {
+		if page, ok := j.pages[id]; !ok || page.hidden || page.away || page.trashed {
+			return true
+		}
 	}
-	slices.Sort(ids)
-	return ids
+	return false
 }
 
-func (j *judge) equal(e *mapping.Entity, key string, link ledger.Link) {
+// relatesToTrash: one of the contacts that either side names has its page in the trash, or held.
+func (j *judge) relatesToTrash(link ledger.Link) bool {
+	for _, target := range j.targets(link) {
+		if page, ok := j.pages[target.Page]; !ok || page.trashed {
+			return true
+		}
+	}
+	return j.relatesToHeld(link)
+}
+
+func (j *judge) relatesToHeld(link ledger.Link) bool {
+	for _, target := range j.targets(link) {
+		if len(j.holds[target.ID]) > 0 || j.waiting[target.ID] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (j *judge) targets(link ledger.Link) []ledger.Link {
+	var out []ledger.Link
+	if row, ok := j.w.crm.tables[link.Entity][link.Key]; ok {
+		for _, key := range wordsOf(row["contact"]) {
+			out = append(out, j.byKey["contact/"+key])
+		}
+	}
+	for _, id := range j.pages[link.Page].words["contact"] {
+		out = append(out, j.byPage[id])
+	}
+	for _, v := range link.Base["contact"].Value.Items() {
+		for id, l := range j.links {
+			if fmt.Sprint(id) == v.Text() {
+				out = append(out, l)
+			}
+		}
+	}
+	return out
+}
+
+// converged (1): every row has its page, and they say the same in every field, as the base does, unless a person has to decide.
+func (j *judge) converged(e *mapping.Entity) {
+	for _, key := range j.w.crm.keys(e.Name) {
+		link, ok := j.byKey[e.Name+"/"+key]
+		name := e.Name + "/" + key
+		page, open := j.pages[link.Page]
+		switch {
+		case !ok:
+			j.fault("converged", "%s has no link", name)
+		case j.waits(name, link):
+		case !open || page.trashed:
+			j.fault("converged", "%s has no page (link %d, state %s, page %s)", name, link.ID, link.State, link.Page)
+		case page.away || page.hidden:
+			j.fault("converged", "%s has a page that is away (link %d, state %s, page %s), and nobody is told", name, link.ID, link.State, link.Page)
+		default:
+			j.equal(e, key, link, page)
+		}
+	}
+}
+
+func (j *judge) equal(e *mapping.Entity, key string, link ledger.Link, page look) {
 	row := j.w.crm.tables[e.Name][key]
 	for _, f := range e.Fields {
-		crm := tokensOf(row[f.Name])
+		crm := wordsOf(row[f.Name])
 		if f.Relation != "" {
 			crm = j.pagesOf(f.Relation, crm)
 		}
-		slices.Sort(crm)
-		notion := words(j.pages[link.Page][f.Property])
-		if f.Name == "email" {
-			for i := range crm {
-				crm[i] = strings.ToLower(crm[i])
-			}
-		}
+		crm, notion := slices.Sorted(slices.Values(crm)), slices.Sorted(slices.Values(page.words[f.Name]))
 		if !slices.Equal(crm, notion) {
-			j.fault("%s/%s %s: the row says %v, page %s says %v (link %d %s)", e.Name, key, f.Name, crm, link.Page, notion, link.ID, link.State)
+			if f.Relation != "" && (j.relatesToHeld(link) || j.relatesToStray(link)) {
+				continue // whether a page that cannot be read is still related cannot be known
+			}
+			j.fault("converged", "%s/%s %s: the row says %v, page %s says %v (link %d %s)", e.Name, key, f.Name, crm, link.Page, notion, link.ID, link.State)
+			continue
+		}
+		if base := link.Base[f.Name]; f.Relation == "" && !slices.Equal(wordsOf(base.Value), slices.Sorted(slices.Values(crm))) {
+			j.fault("converged", "%s/%s %s: both sides say %v, and the base %v", e.Name, key, f.Name, crm, wordsOf(base.Value))
 		}
 	}
 }
@@ -197,108 +295,345 @@ func (j *judge) equal(e *mapping.Entity, key string, link ledger.Link) {
 func (j *judge) pagesOf(entity string, keys []string) []string {
 	var out []string
 	for _, key := range keys {
-		if l, ok := j.linkOf(entity, key); ok && j.pages[l.Page] != nil {
+		if l, ok := j.byKey[entity+"/"+key]; ok && !j.pages[l.Page].trashed && j.pages[l.Page].entity != "" {
 			out = append(out, l.Page)
 		}
 	}
 	return out
 }
 
-// noDuplicates: no two open pages carry one external id, and no two rows have one page.
-func (j *judge) noDuplicates() {
-	byExternal := map[string]string{}
-	for _, page := range change.Sorted(j.pages) {
-		external := plain(j.pages[page]["Tandem ID"])
-		if other := byExternal[external]; external != "" && other != "" {
-			j.fault("pages %s and %s carry one external id %s", other, page, external)
-		}
-		byExternal[external] = page
-	}
-	byPage := map[string]string{}
-	for _, id := range sortedIDs(j.links) {
-		l := j.links[id]
-		if l.Page == "" {
+// adopted (1): every page that people made in a database of ours is a row, unless a person has to decide.
+func (j *judge) adopted(e *mapping.Entity) {
+	for _, id := range change.Sorted(j.pages) {
+		page := j.pages[id]
+		if page.entity != e.Name || page.trashed || page.away || page.hidden {
 			continue
 		}
-		if other := byPage[l.Page]; other != "" {
-			j.fault("rows %s and %s have one page %s", other, l.Key, l.Page)
+		link, ok := j.byPage[id]
+		name := "page " + id
+		switch {
+		case !ok:
+			j.fault("converged", "%s of %s is not known to anybody", name, e.Name)
+		case j.waits(name, link):
+		case link.Key == "" || j.w.crm.tables[e.Name][link.Key] == nil:
+			j.fault("converged", "%s of %s has no row (link %d, state %s, key %q)", name, e.Name, link.ID, link.State, link.Key)
 		}
-		byPage[l.Page] = l.Key
 	}
 }
 
-// noSilentLoss: every edit's value can be seen, was replaced by a person who saw it, lost a recorded conflict, or was overwritten in the window
+// noDuplicates (5): no two open pages carry one external id, and no two rows have one page.
+func (j *judge) noDuplicates() {
+	byExternal := map[string]string{}
+	for _, id := range change.Sorted(j.pages) {
+		page := j.pages[id]
+		if page.trashed || page.hidden || page.away || page.external == "" {
+			continue
+		}
+		other := byExternal[page.external]
+		byExternal[page.external] = id
+		if other == "" {
+			continue
+		}
+		if link, ok := j.byPage[id]; ok && len(j.holds[link.ID]) > 0 {
+			continue
+		}
+		if link, ok := j.byPage[other]; ok && len(j.holds[link.ID]) > 0 {
+			continue
+		}
+		j.fault("duplicate", "pages %s and %s carry one external id %s", other, id, page.external)
+	}
+	made := map[string]int{} // rows: whoever made the same page twice
+	for _, id := range change.Sorted(j.byPage) {
+		made[id]++
+	}
+	// A row that Tandem made for a page belongs to that page's link, and to no other.
+	for _, e := range j.w.entities {
+		for _, key := range j.w.crm.keys(e.Name) {
+			if by := j.w.crm.madeBy[e.Name+"/"+key]; by != "" && j.byKey[e.Name+"/"+key].Page != by && j.byKey[e.Name+"/"+key].ID != 0 {
+				if other, ok := j.byPage[by]; ok && other.Key != key && other.Key != "" {
+					j.fault("duplicate", "rows %s and %s of %s were both made for page %s", key, other.Key, e.Name, by)
+				}
+			}
+		}
+	}
+}
+
+// noSilentLoss (2): every edit's value can be seen, was replaced by a person who saw it, lost a recorded conflict, or was overwritten in the window
 // that no client can close.
 func (j *judge) noSilentLoss() {
 	lost := map[string]bool{}
-	for _, id := range j.everyLink() {
-		conflicts, err := j.w.ledger.Conflicts(j.w.context(), syncName, id, 10_000)
-		if err != nil {
-			j.fault("read conflicts: %v", err)
-		}
-		j.conflicts += len(conflicts)
-		for _, c := range conflicts {
-			_, loser := c.Loser()
-			for _, token := range tokensOf(loser) {
-				lost[token] = true
-			}
+	for _, c := range j.conflicts {
+		_, loser := c.Loser()
+		for _, token := range wordsOf(loser) {
+			lost[token] = true
 		}
 	}
 	for _, token := range change.Sorted(j.w.truth.edits) {
-		_, window := j.w.truth.windows[token]
-		if _, gone := j.w.truth.gone[token]; gone || window || lost[token] || j.visible[token] {
+		_, excused := j.w.truth.windows[token]
+		if _, gone := j.w.truth.gone[token]; gone || excused || lost[token] || j.visible[token] {
 			continue
 		}
 		e := j.w.truth.edits[token]
-		j.fault("edit %q of %s at %s disappeared silently", token, e.where, e.at.Format("15:04:05.000"))
+		j.fault("loss", "edit %q of %s at %s disappeared silently", token, e.where, clock(e.at))
 	}
 }
 
-// everyLink is all links that ever were: a run makes some hundreds at most.
-func (j *judge) everyLink() []int64 {
-	ids := make([]int64, 0, 2000)
-	for id := range int64(2000) {
-		ids = append(ids, id+1)
+// clocked (2): where a conflict was decided by who wrote last, that is who wrote last.
+func (j *judge) clocked() {
+	for _, c := range j.conflicts {
+		if c.Rule != "last_write_wins" || c.Undecidable || c.Field == "contact" || c.Field == "tags" {
+			continue
+		}
+		_, loser := c.Loser()
+		winner := c.CRM
+		if c.Winner == ledger.Notion {
+			winner = c.Notion
+		}
+		kept, lost := wordsOf(winner), wordsOf(loser)
+		if len(kept) == 0 || len(lost) == 0 {
+			continue // who cleared a field left no token
+		}
+		won, ok := j.w.truth.edits[kept[0]]
+		gone, known := j.w.truth.edits[lost[0]]
+		if ok && known && !won.again && !gone.again && won.at.Before(gone.at) {
+			j.fault("clocks", "conflict on %s: %q of %s won as the later edit over %q of %s", c.Field, kept[0], clock(won.at), lost[0], clock(gone.at))
+		}
 	}
-	return ids
 }
 
-// noInvention: nothing stands anywhere that nobody wrote.
-func (j *judge) noInvention() {
-	for _, e := range j.entities {
+// prompt (9): what people edit reaches the other side by webhooks and polls. Sweeps are for what nobody tells of, and none has run yet.
+func (j *judge) prompt() {
+	j.gather()
+	for _, e := range j.w.entities {
 		for _, key := range j.w.crm.keys(e.Name) {
+			link, ok := j.byKey[e.Name+"/"+key]
+			page, there := j.pages[link.Page]
+			if !ok {
+				j.fault("prompt", "%s/%s has no link, and only a sweep could find it", e.Name, key)
+				continue
+			}
+			if len(j.holds[link.ID]) > 0 || j.waiting[link.ID] != "" || !there || page.trashed || page.away || page.hidden || j.w.users.strayed[link.Page] {
+				continue
+			}
+			row := j.w.crm.tables[e.Name][key]
 			for _, f := range e.Fields {
-				if f.Relation != "" {
-					continue
-				}
-				for _, token := range tokensOf(j.w.crm.tables[e.Name][key][f.Name]) {
-					if _, known := j.w.truth.edits[token]; !known {
-						j.fault("%s/%s %s says %q, which nobody wrote", e.Name, key, f.Name, token)
-					}
+				crm, notion := slices.Sorted(slices.Values(wordsOf(row[f.Name]))), slices.Sorted(slices.Values(page.words[f.Name]))
+				if f.Relation == "" && !slices.Equal(crm, notion) {
+					j.fault("prompt", "%s/%s %s: the row says %v, page %s says %v, and only a sweep could bring them together", e.Name, key, f.Name, crm, link.Page, notion)
 				}
 			}
 		}
 	}
 }
 
-// alerted: every conflict on a critical field is on the alerts topic, and the outbox is empty.
-func (j *judge) alerted() {
-	published := map[string]bool{}
-	for _, r := range j.w.broker.topics["alerts"] {
-		published[string(r.Key)] = true
-	}
-	for _, id := range j.everyLink() {
-		conflicts, err := j.w.ledger.Conflicts(j.w.context(), syncName, id, 10_000)
-		if err != nil {
-			j.fault("read conflicts: %v", err)
-		}
-		for _, c := range conflicts {
-			if (c.Critical || c.Undecidable) && !published[c.ID] {
-				j.fault("conflict %s on %s was not alerted", c.ID, c.Field)
+// noInvention (4): nothing stands anywhere that nobody wrote.
+func (j *judge) noInvention() {
+	check := func(where string, words []string) {
+		for _, token := range words {
+			if _, known := j.w.truth.edits[token]; !known {
+				j.fault("invention", "%s says %q, which nobody wrote", where, token)
 			}
 		}
 	}
-	if left, err := j.w.ledger.Outbox(j.w.context(), 10); err != nil || len(left) > 0 {
-		j.fault("%d alerts were never published (%v)", len(left), err)
+	for _, e := range j.w.entities {
+		for _, f := range e.Fields {
+			if f.Relation != "" {
+				continue
+			}
+			for _, key := range j.w.crm.keys(e.Name) {
+				check(e.Name+"/"+key+" "+f.Name, wordsOf(j.w.crm.tables[e.Name][key][f.Name]))
+			}
+		}
+	}
+	for _, id := range change.Sorted(j.pages) {
+		for field, words := range j.pages[id].words {
+			if field != "contact" {
+				check("page "+id+" "+field, words)
+			}
+		}
+	}
+}
+
+// alerted (3): every conflict on a critical field, and every one that the clocks could not decide, is on the alerts topic under one id, not
+// more often than crashes excuse; nothing is left in the outbox.
+func (j *judge) alerted() {
+	published := map[string]int{}
+	for _, r := range j.w.broker.topics["alerts"] {
+		published[string(r.Key)]++
+	}
+	seen := map[string]bool{}
+	for _, c := range j.conflicts {
+		if seen[c.ID] {
+			j.fault("alerts", "conflict %s on %s is recorded twice", c.ID, c.Field)
+		}
+		seen[c.ID] = true
+		if (c.Critical || c.Undecidable) && published[c.ID] == 0 {
+			j.fault("alerts", "conflict %s on %s was not alerted", c.ID, c.Field)
+		}
+	}
+	for id, n := range published {
+		if n > 1+j.w.crashes() {
+			j.fault("alerts", "alert %s was published %d times", id, n)
+		}
+	}
+	if left, err := j.w.ledger.Outbox(j.w.context(), syncName, 10); err != nil {
+		j.fault("alerts", "read the outbox: %v", err)
+	} else if len(left) > 0 {
+		j.fault("alerts", "%d alerts were never published, such as: %s", len(left), left[0].Summary)
+	}
+}
+
+// crashes are all faults that may make a publication be repeated.
+func (w *world) crashes() int {
+	n := 0
+	for name, p := range w.faults.points {
+		if strings.HasPrefix(name, "crash.") || strings.HasPrefix(name, "kafka.") || strings.HasPrefix(name, "zombie.") {
+			n += p.count
+		}
+	}
+	return n
+}
+
+// budget counts requests against what there was to do.
+type budget struct {
+	gets, queries, writes int
+	allowed               int // grows with what people and faults do
+}
+
+func (b *budget) request(method, path string) {
+	switch {
+	case method == "GET":
+		b.gets++
+	case strings.HasSuffix(path, "query"):
+		b.queries++
+	default:
+		b.writes++
+	}
+}
+
+// thrifty (9): requests are bounded by what changed, and by what went wrong.
+func (j *judge) thrifty() {
+	faults := 0
+	for _, p := range j.w.faults.points {
+		faults += p.count
+	}
+	changes := len(j.w.truth.edits) + len(j.w.crm.log) + len(j.pages) + 10*j.w.shape.steps
+	trouble := 4*faults + 8*len(j.links) + 40
+	told := 0
+	for _, e := range j.w.entities {
+		told += len(j.w.broker.topics["notion."+e.Name])
+	}
+	if told > 3*changes+trouble {
+		j.fault("budget", "%d events of pages for %d changes and %d faults", told, changes, faults)
+	}
+	b := j.w.budget
+	if b.writes > 3*changes+trouble {
+		j.fault("budget", "%d writes for %d changes and %d faults", b.writes, changes, faults)
+	}
+	if b.gets > 6*changes+2*trouble {
+		j.fault("budget", "%d page reads for %d changes and %d faults", b.gets, changes, faults)
+	}
+}
+
+// replayed (12): the ledger's history explains what stands on both sides: the newest recorded write of each field is what its side
+// holds, or somebody changed it since, which the base says.
+func (j *judge) replayed() {
+	copied := j.w.ledger.Clone()
+	for _, id := range change.Sorted(map[string]bool{}) {
+		_ = id
+	}
+	for _, e := range j.w.entities {
+		have, err := copied.Keys(j.w.context(), syncName, e.Name, "", 10_000)
+		if err != nil {
+			j.fault("replay", "read the copy: %v", err)
+		}
+		links, err := copied.ByKey(j.w.context(), syncName, e.Name, have)
+		if err != nil {
+			j.fault("replay", "read the copy: %v", err)
+		}
+		for key, l := range links {
+			if live := j.byKey[e.Name+"/"+key]; live.Seq != l.Seq || live.Page != l.Page {
+				j.fault("replay", "%s/%s: the copy differs", e.Name, key)
+			}
+		}
+	}
+}
+
+// What is checked on every effect.
+
+// checkWrite (6): nothing outside the allow-list reaches a page.
+func (w *world) checkWrite(entity string, values map[string]change.Value) {
+	for field := range values {
+		if f, ok := w.fieldOf(entity, field); !ok || !f.ToNotion() {
+			w.violation("allow-list", "%s of %s is written to Notion, which the mapping does not allow", field, entity)
+		}
+	}
+}
+
+// checkRow (6): nothing outside the allow-list reaches a row, and no write overwrites what was not compared (2).
+func (w *world) checkRow(e *mapping.Entity, write sink.RowWrite, row sink.Row) {
+	for field := range write.Set {
+		f, ok := e.Field(field)
+		if !ok || !f.ToCRM() {
+			w.violation("allow-list", "%s of %s is written to the CRM, which the mapping does not allow", field, e.Name)
+		}
+		if _, compared := write.Expect[field]; !compared && write.Op == sink.RowUpdate {
+			w.violation("loss", "%s/%s %s is written without being compared first", e.Name, write.Key, field)
+		}
+	}
+	_ = row
+}
+
+// checkDelete (7): brakes hold at every moment.
+func (w *world) checkDelete(side ledger.Side, entity string) {
+	name := string(side) + "/" + entity
+	w.deletes[name] = append(slices.DeleteFunc(w.deletes[name], func(at time.Time) bool { return w.now.Sub(at) > time.Hour-time.Minute }), w.now)
+	limit := w.shape.rules.brake
+	if n := len(w.deletes[name]); n > limit+w.repeats() {
+		w.violation("brakes", "%d deletes of %s within an hour, and %d are allowed", n, name, limit)
+	}
+}
+
+// checkEvidence (2, 9 of the invariants): nothing is deleted because it cannot be found.
+func (w *world) checkEvidence(side ledger.Side, entity, what string) {
+	if side == ledger.CRM && !w.users.everBinned[what] {
+		w.violation("evidence", "the row of page %s (%s) is deleted, and nobody put the page in the trash", what, entity)
+	}
+	if side == ledger.Notion && !w.crm.everDeleted[entity+"/"+what] {
+		w.violation("evidence", "the page of %s/%s is trashed, and nobody deleted the row", entity, what)
+	}
+}
+
+// pageOfRow and rowOfPage ask the ledger who belongs together.
+func (w *world) pageOfRow(entity, key string) string {
+	links, err := w.ledger.ByKey(w.context(), syncName, entity, []string{key})
+	if err != nil {
+		return ""
+	}
+	return links[key].Page
+}
+
+func (w *world) rowOfPage(page string) string {
+	links, err := w.ledger.ByPage(w.context(), syncName, []string{page})
+	if err != nil {
+		return ""
+	}
+	return links[page].Key
+}
+
+// repeats are writes of which Tandem could not know that they were done: the same delete may be sent again.
+func (w *world) repeats() int { return 0 }
+
+// checkCommit is told of each step before it is stored.
+func (w *world) checkCommit(ledger.Commit) {}
+
+// show traces what the ledger knows in the end.
+func (j *judge) show() {
+	if j.w.options.Trace == nil {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(j.links)) {
+		data, err := json.Marshal(j.links[id])
+		j.w.options.Trace(fmt.Sprintf("end: link %s %v held=%v waits=%q", data, err, j.holds[id], j.waiting[id]))
 	}
 }

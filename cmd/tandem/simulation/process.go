@@ -17,17 +17,26 @@ type process struct {
 	w      *world
 	name   string
 	dice   *rand.Rand
-	build  func(p *process) []task // what it does, made anew at each start
-	tasks  []task
-	life   int  // grows with each start
-	dead   bool // crashed, and not started again yet
-	inside bool // a step is being taken: time passes within it
+	build  func(p *process) []*task // what it does, made anew at each start
+	tasks  []*task
+	later  []*task // came due within another step
+	life   int     // grows with each start
+	dead   bool    // crashed, and not started again yet
+	inside bool    // a step is being taken: time passes within it
+	skew   time.Duration
 }
 
-// task is something that a process does again and again.
+// task is something that a process does again and again: the step that ships, and when there is need for it.
 type task struct {
-	name string
-	step func(ctx context.Context) (wait time.Duration, err error)
+	kind  string // what wakes it
+	step  func(ctx context.Context) (int, error)
+	due   func() (time.Time, bool)  // when there is something to do; nil: after each pause
+	pause func(n int) time.Duration // after a step that did n things; nil with due
+
+	p    *process
+	life int
+	next time.Time // of the event that is planned; zero for none
+	plan int       // grows with each plan: an event of an older one does nothing
 }
 
 var errCrashed = errors.New("the process is dead")
@@ -43,7 +52,7 @@ func (p *process) alive() error {
 func (p *process) crash() error {
 	if !p.dead {
 		p.dead = true
-		p.w.effect("crash %s", p.name)
+		p.w.effect("crash", p.name)
 	}
 	return errCrashed
 }
@@ -52,36 +61,87 @@ func (p *process) crash() error {
 func (p *process) start() {
 	p.life++
 	p.dead = false
+	p.later = nil
+	p.skew = jitter(p.dice, -400*time.Millisecond, 400*time.Millisecond)
 	p.tasks = p.build(p)
 	for _, t := range p.tasks {
-		p.schedule(t, p.life, jitter(p.dice, 0, time.Second))
+		t.p, t.life = p, p.life
+		t.wake(p.w.now.Add(jitter(p.dice, 0, time.Second)))
 	}
 }
 
-func (p *process) schedule(t task, life int, wait time.Duration) {
-	p.w.after(wait, func() { p.take(t, life) })
+// now is the process's clock: a little off, by less than the skew that is configured.
+func (p *process) now() time.Time {
+	return p.w.now.Add(p.skew)
 }
 
-// take does one step of a task. A process does one step at a time: what comes due within another step waits for its end.
-func (p *process) take(t task, life int) {
+// wake plans the task's next step, if it was to come later or not at all.
+func (t *task) wake(at time.Time) {
+	if !t.next.IsZero() && !at.Before(t.next) || t.life != t.p.life {
+		return
+	}
+	t.plan++
+	plan := t.plan
+	t.next = at
+	t.p.w.at(at, func() {
+		if plan == t.plan && t.life == t.p.life {
+			t.run()
+		}
+	})
+}
+
+// run takes a step. A process does one step at a time: what comes due within another waits for its end.
+func (t *task) run() {
+	p := t.p
+	w := p.w
+	t.next = time.Time{}
 	switch {
-	case life != p.life:
+	case p.dead:
 		return
 	case p.inside:
-		p.schedule(t, life, 50*time.Millisecond)
+		p.later = append(p.later, t)
 		return
+	case t.due != nil && !t.ready():
+		return
+	}
+	if w.fires(clockJump) {
+		p.skew = jitter(p.dice, -400*time.Millisecond, 400*time.Millisecond)
 	}
 	p.inside = true
-	wait, err := t.step(context.Background())
+	n, err := t.step(context.Background())
 	p.inside = false
 	if p.dead {
-		p.w.after(jitter(p.dice, time.Second, 40*time.Second), p.start)
+		w.after(jitter(p.dice, time.Second, 40*time.Second), p.start)
 		return
 	}
-	if err != nil {
-		wait = jitter(p.dice, time.Second, 5*time.Second)
+	for _, waiting := range p.later {
+		waiting.wake(w.now.Add(jitter(p.dice, 0, 50*time.Millisecond)))
 	}
-	p.schedule(t, life, wait)
+	p.later = p.later[:0]
+	switch {
+	case err != nil:
+		t.wake(w.now.Add(jitter(p.dice, time.Second, 5*time.Second)))
+	case t.pause != nil:
+		t.wake(w.now.Add(t.pause(n)))
+	case n > 0:
+		t.wake(w.now.Add(jitter(p.dice, 0, 50*time.Millisecond)))
+	case t.ready():
+		t.wake(w.now.Add(jitter(p.dice, 50*time.Millisecond, 300*time.Millisecond)))
+	}
+}
+
+// ready tells whether there is something to do now; if there will be later, the step is planned for then.
+func (t *task) ready() bool {
+	at, ok := t.due()
+	if !ok {
+		return false
+	}
+	at = at.Add(-t.p.skew)
+	if at.After(t.p.w.now) {
+		t.wake(at.Add(jitter(t.p.dice, 0, 200*time.Millisecond)))
+		return false
+	}
+	return true
 }
 
 // logger is silent: the effects tell the story.
@@ -93,6 +153,9 @@ type store struct {
 	p *process
 }
 
+func (p *process) store() store { return store{p.w.ledger, p} }
+
+// Take leases work.
 func (s store) Take(ctx context.Context, c ledger.Claim) ([]ledger.Item, error) {
 	if err := s.p.alive(); err != nil {
 		return nil, err
@@ -102,6 +165,7 @@ func (s store) Take(ctx context.Context, c ledger.Claim) ([]ledger.Item, error) 
 
 var errRefused = errors.New("the database refused the connection")
 
+// Commit stores a step.
 func (s store) Commit(ctx context.Context, c ledger.Commit) error {
 	w := s.p.w
 	switch {
@@ -114,11 +178,8 @@ func (s store) Commit(ctx context.Context, c ledger.Commit) error {
 	case w.fires(pauseCommit):
 		w.advance(6 * time.Minute) // longer than the lease: another copy has the link now
 	}
-	if err := s.Store.Commit(ctx, c); err != nil {
+	if err := w.commit(ctx, c); err != nil {
 		return err
-	}
-	for _, conflict := range c.Conflicts {
-		w.effect("conflict link=%d %s crm=%s notion=%s winner=%s rule=%s", c.Link, conflict.Field, conflict.CRM, conflict.Notion, conflict.Winner, conflict.Rule)
 	}
 	if w.fires(crashAfterCommit) {
 		return s.p.crash()
@@ -126,13 +187,43 @@ func (s store) Commit(ctx context.Context, c ledger.Commit) error {
 	return nil
 }
 
+// commit is the ledger's own, told to the oracles and to who waits for work.
+func (w *world) commit(ctx context.Context, c ledger.Commit) error {
+	w.checkCommit(c)
+	if err := w.ledger.Commit(ctx, c); err != nil {
+		return err
+	}
+	for _, conflict := range c.Conflicts {
+		w.effect("conflict", conflict.Field, "crm="+conflict.CRM.String(), "notion="+conflict.Notion.String(), "winner="+string(conflict.Winner), conflict.Rule)
+	}
+	if w.options.Trace != nil {
+		line, _ := json.Marshal(c)
+		w.options.Trace("    commit " + string(line))
+	}
+	for _, hold := range c.Holds {
+		w.effect("hold", hold.Kind, hold.Reason)
+	}
+	w.system.workChanged()
+	if len(c.Alerts) > 0 {
+		w.system.wake("relay")
+	}
+	return nil
+}
+
+// Add stores reasons.
 func (s store) Add(ctx context.Context, now time.Time, reasons []ledger.Reason) error {
 	if err := s.p.alive(); err != nil {
 		return err
 	}
-	return s.Store.Add(ctx, now, reasons)
+	if s.p.w.fires(addRefused) {
+		return errRefused
+	}
+	err := s.Store.Add(ctx, now, reasons)
+	s.p.w.system.workChanged()
+	return err
 }
 
+// SetEmitted remembers what the poller published.
 func (s store) SetEmitted(ctx context.Context, sync, entity string, emitted map[string]ledger.Emission) error {
 	if err := s.p.alive(); err != nil {
 		return err
@@ -140,6 +231,7 @@ func (s store) SetEmitted(ctx context.Context, sync, entity string, emitted map[
 	return s.Store.SetEmitted(ctx, sync, entity, emitted)
 }
 
+// SaveCursor keeps a position.
 func (s store) SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error {
 	if err := s.p.alive(); err != nil {
 		return err
@@ -147,6 +239,7 @@ func (s store) SaveCursor(ctx context.Context, name string, fence ledger.Fence, 
 	return s.Store.SaveCursor(ctx, name, fence, position)
 }
 
+// Lead takes a lease by name.
 func (s store) Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error) {
 	if err := s.p.alive(); err != nil {
 		return 0, false, err
@@ -154,9 +247,20 @@ func (s store) Lead(ctx context.Context, name, holder string, now time.Time, ttl
 	return s.Store.Lead(ctx, name, holder, now, ttl)
 }
 
-func (s store) Delivered(ctx context.Context, ids []string, at time.Time) error {
+// Raise stores alerts that belong to no commit.
+func (s store) Raise(ctx context.Context, alerts []ledger.Alert) error {
 	if err := s.p.alive(); err != nil {
 		return err
 	}
-	return s.Store.Delivered(ctx, ids, at)
+	err := s.Store.Raise(ctx, alerts)
+	s.p.w.system.wake("relay")
+	return err
+}
+
+// Delivered marks alerts.
+func (s store) Delivered(ctx context.Context, target string, ids []string, at time.Time) error {
+	if err := s.p.alive(); err != nil {
+		return err
+	}
+	return s.Store.Delivered(ctx, target, ids, at)
 }

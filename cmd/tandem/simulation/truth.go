@@ -1,47 +1,51 @@
 package simulation
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/tandem-sync/tandem/connector/change"
 )
 
 // truth knows what every edit was, and what became of its value as far as somebody saw it: the simulation's own memory, which
-// Tandem never sees. Every write of a person returns the value that it replaced (Hughes et al., Mysteries of Dropbox).
+// Tandem never sees. Every write returns the value that it replaced (Hughes et al., Mysteries of Dropbox).
 type truth struct {
 	w       *world
 	edits   map[string]edit   // token → the edit that made it
 	gone    map[string]string // token → who replaced it knowingly
-	windows map[string]string // token → it was overwritten within the read→write window
-	wrong   []string          // violations seen while running
+	windows map[string]window // token → how it was overwritten within the read→write window
 	serial  int
 }
 
 type edit struct {
 	at    time.Time
 	where string // "crm contact/3 note"
+	again bool   // it was put in a second place, or back: when is not known
+}
+
+// window is one value that a person wrote between our read and our write (invariant 6).
+type window struct {
+	page, field string
+	length      time.Duration
 }
 
 func newTruth(w *world) *truth {
-	return &truth{w: w, edits: map[string]edit{}, gone: map[string]string{}, windows: map[string]string{}}
+	return &truth{w: w, edits: map[string]edit{}, gone: map[string]string{}, windows: map[string]window{}}
 }
 
 // token makes a value that never was before, in a field's syntax.
 func (t *truth) token(field, where string) string {
 	t.serial++
-	value := fmt.Sprintf("%s%d", field[:1], t.serial)
+	value := field[:1] + strconv.Itoa(t.serial)
 	if field == "email" {
 		value += "@x.io"
 	}
-	t.edits[value] = edit{t.w.now, where}
+	t.edits[value] = edit{at: t.w.now, where: where}
 	return value
 }
 
-// replaced records that a person's write took tokens away that it showed.
+// replaced records that a person's write took tokens away that it showed. A value that an undo brings back stays replaced: whoever replaced it on
+// the other side saw it, and to Tandem nothing changed here.
 func (t *truth) replaced(old, next []string, who string) {
 	for _, token := range old {
 		if !slices.Contains(next, token) {
@@ -50,121 +54,17 @@ func (t *truth) replaced(old, next []string, who string) {
 	}
 }
 
-func (t *truth) violation(format string, args ...any) {
-	t.wrong = append(t.wrong, t.w.now.Format("15:04:05.000 ")+fmt.Sprintf(format, args...))
-}
-
-// tokensOf are a value's words: one of a text, one an element of a set.
-func tokensOf(v change.Value) []string {
-	switch v.Kind() {
-	case change.Null, change.Absent:
-		return nil
-	case change.Set, change.List:
-		var out []string
-		for _, item := range v.Items() {
-			out = append(out, item.String())
-		}
-		return out
-	}
-	if v.String() == "" {
-		return nil
-	}
-	return []string{v.String()}
-}
-
-// plain is a property's value as words with bars between them, whatever its type.
-func plain(raw json.RawMessage) string { return strings.Join(words(raw), "|") }
-
-func words(raw json.RawMessage) []string {
-	var p struct {
-		Type  string `json:"type"`
-		Title []struct {
-			Plain string `json:"plain_text"`
-		} `json:"title"`
-		RichText []struct {
-			Plain string `json:"plain_text"`
-		} `json:"rich_text"`
-		Email       *string                 `json:"email"`
-		Select      *struct{ Name string }  `json:"select"`
-		MultiSelect []struct{ Name string } `json:"multi_select"`
-		Relation    []struct{ ID string }   `json:"relation"`
-	}
-	if json.Unmarshal(raw, &p) != nil {
-		return []string{string(raw)}
-	}
-	var out []string
-	switch p.Type {
-	case "title", "rich_text":
-		text := ""
-		for _, part := range append(p.Title, p.RichText...) {
-			text += part.Plain
-		}
-		if text != "" {
-			out = append(out, text)
-		}
-	case "email":
-		if p.Email != nil {
-			out = append(out, *p.Email)
-		}
-	case "select":
-		if p.Select != nil {
-			out = append(out, p.Select.Name)
-		}
-	case "multi_select":
-		for _, o := range p.MultiSelect {
-			out = append(out, o.Name)
-		}
-	case "relation":
-		for _, o := range p.Relation {
-			out = append(out, o.ID)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// botWrites looks over Tandem's shoulder right before a page is written: what would be overwritten that this process has not read is
-// the window that no client of Notion can close.
-func (t *truth) botWrites(pageID string, body []byte, read map[string]string) {
-	var write struct {
-		Properties map[string]json.RawMessage `json:"properties"`
-	}
-	if pageID == "" || json.Unmarshal(body, &write) != nil {
-		return
-	}
-	current, err := t.w.person().Properties(pageID)
-	if err != nil {
-		return
-	}
-	for _, name := range change.Sorted(current) {
-		var p struct {
-			ID string `json:"id"`
-		}
-		if json.Unmarshal(current[name], &p) != nil {
-			continue
-		}
-		sent, writes := write.Properties[p.ID]
-		if !writes {
-			if sent, writes = write.Properties[name]; !writes {
-				continue
-			}
-		}
-		was, known := read[name]
-		switch {
-		case !known:
-			t.violation("page %s: %s was written without having been read", pageID, name)
-		case was != plain(current[name]):
-			for _, token := range words(current[name]) {
-				if !strings.Contains(string(sent), `"`+token+`"`) {
-					t.windows[token] = pageID
-					t.w.effect("window %s %s", pageID, token)
-				}
-			}
+// moved tells that a value was put somewhere once more.
+func (t *truth) moved(tokens ...string) {
+	for _, token := range tokens {
+		if e, ok := t.edits[token]; ok {
+			e.again = true
+			t.edits[token] = e
 		}
 	}
 }
 
-// forget takes back an edit that Notion refused.
+// forget takes back an edit that was refused.
 func (t *truth) forget(tokens, keep []string) {
 	for _, token := range tokens {
 		if !slices.Contains(keep, token) {
@@ -172,3 +72,46 @@ func (t *truth) forget(tokens, keep []string) {
 		}
 	}
 }
+
+// windowMax is what a read may be old at a write (sink.windowMax), and a slow request: the window of invariant 6 is no longer than that.
+const windowMax = 70 * time.Second
+
+// overwrote is told of each property that Tandem writes. Only what a person wrote after the read that the write stands on is excused.
+func (t *truth) overwrote(o overwrote) {
+	same := func(a, b []string) bool {
+		a, b = slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+		return slices.Equal(a, b)
+	}
+	switch {
+	case !o.known:
+		t.w.violation("loss", "page %s: %s was written without having been read", o.page, o.field)
+	case same(o.read, o.sent) && o.field != "contact": // a relation may hide what has to be removed
+		t.w.violation("loss", "page %s: %s was written although it was read as %v already: a write that is not needed widens the window", o.page, o.field, o.sent)
+	}
+	if same(o.current, o.read) || o.field == "contact" && o.at.Before(o.readAt) {
+		return // a relation also shows another value when a page comes back from the trash, which is no edit
+	}
+	length := t.w.now.Sub(o.readAt)
+	for _, token := range o.current {
+		if slices.Contains(o.sent, token) || slices.Contains(o.read, token) {
+			continue
+		}
+		if o.at.Before(o.readAt.Add(-skewMax)) || length > windowMax {
+			t.w.violation("loss", "page %s: %s %q, which a person wrote at %s, was overwritten on a read of %s: that is no window", o.page, o.field, token, clock(o.at), clock(o.readAt))
+			continue
+		}
+		t.windows[token] = window{o.page, o.field, length}
+		t.w.effect("window", o.page, o.field, token)
+	}
+}
+
+// skewMax is how far a process's clock may be off.
+const skewMax = 500 * time.Millisecond
+
+func clock(at time.Time) string { return at.Format("15:04:05.000") }
+
+// announced is told whether a webhook named properties of a page.
+func (t *truth) announced(string, []string, time.Time, bool) {}
+
+// bare is the trunk of a field's name for a token.
+func bare(field string) string { return strings.ToLower(field) }

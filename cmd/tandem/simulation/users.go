@@ -3,36 +3,128 @@ package simulation
 import (
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
-	"github.com/tandem-sync/tandem/connector/ledger"
-	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
+	"github.com/tandem-sync/tandem/connector/mapping"
 )
 
 // users are people on both sides, who neither know of each other nor of Tandem.
 type users struct {
-	w      *world
-	dice   *rand.Rand
-	person *emulator.Person
-	made   map[string][]string // entity → pages that people made themselves
-	binned map[string]bool     // pages that people put in the trash
+	w          *world
+	dice       *rand.Rand          // of the operation that is being done
+	made       map[string][]string // entity → pages that people made themselves
+	binned     map[string]bool     // pages that people put in the trash
+	away       map[string]bool     // pages that people moved elsewhere
+	hidden     map[string]bool     // pages that people unshared
+	fights     map[string]int      // page → how often an automation still puts back what it wants
+	fought     map[string]bool     // pages that an automation was set on
+	copies     map[string]bool     // pages that people made by duplicating
+	strayed    map[string]bool     // pages that people ever put in the trash, where no query shows them
+	flipped    bool                // people put values back themselves: a field may go back and forth without a fight
+	everBinned map[string]bool     // pages that people ever put in the trash
+	last       map[string]undo     // what an undo takes back, by place
+}
+
+type undo struct {
+	entity, id, field string
+	old               []string
+	row               change.Value
+}
+
+// operation is one thing that people do. It has dice of its own, so that a shrunk run's people do what they did.
+type operation struct {
+	at   time.Duration // after people came
+	seed uint64
 }
 
 func newUsers(w *world) *users {
-	return &users{w: w, dice: w.dice("users"), person: w.person(), made: map[string][]string{}, binned: map[string]bool{}}
+	return &users{w: w, made: map[string][]string{}, binned: map[string]bool{}, away: map[string]bool{}, hidden: map[string]bool{}, fights: map[string]int{}, fought: map[string]bool{}, copies: map[string]bool{}, strayed: map[string]bool{}, everBinned: map[string]bool{}, last: map[string]undo{}}
 }
 
-// person is the member who edits in Notion.
-func (w *world) person() *emulator.Person { return w.notion.Person(w.notion.PersonID("Ada Lovelace")) }
-
 // seedRows are there before Tandem is.
-func (u *users) seedRows(n int) {
-	for range n {
+func (u *users) seedRows() {
+	u.dice = u.w.dice("rows")
+	for range u.w.shape.contacts {
 		u.insertContact()
 	}
-	for range n / 2 {
+	for range u.w.shape.deals {
 		u.insertDeal()
+	}
+}
+
+// plan draws what people will do; they come in bursts, and return to what somebody just touched.
+func (u *users) plan() []operation {
+	dice := u.w.dice("users")
+	ops := make([]operation, u.w.shape.steps)
+	at := time.Duration(0)
+	for i := range ops {
+		pause := jitter(dice, 0, 2*u.w.shape.busy/time.Duration(len(ops)))
+		if dice.IntN(3) == 0 {
+			pause = jitter(dice, 0, 3*time.Second)
+		}
+		at += pause
+		ops[i] = operation{at, dice.Uint64()}
+	}
+	return ops
+}
+
+// live lets people do those operations of the plan that the run keeps.
+func (u *users) live(plan []operation) {
+	for i, op := range plan {
+		if u.w.options.Ops != nil && !slices.Contains(u.w.options.Ops, i) {
+			continue
+		}
+		u.w.after(op.at, func() {
+			u.dice = rand.New(rand.NewPCG(op.seed, 1))
+			u.act()
+		})
+	}
+}
+
+func (u *users) act() {
+	entity := "contact"
+	if u.dice.IntN(3) == 0 {
+		entity = "deal"
+	}
+	switch n := u.dice.IntN(200); {
+	case n < 70:
+		u.editRow(entity)
+	case n < 80:
+		if entity == "contact" {
+			u.insertContact()
+		} else {
+			u.insertDeal()
+		}
+	case n < 87:
+		u.deleteRow(entity)
+	case n < 90:
+		u.rekeyRow(entity)
+	case n < 94:
+		u.swapEmails()
+	case n < 98:
+		u.paste(entity)
+	case n < 102:
+		u.undo()
+	case n < 166:
+		u.editPage(entity)
+	case n < 170:
+		u.mistype(entity)
+	case n < 178:
+		u.makePage(entity)
+	case n < 184:
+		u.trashPage(entity)
+	case n < 189:
+		u.restorePage()
+	case n < 193:
+		u.duplicatePage(entity)
+	case n < 196:
+		u.movePage(entity)
+	case n < 198:
+		u.sharePage(entity)
+	default:
+		u.automate(entity)
 	}
 }
 
@@ -42,78 +134,50 @@ func (u *users) text(field, where string) change.Value {
 
 func (u *users) insertContact() {
 	key := u.w.crm.nextKey()
-	row := change.Image{"name": u.text("name", "crm contact/"+key), "email": u.text("email", "crm contact/"+key), "note": change.NullValue(), "tags": change.SetValue(), "score": change.NullValue()}
+	where := "crm contact/" + key
+	row := change.Image{"name": u.text("name", where), "email": u.text("email", where), "note": change.NullValue(), "tags": change.SetValue(), "score": change.NullValue()}
 	if u.dice.IntN(2) == 0 {
-		row["note"] = u.text("note", "crm contact/"+key)
+		row["note"] = u.text("note", where)
 	}
 	u.w.crm.put("contact", key, row)
 }
 
 func (u *users) insertDeal() {
 	key := u.w.crm.nextKey()
-	row := change.Image{"title": u.text("deal", "crm deal/"+key), "stage": u.text("stage", "crm deal/"+key), "contact": change.NullValue()}
+	where := "crm deal/" + key
+	row := change.Image{"title": u.text("deal", where), "stage": u.text("stage", where), "contact": change.NullValue()}
 	if contacts := u.w.crm.keys("contact"); len(contacts) > 0 && u.dice.IntN(4) > 0 {
 		row["contact"] = change.TextValue(contacts[u.dice.IntN(len(contacts))])
 	}
 	u.w.crm.put("deal", key, row)
 }
 
-// live plans so many actions over a stretch of time; people come in bursts, and return to what somebody just touched.
-func (u *users) live(actions int, over time.Duration) {
-	at := u.w.now
-	for range actions {
-		pause := jitter(u.dice, 0, 2*over/time.Duration(actions))
-		if u.dice.IntN(3) == 0 {
-			pause = jitter(u.dice, 0, 3*time.Second)
-		}
-		at = at.Add(pause)
-		u.w.at(at, u.act)
-	}
-}
-
-func (u *users) act() {
-	entity := "contact"
-	if u.dice.IntN(3) == 0 {
-		entity = "deal"
-	}
-	switch n := u.dice.IntN(100); {
-	case n < 38:
-		u.editRow(entity)
-	case n < 44:
-		if entity == "contact" {
-			u.insertContact()
-		} else {
-			u.insertDeal()
-		}
-	case n < 48:
-		u.deleteRow(entity)
-	case n < 86:
-		u.editPage(entity)
-	case n < 91:
-		u.makePage(entity)
-	case n < 94:
-		u.trashPage(entity)
-	case n < 97:
-		u.restorePage()
-	default:
-		u.duplicatePage(entity)
-	}
-}
-
 var rowFields = map[string][]string{"contact": {"name", "email", "email", "note", "tags", "score"}, "deal": {"title", "stage", "contact"}}
 
-func (u *users) editRow(entity string) {
+func (u *users) row(entity string) (key string, row change.Image, ok bool) {
 	keys := u.w.crm.keys(entity)
 	if len(keys) == 0 {
+		return "", nil, false
+	}
+	key = keys[u.dice.IntN(len(keys))]
+	return key, u.w.crm.tables[entity][key].Clone(), true
+}
+
+func (u *users) editRow(entity string) {
+	key, row, ok := u.row(entity)
+	if !ok {
 		return
 	}
-	key := keys[u.dice.IntN(len(keys))]
-	row := u.w.crm.tables[entity][key].Clone()
 	field := rowFields[entity][u.dice.IntN(len(rowFields[entity]))]
+	u.setRow(entity, key, row, field)
+}
+
+func (u *users) setRow(entity, key string, row change.Image, field string) {
 	where := "crm " + entity + "/" + key + " " + field
 	old := row[field]
 	row[field] = u.newValue(field, old, where)
-	u.w.truth.replaced(tokensOf(old), tokensOf(row[field]), "a person at "+where)
+	u.w.truth.replaced(wordsOf(old), wordsOf(row[field]), "a person at "+where)
+	u.last["crm"] = undo{entity: entity, id: key, field: field, row: old}
 	u.w.crm.put(entity, key, row)
 }
 
@@ -145,45 +209,130 @@ func (u *users) deleteRow(entity string) {
 	}
 	key := keys[u.dice.IntN(len(keys))]
 	for _, v := range u.w.crm.tables[entity][key] {
-		u.w.truth.replaced(tokensOf(v), nil, "deleted with the row crm "+entity+"/"+key)
+		u.w.truth.replaced(wordsOf(v), nil, "deleted with the row crm "+entity+"/"+key)
 	}
-	if entity == "contact" { // ON DELETE SET NULL
-		for _, deal := range u.w.crm.keys("deal") {
-			if row := u.w.crm.tables["deal"][deal]; row["contact"].Text() == key {
-				row = row.Clone()
-				row["contact"] = change.NullValue()
-				u.w.crm.put("deal", deal, row)
-			}
-		}
+	u.w.crm.everDeleted[entity+"/"+key] = true
+	if entity == "contact" { // ON DELETE SET NULL, in the same transaction
+		u.w.crm.together(func() {
+			u.repoint(key, change.NullValue())
+			u.w.crm.put(entity, key, nil)
+		})
+		return
 	}
 	u.w.crm.put(entity, key, nil)
 }
 
+// repoint changes the deals that name a contact.
+func (u *users) repoint(contact string, to change.Value) {
+	for _, deal := range u.w.crm.keys("deal") {
+		if row := u.w.crm.tables["deal"][deal]; row["contact"].Text() == contact {
+			row = row.Clone()
+			row["contact"] = to
+			u.w.crm.put("deal", deal, row)
+		}
+	}
+}
+
+// rekeyRow gives a row another key, and what names it with it (ON UPDATE CASCADE).
+func (u *users) rekeyRow(entity string) {
+	key, row, ok := u.row(entity)
+	if !ok {
+		return
+	}
+	u.w.crm.together(func() {
+		to := u.w.crm.nextKey()
+		u.w.crm.rekey(entity, key, to, row)
+		if entity == "contact" {
+			u.repoint(key, change.TextValue(to))
+		}
+	})
+}
+
+// swapEmails is what a person does who finds two addresses at the wrong people.
+func (u *users) swapEmails() {
+	keys := u.w.crm.keys("contact")
+	if len(keys) < 2 {
+		return
+	}
+	at := u.dice.IntN(len(keys) - 1)
+	a, b := u.w.crm.tables["contact"][keys[at]].Clone(), u.w.crm.tables["contact"][keys[at+1]].Clone()
+	a["email"], b["email"] = b["email"], a["email"]
+	u.flipped = true
+	u.w.truth.moved(append(wordsOf(a["email"]), wordsOf(b["email"])...)...)
+	u.w.crm.together(func() {
+		u.w.crm.put("contact", keys[at], a)
+		u.w.crm.put("contact", keys[at+1], b)
+	})
+}
+
+// paste changes one field of all rows in one transaction, or of all open pages within a second.
+func (u *users) paste(entity string) {
+	field := rowFields[entity][u.dice.IntN(len(rowFields[entity]))]
+	if u.dice.IntN(2) == 0 {
+		u.w.crm.together(func() {
+			for _, key := range u.w.crm.keys(entity) {
+				u.setRow(entity, key, u.w.crm.tables[entity][key].Clone(), field)
+			}
+		})
+		return
+	}
+	if field == "score" {
+		return // one way
+	}
+	for _, page := range u.pages(entity) {
+		u.setPage(entity, page, field)
+	}
+}
+
+// undo takes the newest edit of one side back, if nobody changed it since.
+func (u *users) undo() {
+	u.flipped = true
+	if u.dice.IntN(2) == 0 {
+		last, ok := u.last["crm"]
+		row := u.w.crm.tables[last.entity][last.id]
+		if !ok || row == nil || last.field == "contact" {
+			return
+		}
+		next := row.Clone()
+		u.w.truth.replaced(wordsOf(row[last.field]), wordsOf(last.row), "an undo at crm "+last.entity+"/"+last.id)
+		next[last.field] = last.row
+		u.w.truth.moved(wordsOf(last.row)...)
+		delete(u.last, "crm")
+		u.w.crm.put(last.entity, last.id, next)
+		return
+	}
+	last, ok := u.last["notion"]
+	if !ok {
+		return
+	}
+	seen, ok := u.w.notion.look(last.id)
+	if !ok || seen.trashed || last.field == "contact" || u.w.notion.edit(last.id, last.field, last.old) != nil {
+		return
+	}
+	delete(u.last, "notion")
+	u.w.truth.moved(last.old...)
+	u.w.truth.replaced(seen.words[last.field], last.old, "an undo at notion "+last.id)
+	u.w.effect("person undoes", last.id, last.field)
+}
+
 // pages are those of an entity that people can open.
 func (u *users) pages(entity string) []string {
+	open := slices.DeleteFunc(u.everyPage(entity), func(page string) bool { return u.binned[page] || u.away[page] })
+	return open
+}
+
+// everyPage is every page of an entity that anybody made, wherever it is now.
+func (u *users) everyPage(entity string) []string {
 	linked, err := u.w.ledger.Pages(u.w.context(), syncName, entity, "", 10_000)
 	if err != nil {
 		panic(err) // memory does not fail
 	}
-	var open []string
-	for _, page := range append(linked, u.made[entity]...) {
-		if !u.binned[page] && !slices.Contains(open, page) {
-			open = append(open, page)
-		}
-	}
-	slices.Sort(open)
-	return open
+	all := append(linked, u.made[entity]...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
-func (u *users) schema(entity string) (ledger.Schema, bool) {
-	s, ok, err := u.w.ledger.Schema(u.w.context(), syncName, entity)
-	if err != nil {
-		panic(err) // memory does not fail
-	}
-	return s, ok && s.DataSource != ""
-}
-
-var pageFields = map[string][]string{"contact": {"Name", "Email", "Email", "Note", "Tags"}, "deal": {"Title", "Stage", "Contact"}}
+var pageFields = map[string][]string{"contact": {"name", "email", "email", "note", "tags"}, "deal": {"title", "stage", "contact"}}
 
 func (u *users) editPage(entity string) {
 	pages := u.pages(entity)
@@ -191,95 +340,78 @@ func (u *users) editPage(entity string) {
 		return
 	}
 	page := pages[u.dice.IntN(len(pages))]
-	field := pageFields[entity][u.dice.IntN(len(pageFields[entity]))]
+	u.setPage(entity, page, pageFields[entity][u.dice.IntN(len(pageFields[entity]))])
+}
+
+func (u *users) setPage(entity, page, field string) {
 	where := "notion " + entity + "/" + page[:8] + " " + field
-	now, err := u.person.Properties(page)
-	if trashed, terr := u.person.InTrash(page); err != nil || terr != nil || trashed {
+	seen, ok := u.w.notion.look(page)
+	if !ok || seen.trashed {
 		return // in the trash by Tandem's hand: people restore before they edit
 	}
-	old := words(now[field])
-	value, next := u.newProperty(field, old, where)
-	if field == "Contact" && slices.Equal(old, next) {
+	old := seen.words[field]
+	next := u.newWords(field, old, where)
+	if field == "contact" && slices.Equal(old, next) {
 		return // nobody can empty what shows as empty, or choose what is chosen
 	}
-	if value == nil || u.person.Edit(page, map[string]any{field: value}) != nil {
+	if u.w.notion.edit(page, field, next) != nil {
 		u.w.truth.forget(next, old)
 		return
 	}
+	u.last["notion"] = undo{entity: entity, id: page, field: field, old: old}
 	u.w.truth.replaced(old, next, "a person at "+where)
-	u.w.effect("person edits %s %s %v", page, field, next)
+	u.w.effect(append([]string{"person edits", page, field}, next...)...)
 }
 
-// newProperty is newValue in Notion's form.
-func (u *users) newProperty(field string, old []string, where string) (value any, next []string) {
-	token := func() string { return u.w.truth.token(lower(field), where) }
+// newWords is newValue in Notion.
+func (u *users) newWords(field string, old []string, where string) []string {
 	empty := u.dice.IntN(6) == 0
 	switch field {
-	case "Name", "Title":
-		next = []string{token()}
-		return map[string]any{"title": richText(next[0])}, next
-	case "Note":
-		if empty {
-			return map[string]any{"rich_text": []any{}}, nil
+	case "tags":
+		if len(old) > 0 && empty {
+			return slices.Clone(old[1:])
 		}
-		next = []string{token()}
-		return map[string]any{"rich_text": richText(next[0])}, next
-	case "Email":
-		if empty {
-			return map[string]any{"email": nil}, nil
-		}
-		next = []string{token()}
-		return map[string]any{"email": next[0]}, next
-	case "Stage":
-		if empty {
-			return map[string]any{"select": nil}, nil
-		}
-		next = []string{token()}
-		return map[string]any{"select": map[string]any{"name": next[0]}}, next
-	case "Tags":
-		next = slices.Clone(old)
-		if len(next) > 0 && empty {
-			next = next[1:]
-		} else {
-			next = append(next, token())
-		}
-		options := []any{}
-		for _, name := range next {
-			options = append(options, map[string]any{"name": name})
-		}
-		return map[string]any{"multi_select": options}, next
-	case "Contact":
+		return append(slices.Clone(old), u.w.truth.token("tag", where))
+	case "contact":
 		contacts := u.pages("contact")
 		if len(contacts) == 0 || empty {
-			return map[string]any{"relation": []any{}}, nil
+			return nil
 		}
-		next = []string{contacts[u.dice.IntN(len(contacts))]}
-		return map[string]any{"relation": []any{map[string]any{"id": next[0]}}}, next
+		return []string{contacts[u.dice.IntN(len(contacts))]}
+	case "name", "title":
+		empty = false
 	}
-	return nil, nil
+	if empty {
+		return nil
+	}
+	return []string{u.w.truth.token(bare(field), where)}
 }
 
-func richText(text string) []any {
-	return []any{map[string]any{"type": "text", "text": map[string]any{"content": text}}}
-}
-
-func lower(field string) string { return string(field[0]|0x20) + field[1:] }
-
-func (u *users) makePage(entity string) {
-	schema, ok := u.schema(entity)
-	if !ok {
+// mistype is an edit that is mended by the one who made it a few seconds later.
+func (u *users) mistype(entity string) {
+	pages := u.pages(entity)
+	if len(pages) == 0 {
 		return
 	}
-	title := map[string]string{"contact": "Name", "deal": "Title"}[entity]
-	where := "notion " + entity + "/new"
-	name := u.w.truth.token(lower(title), where)
-	page, err := u.person.Create(schema.DataSource, map[string]any{title: map[string]any{"title": richText(name)}})
+	page, field := pages[u.dice.IntN(len(pages))], map[string]string{"contact": "email", "deal": "title"}[entity]
+	u.setPage(entity, page, field)
+	dice := u.dice
+	u.w.after(jitter(dice, time.Second, 6*time.Second), func() {
+		u.dice = dice
+		u.setPage(entity, page, field)
+	})
+}
+
+func (u *users) makePage(entity string) {
+	title := map[string]string{"contact": "name", "deal": "title"}[entity]
+	name := u.w.truth.token(title, "notion "+entity+"/new")
+	page, err := u.w.notion.create(entity, name)
 	if err != nil {
 		u.w.truth.forget([]string{name}, nil)
 		return
 	}
 	u.made[entity] = append(u.made[entity], page)
-	u.w.effect("person makes %s %s", page, name)
+	u.w.effect("person makes", page, name)
 }
 
 func (u *users) trashPage(entity string) {
@@ -288,15 +420,15 @@ func (u *users) trashPage(entity string) {
 		return
 	}
 	page := pages[u.dice.IntN(len(pages))]
-	now, err := u.person.Properties(page)
-	if err != nil || u.person.Trash(page) != nil {
+	seen, ok := u.w.notion.look(page)
+	if !ok || u.w.notion.trash(page, true) != nil {
 		return
 	}
-	u.binned[page] = true
-	for _, raw := range now {
-		u.w.truth.replaced(words(raw), nil, "put in the trash with page "+page[:8])
+	u.binned[page], u.strayed[page], u.everBinned[page] = true, true, true
+	for _, words := range seen.words {
+		u.w.truth.replaced(words, nil, "put in the trash with page "+page[:8])
 	}
-	u.w.effect("person trashes %s", page)
+	u.w.effect("person trashes", page)
 }
 
 func (u *users) restorePage() {
@@ -305,9 +437,9 @@ func (u *users) restorePage() {
 		return
 	}
 	page := binned[u.dice.IntN(len(binned))]
-	if u.person.Restore(page) == nil {
+	if u.w.notion.trash(page, false) == nil {
 		delete(u.binned, page)
-		u.w.effect("person restores %s", page)
+		u.w.effect("person restores", page)
 	}
 }
 
@@ -317,8 +449,101 @@ func (u *users) duplicatePage(entity string) {
 		return
 	}
 	page := pages[u.dice.IntN(len(pages))]
-	if copied, err := u.person.Duplicate(page); err == nil {
+	if copied, err := u.w.notion.duplicate(page); err == nil {
 		u.made[entity] = append(u.made[entity], copied)
-		u.w.effect("person duplicates %s as %s", page, copied)
+		u.copies[copied] = true
+		if seen, ok := u.w.notion.look(copied); ok {
+			for _, words := range seen.words {
+				u.w.truth.moved(words...)
+			}
+		}
+		u.w.effect("person duplicates", page, copied)
 	}
+}
+
+// movePage puts a page into another database, or one that is there back.
+func (u *users) movePage(entity string) {
+	if away := change.Sorted(u.away); len(away) > 0 && u.dice.IntN(2) == 0 {
+		page := away[u.dice.IntN(len(away))]
+		if u.w.notion.move(page, false) == nil {
+			delete(u.away, page)
+			u.w.effect("person moves back", page)
+		}
+		return
+	}
+	pages := u.pages(entity)
+	if len(pages) == 0 {
+		return
+	}
+	page := pages[u.dice.IntN(len(pages))]
+	if u.w.notion.move(page, true) == nil {
+		u.away[page], u.strayed[page] = true, true
+		u.w.effect("person moves away", page)
+	}
+}
+
+// sharePage takes a page from the connection, or gives it back.
+func (u *users) sharePage(entity string) {
+	if hidden := change.Sorted(u.hidden); len(hidden) > 0 && u.dice.IntN(2) == 0 {
+		page := hidden[u.dice.IntN(len(hidden))]
+		if u.w.notion.share(page, true) == nil {
+			delete(u.hidden, page)
+			u.w.effect("person shares", page)
+		}
+		return
+	}
+	pages := u.pages(entity)
+	if len(pages) == 0 {
+		return
+	}
+	page := pages[u.dice.IntN(len(pages))]
+	if u.w.notion.share(page, false) == nil {
+		u.hidden[page], u.strayed[page] = true, true
+		u.w.effect("person unshares", page)
+	}
+}
+
+// automate lets an automation in Notion put its own value back whenever Tandem changes a page's stage or note, a few times.
+func (u *users) automate(entity string) {
+	pages := u.pages(entity)
+	if len(pages) == 0 {
+		return
+	}
+	page := pages[u.dice.IntN(len(pages))]
+	u.fights[page] = 2 + u.dice.IntN(6)
+	u.fought[page] = true
+	u.w.effect("person automates", page)
+}
+
+var fought = map[string]string{"contact": "note", "deal": "stage"}
+
+// automation reacts to a write of Tandem's.
+func (u *users) automation(page, entity string, written map[string]change.Value) {
+	field := fought[entity]
+	if _, touched := written[field]; !touched || u.fights[page] == 0 {
+		return
+	}
+	u.fights[page]--
+	want := []string{"auto" + strconv.Itoa(len(page)) + page[:8]}
+	u.w.truth.edits[want[0]] = edit{at: u.w.now, where: "an automation at " + page, again: true}
+	u.w.after(time.Second, func() {
+		now, ok := u.w.notion.look(page)
+		if !ok || now.trashed || slices.Equal(now.words[field], want) {
+			return
+		}
+		if u.w.notion.edit(page, field, want) == nil {
+			u.w.truth.replaced(now.words[field], want, "an automation at notion "+page)
+			u.w.effect("automation edits", page, field, want[0])
+		}
+	})
+}
+
+// fieldOf finds a field of an entity's mapping.
+func (w *world) fieldOf(entity, name string) (mapping.Field, bool) {
+	for _, e := range w.entities {
+		if e.Name == entity {
+			return e.Field(name)
+		}
+	}
+	return mapping.Field{}, false
 }

@@ -1,37 +1,41 @@
 package simulation
 
 import (
-	"container/heap"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger/memledger"
-	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
+	"github.com/tandem-sync/tandem/connector/mapping"
 )
 
 // world is one run's clock, dice and durable things.
 type world struct {
-	seed   uint64
-	now    time.Time
-	events events
-	order  int // of events, so that equal times keep their order
+	options Options
+	shape   shape
+	now     time.Time
+	events  queue
 
-	crm    *crm
-	broker *broker
-	notion *emulator.Emulator
-	ledger *memledger.Store
-	truth  *truth
+	entities []*mapping.Entity
+	crm      *crm
+	broker   *broker
+	notion   workspace
+	ledger   *memledger.Store
+	truth    *truth
+	users    *users
+	system   *system
 
 	faults  faults
-	effects hash.Hash
-	trace   func(format string, args ...any)
-	fired   map[string]int // fault point → times
-	writes  int            // remote writes and row writes by Tandem, for the fixed point
+	effects []byte // every effect in order, for the hash
+	found   []Violation
+	writes  int // remote writes and row writes by Tandem, for the fixed point
+	budget  budget
+	deletes map[string][]time.Time // side/entity → when, within the last hour
 }
 
 // epoch is when every run begins: not on a whole minute, for floors to matter.
@@ -41,32 +45,66 @@ var epoch = time.Date(2026, 3, 2, 9, 0, 17, 0, time.UTC)
 func (w *world) dice(component string) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(component)) // never fails
-	return rand.New(rand.NewPCG(w.seed, h.Sum64()))
+	return rand.New(rand.NewPCG(w.options.Seed, h.Sum64()))
+}
+
+// jitter draws a time between two.
+func jitter(dice *rand.Rand, from, to time.Duration) time.Duration {
+	return from + time.Duration(dice.Int64N(int64(to-from)+1))
 }
 
 // event is something that happens at a time.
 type event struct {
 	at    time.Time
-	order int
+	order int64 // equal times keep the order in which they were planned
 	run   func()
 }
 
-type events []event
-
-func (e events) Len() int { return len(e) }
-func (e events) Less(i, j int) bool {
-	if e[i].at.Equal(e[j].at) {
-		return e[i].order < e[j].order
+func (e *event) before(f *event) bool {
+	if e.at.Equal(f.at) {
+		return e.order < f.order
 	}
-	return e[i].at.Before(e[j].at)
+	return e.at.Before(f.at)
 }
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(x any)   { *e = append(*e, x.(event)) }
-func (e *events) Pop() any {
-	old := *e
-	last := old[len(old)-1]
-	*e = old[:len(old)-1]
-	return last
+
+// queue is a heap of events, without the boxes that container/heap needs.
+type queue struct {
+	heap  []event
+	order int64
+}
+
+func (q *queue) push(at time.Time, run func()) {
+	q.order++
+	q.heap = append(q.heap, event{at, q.order, run})
+	for i := len(q.heap) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !q.heap[i].before(&q.heap[up]) {
+			return
+		}
+		q.heap[i], q.heap[up] = q.heap[up], q.heap[i]
+		i = up
+	}
+}
+
+func (q *queue) pop() event {
+	top := q.heap[0]
+	last := len(q.heap) - 1
+	q.heap[0] = q.heap[last]
+	q.heap[last] = event{}
+	q.heap = q.heap[:last]
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < last; child++ {
+			if q.heap[child].before(&q.heap[least]) {
+				least = child
+			}
+		}
+		if least == i {
+			return top
+		}
+		q.heap[i], q.heap[least] = q.heap[least], q.heap[i]
+		i = least
+	}
 }
 
 // at makes something happen.
@@ -74,18 +112,17 @@ func (w *world) at(t time.Time, run func()) {
 	if t.Before(w.now) {
 		t = w.now
 	}
-	w.order++
-	heap.Push(&w.events, event{t, w.order, run})
+	w.events.push(t, run)
 }
 
 // after is at, from now.
 func (w *world) after(d time.Duration, run func()) { w.at(w.now.Add(d), run) }
 
-// advance lets time pass: whatever is due happens meanwhile.
+// advance lets time pass: whatever is due happens meanwhile. Time jumps from event to event; a quiet hour costs nothing.
 func (w *world) advance(d time.Duration) {
 	until := w.now.Add(d)
-	for len(w.events) > 0 && !w.events[0].at.After(until) {
-		next := heap.Pop(&w.events).(event)
+	for len(w.events.heap) > 0 && !w.events.heap[0].at.After(until) {
+		next := w.events.pop()
 		if next.at.After(w.now) {
 			w.now = next.at
 		}
@@ -96,15 +133,31 @@ func (w *world) advance(d time.Duration) {
 	}
 }
 
-// effect goes into the hash, and into the trace if somebody listens.
-func (w *world) effect(format string, args ...any) {
-	line := fmt.Sprintf("%s "+format+"\n", append([]any{w.now.Format("15:04:05.000")}, args...)...)
-	_, _ = w.effects.Write([]byte(line)) // never fails
-	if w.trace != nil {
-		w.trace("%s", line)
+// effect goes into the hash, and into the trace if somebody listens. Its parts are strings: formatting would cost more than the rest.
+func (w *world) effect(parts ...string) {
+	w.effects = strconv.AppendInt(w.effects, w.now.Sub(epoch).Milliseconds(), 10)
+	for _, part := range parts {
+		w.effects = append(w.effects, ' ')
+		w.effects = append(w.effects, part...)
+	}
+	w.effects = append(w.effects, '\n')
+	if w.options.Trace != nil {
+		w.options.Trace(w.now.Format("15:04:05.000 ") + strings.Join(parts, " "))
 	}
 }
 
-func (w *world) hash() string { return hex.EncodeToString(w.effects.Sum(nil))[:32] }
+// violation is what an oracle found. The first few of an oracle say enough.
+func (w *world) violation(oracle, format string, args ...any) {
+	v := Violation{Oracle: oracle, Text: fmt.Sprintf(format, args...), At: w.now.Sub(epoch).Round(time.Millisecond)}
+	if len(w.found) < violationsMax {
+		w.found = append(w.found, v)
+	}
+	w.effect("violation", oracle, v.Text)
+}
 
-func newHash() hash.Hash { return sha256.New() }
+const violationsMax = 20
+
+func (w *world) hash() string {
+	sum := sha256.Sum256(w.effects)
+	return hex.EncodeToString(sum[:16])
+}

@@ -218,11 +218,14 @@ func (p *pair) step(t *rapid.T, it ledger.Item) ledger.Commit {
 	return c
 }
 
+var deleteRows = ledger.Meter{Side: ledger.CRM, Op: ledger.OpDelete}
+
 func (p *pair) records(t *rapid.T, c *ledger.Commit) {
 	if p.chance(t, "write", 3) {
 		c.Writes = []ledger.Write{{Side: ledger.CRM, Op: "delete", New: change.Image{"a": change.IntValue(1)}}}
+		c.Counts = []ledger.Meter{deleteRows}
 		if p.chance(t, "brake", 2) {
-			c.Brake = &ledger.Brake{Side: ledger.CRM, Op: "delete", Max: 3, Window: time.Minute}
+			c.Brakes = []ledger.Brake{{Meter: deleteRows, Max: 2, Window: time.Minute}}
 		}
 	}
 	id := fmt.Sprint("id", rapid.IntRange(0, 99).Draw(t, "record"))
@@ -233,10 +236,10 @@ func (p *pair) records(t *rapid.T, c *ledger.Commit) {
 		c.Alerts = []ledger.Alert{{ID: id, At: p.now, Sync: "acme", Entity: "task", Summary: "look"}}
 	}
 	if p.chance(t, "hold", 5) {
-		c.Holds = []ledger.Hold{{Kind: pick(t, "kind", "moved", "copy"), Reason: "why", At: p.now}}
+		c.Holds = []ledger.Hold{{Kind: pick(t, "kind", "moved", "copy"), Field: pick(t, "held field", "", "name", "phone"), Reason: "why", At: p.now}}
 	}
 	if p.chance(t, "unhold", 6) {
-		c.Unhold = []string{pick(t, "kind", "moved", "rekey", "*")}
+		c.Unhold = []string{pick(t, "kind", "moved", "rekey", "moved/name", "copy/phone", "*")}
 	}
 }
 

@@ -201,7 +201,7 @@ var reasonStories = []story{
 		if len(holds) != 1 || holds[0].Kind != "rekey" {
 			s.Fatalf("holds are %+v", holds)
 		}
-		alerts, err := s.Outbox(ctx(s), 10)
+		alerts, err := s.Outbox(ctx(s), "acme", 10)
 		s.ok(err)
 		s.equal("alerts", len(alerts), 1)
 		s.equal("both are looked at", len(s.take(ledger.Notion, 10)), 2)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -31,7 +32,8 @@ type Store interface {
 	Take(ctx context.Context, claim ledger.Claim) ([]ledger.Item, error)
 	// Commit stores one step for one leased link, all or nothing. ErrFenced: another epoch, or the lease was given back, or the link
 	// is gone; a lease that ran out still commits until somebody takes it. In this order:
-	//  1. ErrBraked if the brake's recorded writes with At > Now-Window and the commit's own (one, if it brings none) exceed Max.
+	//  1. ErrPaused if a pause covers one of Writes. ErrBraked if the links that a brake's meter counted with At > Now-Window, and this one, are more
+	//     than Max. The alert of a brake that begins to hold goes to the others, unless another link is held by it and nobody has said anything.
 	//  2. ErrTaken if a given end or external id is another link's, or if Absorb is not a bare link of this entity whose end can be
 	//     taken over. Key and Page are set; Absorb's end, work, observation and hash go over (work too: a look too many costs no request).
 	//     A half link that has both ends now is live, unless State says otherwise.
@@ -72,10 +74,37 @@ type Store interface {
 	Mapping(ctx context.Context, sync, entity string) (hash string, err error)
 	SetMapping(ctx context.Context, sync, entity, hash string) error
 
-	// Outbox lists undelivered alerts, oldest first; Delivered marks them.
-	Outbox(ctx context.Context, max int) ([]ledger.Alert, error)
-	Delivered(ctx context.Context, ids []string, at time.Time) error
-	// Prune forgets alerts that were delivered before a time, and says how many.
+	// Drift gives what is kept of an entity's schemas; ChangeDrift changes it, one caller after the other, and keeps the alerts with it.
+	Drift(ctx context.Context, sync, entity string) (ledger.DriftState, error)
+	ChangeDrift(ctx context.Context, sync, entity string, change func(ledger.DriftState) (ledger.DriftState, []ledger.Alert)) error
+
+	// Raise stores alerts that belong to no commit; one whose id is known is not stored again, unless the state that it tells of had ended: then it
+	// gets an id of its own.
+	Raise(ctx context.Context, alerts []ledger.Alert) error
+	// Waiting lists alerts that nobody has decided to tell yet, oldest first; Issue decides it, stores digests, and gives every target its delivery.
+	Waiting(ctx context.Context, sync string, max int) ([]ledger.Alert, error)
+	Issue(ctx context.Context, issues []ledger.Issue, targets []string, now time.Time) error
+	// Deliveries lists what a target has to be told now, oldest first; Delivered and Postpone say what became of it.
+	Deliveries(ctx context.Context, sync, target string, now time.Time, max int) ([]ledger.Delivery, error)
+	Delivered(ctx context.Context, target string, ids []string, at time.Time) error
+	Postpone(ctx context.Context, target, id string, until time.Time, why string) error
+	// Windows lists the windows of pages that closed after a time, or are open, oldest first. A commit's Intent that names properties opens one, its
+	// outcome closes it. PruneWindows forgets those that opened before a time.
+	Windows(ctx context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error)
+	PruneWindows(ctx context.Context, before time.Time) (int, error)
+	// Comments lists conflicts (with Tell) that are to be told by a comment, and whose time has come; CommentTried counts an attempt before it is made,
+	// CommentDone ends it.
+	Comments(ctx context.Context, sync string, now time.Time, max int) ([]ledger.Comment, error)
+	CommentTried(ctx context.Context, conflict string, next time.Time) error
+	CommentDone(ctx context.Context, conflict, outcome string, now time.Time) error
+	// Overwrote lists edits as possibly overwritten, each with an alert, once for each window and author.
+	Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error
+
+	// Outbox lists alerts that are neither on the alerts topic nor in a digest yet, oldest first.
+	Outbox(ctx context.Context, sync string, max int) ([]ledger.Alert, error)
+	// Recover makes the message that a state has ended for each alert that told of it: the hold is gone, or the link has no work any more.
+	Recover(ctx context.Context, sync string, now time.Time) (int, error)
+	// Prune forgets alerts that were delivered before a time and tell of no state that lasts, and says how many.
 	Prune(ctx context.Context, before time.Time) (int, error)
 
 	// Grant takes up to want requests from the token's budget of rate a minute, spent evenly, live lane first: backfill gets nothing
@@ -85,12 +114,40 @@ type Store interface {
 	// Pause stops all grants of the token until then; a shorter pause does not end a longer one.
 	Pause(ctx context.Context, token string, until time.Time) error
 
-	// Recent counts recorded writes of one op on one side after a time, and the entity's live links: what Gate decides on.
-	Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error)
+	// Touched counts, for each meter, the links beside one that commits counted (Commit.Counts) after a time, up to a most: a link counts once.
+	// Census gives an entity's live links, and when the first of its writes was recorded; Transaction the largest of these transactions of the
+	// CRM by the links that reasons of it named, as long as more than one came in one call. They are what Gate decides on. Forget drops old counts.
+	Touched(ctx context.Context, sync, entity string, beside int64, since time.Time, most int, meters []ledger.Meter) ([]int, error)
+	Census(ctx context.Context, sync, entity string) (links int, began time.Time, err error)
+	Transaction(ctx context.Context, sync, entity string, xids []uint32) (ledger.Transaction, error)
+	Forget(ctx context.Context, before time.Time) error
+	// Braking reports that a brake holds something of which nobody has said anything that still counts.
+	Braking(ctx context.Context, sync, entity string, m ledger.Meter, now time.Time) (bool, error)
+	// Pauses, Suspend and Resume are the table of pauses. What one covers is not taken, and a commit that would record a write that one covers is
+	// refused with ErrPaused, from the moment on that it stands. Awake lists links that are held for a pause that is gone.
+	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
+	Suspend(ctx context.Context, p ledger.Pausing) error
+	Resume(ctx context.Context, ids []int64) (int, error)
+	Awake(ctx context.Context, sync string, most int) ([]ledger.Link, error)
+	// HoldGroups sums holds up. Rule writes down what a person says of those that stand now, of which nobody has said anything that still counts;
+	// it marks them and makes work for their links.
+	HoldGroups(ctx context.Context, sel ledger.Selection, now time.Time, sample int) ([]ledger.HoldGroup, error)
+	Rule(ctx context.Context, r ledger.Ruling) (ledger.Approval, error)
+	Approvals(ctx context.Context, sync string, most int) ([]ledger.Approval, error)
 	// Tallies, Counts, Conflicts (newest first; of all links if link is 0), Holds (by kind) and Pending (by link) are for people.
 	Tallies(ctx context.Context, sync string, now time.Time) ([]ledger.Tally, error)
 	Counts(ctx context.Context, sync string) ([]ledger.Count, error)
 	Conflicts(ctx context.Context, sync string, link int64, max int) ([]ledger.Conflict, error)
 	Holds(ctx context.Context, link int64) ([]ledger.Hold, error)
 	Pending(ctx context.Context, sync string, max int) ([]ledger.Pending, error)
+
+	// Based lists the keys of links whose bases hold these values, in byte order.
+	Based(ctx context.Context, sync, entity string, values change.Image, max int) ([]string, error)
+
+	// Shadowed keeps the newest unmade write of each link, side and field; a link that is not there is passed by, and what is said again counts once. Shadows sums
+	// them up by entity, side (Notion first), op and field; ShadowSamples gives the newest of each sum.
+	Shadowed(ctx context.Context, shadows []ledger.Shadow) error
+	Shadows(ctx context.Context, sync string) ([]ledger.ShadowSum, error)
+	ShadowSamples(ctx context.Context, sync string, max int) ([]ledger.Shadow, error)
+	ForgetShadows(ctx context.Context, sync string) error
 }

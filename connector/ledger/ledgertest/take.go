@@ -28,6 +28,25 @@ var takeStories = []story{
 		}
 		s.equal("order", got, []string{"1", "2", "3", "4", "5", "6"})
 	}},
+	{"a claim of one lane leaves the other's work", func(s *stage) {
+		for _, key := range []string{"1", "2"} {
+			r := row(key)
+			r.Lane = map[string]ledger.Lane{"1": ledger.LaneBackfill, "2": ledger.LaneLive}[key]
+			s.add(r)
+		}
+		c := s.claim(ledger.Notion, 10)
+		for _, lane := range []ledger.Lane{ledger.LaneLive, ledger.LaneBackfill} {
+			c.Lane = lane
+			items, err := s.Take(ctx(s), c)
+			s.ok(err)
+			s.equal("taken of "+string(lane), len(items), 1)
+			s.equal("key", items[0].Link.Key, map[ledger.Lane]string{ledger.LaneLive: "2", ledger.LaneBackfill: "1"}[lane])
+		}
+		c.Lane = "slow"
+		if _, err := s.Take(ctx(s), c); err == nil {
+			s.Fatalf("a lane that is none was accepted")
+		}
+	}},
 	{"entities, sides and syncs do not see each other's work", func(s *stage) {
 		task := row("1")
 		task.Entity = "task"

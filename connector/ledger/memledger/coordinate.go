@@ -70,6 +70,7 @@ func (s *Store) SaveSchema(_ context.Context, sync, name string, schema ledger.S
 
 func copySchema(s ledger.Schema) ledger.Schema {
 	s.Properties, s.Types, s.Parked = maps.Clone(s.Properties), maps.Clone(s.Types), maps.Clone(s.Parked)
+	s.Names, s.Generations, s.Kinds = maps.Clone(s.Names), maps.Clone(s.Generations), maps.Clone(s.Kinds)
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
@@ -91,59 +92,6 @@ func (s *Store) SetEmitted(_ context.Context, sync, entity string, emitted map[s
 	return nil
 }
 
-// Outbox lists alerts that are not delivered yet, oldest first.
-func (s *Store) Outbox(_ context.Context, max int) ([]ledger.Alert, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	alerts := []ledger.Alert{}
-	for _, a := range s.state.book.Alerts {
-		if _, done := s.state.delivered[a.ID]; !done && len(alerts) < max {
-			alerts = append(alerts, a)
-		}
-	}
-	return alerts, nil
-}
-
-// Delivered marks alerts as published.
-func (s *Store) Delivered(_ context.Context, ids []string, at time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range ids {
-		if _, done := s.state.delivered[id]; !done {
-			s.state.delivered[id] = at
-		}
-	}
-	return nil
-}
-
-// Prune forgets alerts that were delivered before a time.
-func (s *Store) Prune(_ context.Context, before time.Time) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := s.state.book
-	kept := make([]ledger.Alert, 0, len(b.Alerts))
-	for _, a := range b.Alerts {
-		if at, done := s.state.delivered[a.ID]; !done || !at.Before(before) {
-			kept = append(kept, a)
-		}
-	}
-	n := len(b.Alerts) - len(kept)
-	b.Alerts = kept
-	return n, nil
-}
-
-// Recent counts recorded writes after a time, and the entity's live links.
-func (s *Store) Recent(_ context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for r := range s.state.book.Rows() {
-		if r.Link.Sync == sync && r.Link.Entity == entity && r.Link.State == ledger.Live {
-			links++
-		}
-	}
-	return s.recent(sync, entity, side, op, since), links, nil
-}
-
 // Tallies sums work up by entity, side and lane, in that order.
 func (s *Store) Tallies(_ context.Context, sync string, now time.Time) ([]ledger.Tally, error) {
 	s.mu.Lock()
@@ -212,7 +160,7 @@ func (s *Store) Counts(_ context.Context, sync string) ([]ledger.Count, error) {
 		}
 	}
 	for _, a := range s.state.book.Alerts {
-		if _, done := s.state.delivered[a.ID]; a.Sync == sync && !done {
+		if _, done := s.state.outbox.delivered[a.ID]; a.Sync == sync && !done {
 			of(a.Entity).Alerts++
 		}
 	}
@@ -234,6 +182,26 @@ func count(c *ledger.Count, r *book.Row) {
 	case ledger.OutOfScope, ledger.PageTrashed, ledger.Trashed, ledger.RowDeleted:
 	}
 	c.Holds += len(r.Holds)
+}
+
+// Based lists the keys of links whose bases hold these values, in byte order and at most max.
+func (s *Store) Based(_ context.Context, sync, entity string, values change.Image, max int) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	keys := []string{}
+	for r := range s.state.book.Rows() {
+		l := r.Link
+		holds := l.Sync == sync && l.Entity == entity && l.Key != ""
+		for name, v := range values {
+			base, ok := l.Base[name]
+			holds = holds && ok && change.Equal(base.Value, v)
+		}
+		if holds {
+			keys = append(keys, l.Key)
+		}
+	}
+	slices.Sort(keys)
+	return keys[:min(len(keys), max)], nil
 }
 
 // Conflicts lists the newest conflicts of a link, or of all links if it is 0.

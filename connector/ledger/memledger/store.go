@@ -22,21 +22,27 @@ import (
 // A fake of the CRM that commits a row and the ledger together calls [Store.Commit] inside its own critical section: the store never
 // calls out, so there is no order of locks to get wrong.
 type Store struct {
-	mu     sync.Mutex
-	state  state
-	minted int64 // links ever made: external ids never come back, even after a restore
+	mu      sync.Mutex
+	state   state
+	shadows map[shadowKey]kept
+	minted  int64 // links ever made: external ids never come back, even after a restore
 }
 
 // state is all that a snapshot holds.
 type state struct {
-	book      *book.Book
-	lastID    int64
-	delivered map[string]time.Time // alert id → when
-	leaders   map[string]leader
-	cursors   map[string]cursor
-	schemas   map[entity]ledger.Schema
-	mappings  map[entity]string
-	budgets   map[string]book.Budget
+	book     *book.Book
+	lastID   int64
+	outbox   outbox
+	windows  []ledger.Window
+	lost     []ledger.Overwrite
+	comments map[string]told
+	leaders  map[string]leader
+	cursors  map[string]cursor
+	schemas  map[entity]ledger.Schema
+	mappings map[entity]string
+	budgets  map[string]book.Budget
+	drifts   map[entity]ledger.DriftState
+	controls controls
 }
 
 type entity struct{ sync, name string }
@@ -56,8 +62,9 @@ type cursor struct {
 func New() *Store {
 	s := &Store{}
 	s.state = state{
-		book: book.New(s.mint), delivered: map[string]time.Time{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
+		book: book.New(s.mint), outbox: newOutbox(), comments: map[string]told{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
+		drifts: map[entity]ledger.DriftState{}, controls: newControls(),
 	}
 	return s
 }
@@ -71,8 +78,9 @@ func (s *Store) mint() (int64, string) {
 
 func (st state) clone(mint func() (int64, string)) state {
 	return state{
-		book: st.book.Clone(mint), lastID: st.lastID, delivered: maps.Clone(st.delivered), leaders: maps.Clone(st.leaders),
+		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), comments: maps.Clone(st.comments), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
+		drifts: maps.Clone(st.drifts), controls: st.controls.clone(),
 	}
 }
 
@@ -119,7 +127,7 @@ func (s *Store) Take(_ context.Context, c ledger.Claim) ([]ledger.Item, error) {
 	defer s.mu.Unlock()
 	var found []*book.Row
 	if c.Link != 0 {
-		if r := s.state.book.Row(c.Link); r != nil && r.Link.Sync == c.Sync && !r.Leased(c.Now) {
+		if r := s.state.book.Row(c.Link); r != nil && r.Link.Sync == c.Sync && !r.Leased(c.Now) && !s.paused(c, r.Link) {
 			found = append(found, r)
 		}
 	} else {
@@ -127,7 +135,9 @@ func (s *Store) Take(_ context.Context, c ledger.Claim) ([]ledger.Item, error) {
 	}
 	items := make([]ledger.Item, 0, len(found))
 	for _, r := range found {
-		items = append(items, s.state.book.Lease(r.Link.ID, c.Holder, c.Now.Add(c.Lease)).Item(c.Side))
+		it := s.state.book.Lease(r.Link.ID, c.Holder, c.Now.Add(c.Lease)).Item(c.Side)
+		it.Paused, _ = ledger.Fields(s.state.controls.pauses, way(c), it.Link)
+		items = append(items, it)
 	}
 	return items, nil
 }
@@ -157,18 +167,30 @@ func (s *Store) NextDue(sync string, side ledger.Side) (time.Time, bool) {
 
 func (s *Store) due(c ledger.Claim) []*book.Row {
 	var found []*book.Row
-	for r := range s.state.book.Rows() {
+	for _, r := range s.state.book.Waiting(c.Side, c.Lane) {
 		w := r.Work(c.Side)
 		if w == nil || w.Parked != "" || w.NotBefore.After(c.Now) || r.Leased(c.Now) || r.Link.Sync != c.Sync {
 			continue
 		}
-		if len(c.Entities) > 0 && !slices.Contains(c.Entities, r.Link.Entity) {
+		if c.Lane != "" && w.Lane != c.Lane {
+			continue
+		}
+		if len(c.Entities) > 0 && !slices.Contains(c.Entities, r.Link.Entity) || s.paused(c, r.Link) {
 			continue
 		}
 		found = append(found, r)
 	}
 	slices.SortStableFunc(found, func(a, b *book.Row) int { return book.Order(a.Work(c.Side), b.Work(c.Side)) })
 	return found[:min(len(found), max(c.Max, 1))]
+}
+
+func way(c ledger.Claim) ledger.Way {
+	return ledger.Way{Sync: c.Sync, Side: c.Side, Connector: c.Connector}
+}
+
+func (s *Store) paused(c ledger.Claim, l ledger.Link) bool {
+	_, whole := ledger.Fields(s.state.controls.pauses, way(c), l)
+	return whole
 }
 
 // Commit stores one step for one leased link.
@@ -179,22 +201,13 @@ func (s *Store) Commit(_ context.Context, c ledger.Commit) error {
 	if err := b.Fence(c); err != nil {
 		return err
 	}
-	if c.Brake != nil {
-		l := b.Row(c.Link).Link
-		n := s.recent(l.Sync, l.Entity, c.Brake.Side, c.Brake.Op, c.Now.Add(-c.Brake.Window))
-		if book.Braked(c, n) {
-			return fmt.Errorf("commit link %d, after %d of %s %s: %w", c.Link, n, c.Brake.Side, c.Brake.Op, ledger.ErrBraked)
-		}
+	if err := s.control(&c); err != nil {
+		return err
 	}
-	return b.Commit(c)
-}
-
-func (s *Store) recent(sync, entity string, side ledger.Side, op string, since time.Time) int {
-	n := 0
-	for _, w := range s.state.book.Writes {
-		if w.Sync == sync && w.Entity == entity && w.Write.Side == side && w.Write.Op == op && w.At.After(book.Cut(since)) {
-			n++
-		}
+	if err := b.Commit(c); err != nil {
+		return err
 	}
-	return n
+	s.state.takeWindows()
+	s.counted(c)
+	return nil
 }

@@ -2,6 +2,7 @@ package pgledger_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -47,14 +48,16 @@ func TestTakeReadsWhatItTakes(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, entities := range [][]string{{}, {"task"}, {"contact", "task"}} {
-			var text string
-			err := p.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+pgledger.TakeDue,
-				"acme", "notion", entities, now, 20, "w", now.Add(time.Minute)).Scan(&text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if rows := mostRows(t, text); rows > 500 {
-				t.Errorf("after %s, entities %v: a step of the plan read %v rows to take 20:\n%s", before, entities, rows, text)
+			for _, lane := range []ledger.Lane{"", ledger.LaneLive, ledger.LaneBackfill} {
+				var text string
+				err := p.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) `+pgledger.TakeDueOf(lane),
+					"acme", "notion", entities, now, 20, "w", now.Add(time.Minute), []string{}, []string{}, []string{}).Scan(&text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if rows := mostRows(t, text); rows > 500 {
+					t.Errorf("after %s, entities %v, lane %q: a step of the plan read %v rows to take 20:\n%s", before, entities, lane, rows, text)
+				}
 			}
 		}
 	}
@@ -136,4 +139,55 @@ func BenchmarkAdd(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*size), "µs/reason")
+}
+
+// With 100,000 writes in its window a brake reads what its limit asks for, and no more.
+func TestABrakeReadsWhatItsLimitAsks(t *testing.T) {
+	t.Parallel()
+	const links = 100_000
+	p, s := backlog(t, links)
+	for _, sql := range []string{
+		`INSERT INTO tandem.touch (link, side, op, field, sync, entity, at) SELECT id, 'notion', 'update', 'phone', sync, entity, '2026-11-22 09:00Z' FROM tandem.link`,
+		`ANALYZE tandem.touch, tandem.link`,
+	} {
+		if _, err := p.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := ledger.Meter{Side: ledger.Notion, Op: ledger.OpUpdate, Field: "phone"}
+	since := time.Date(2026, 11, 22, 8, 30, 0, 0, time.UTC)
+	for _, most := range []int{500, 2000, 90_000} {
+		began := time.Now()
+		const tries = 20
+		for range tries {
+			n, err := s.Touched(t.Context(), "acme", "contact", 1, since, most, []ledger.Meter{m})
+			if err != nil || n[0] != min(most, links*9/10-1) {
+				t.Fatalf("counted %v, %v", n, err)
+			}
+		}
+		t.Logf("a count of up to %d of 100,000: %s", most, time.Since(began)/tries)
+	}
+	items, err := s.Take(t.Context(), claim(1))
+	if err != nil || len(items) != 1 {
+		t.Fatal(items, err)
+	}
+	for _, limit := range []int{500, 200_000} {
+		began := time.Now()
+		c := ledger.Commit{Link: items[0].Link.ID, Epoch: items[0].Link.Epoch, Now: now, Counts: []ledger.Meter{m},
+			Brakes: []ledger.Brake{{Meter: m, Max: limit, Window: 24 * time.Hour}}, Writes: []ledger.Write{{Side: ledger.Notion, Op: "update"}}}
+		err := s.Commit(t.Context(), c)
+		if braked := errors.Is(err, ledger.ErrBraked); braked != (limit == 500) || err != nil && !braked {
+			t.Errorf("limit %d: %v", limit, err)
+		}
+		t.Logf("a commit under a limit of %d: %s", limit, time.Since(began))
+	}
+	var text string
+	err = p.QueryRow(t.Context(), `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT count(*) FROM (SELECT FROM tandem.touch t WHERE t.sync = 'acme' AND t.entity = 'contact'
+		AND t.side = 'notion' AND t.op = 'update' AND t.field = 'phone' AND t.at > $1 AND t.link <> 1 LIMIT 500) AS found`, since).Scan(&text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows := mostRows(t, text); rows > 600 {
+		t.Errorf("a step of the plan read %v rows to count 500:\n%s", rows, text)
+	}
 }

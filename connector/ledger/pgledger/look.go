@@ -45,14 +45,14 @@ type Written struct {
 
 // Writes lists the newest recorded writes of a link that came after a time, newest first.
 func (s *Store) Writes(ctx context.Context, link int64, after time.Time, most int) ([]Written, error) {
-	const list = `SELECT side, op, coalesce(old, '{}'::json), coalesce(new, '{}'::json), why, at FROM tandem.write
-		WHERE link = $1 AND at > $2 ORDER BY n DESC LIMIT $3`
+	list := `SELECT w.side, w.op, coalesce(` + valuesOf("w.old") + `, '{}'::json), coalesce(` + valuesOf("w.new") + `, '{}'::json), w.why, w.run, w.author, w.at
+		FROM tandem.write w WHERE w.link = $1 AND w.at > $2 ORDER BY w.n DESC LIMIT $3`
 	rows, err := s.pool.Query(ctx, list, link, after, max(most, 0))
 	if err != nil {
 		return nil, fmt.Errorf("list writes: %w", err)
 	}
 	found, err := pgx.AppendRows([]Written{}, rows, func(row pgx.CollectableRow) (w Written, err error) {
-		err = row.Scan(&w.Side, &w.Op, &w.Old, &w.New, &w.Why, &w.At)
+		err = row.Scan(&w.Side, &w.Op, &w.Old, &w.New, &w.Why, &w.Run, &w.By, &w.At)
 		w.At = w.At.UTC()
 		return w, err
 	})

@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
-	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
 
 const selectLinks = `SELECT ` + linkColumns + `, l.base FROM tandem.link l WHERE `
@@ -122,12 +121,6 @@ func (s *Store) SetEmitted(ctx context.Context, sync, entity string, emitted map
 	})
 }
 
-// Outbox lists alerts that are not delivered yet, oldest first.
-func (s *Store) Outbox(ctx context.Context, most int) ([]ledger.Alert, error) {
-	const list = `SELECT detail FROM tandem.alert WHERE delivered_at IS NULL ORDER BY n LIMIT $1`
-	return details[ledger.Alert](ctx, s, "list alerts", list, max(most, 0))
-}
-
 // details reads rows of one JSON column.
 func details[T any](ctx context.Context, s *Store, what, query string, args ...any) ([]T, error) {
 	rows, err := s.pool.Query(ctx, query, args...)
@@ -145,17 +138,4 @@ func details[T any](ctx context.Context, s *Store, what, query string, args ...a
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
 	return found, nil
-}
-
-// Delivered marks alerts as published.
-func (s *Store) Delivered(ctx context.Context, ids []string, at time.Time) error {
-	const mark = `UPDATE tandem.alert SET delivered_at = $2 WHERE id = ANY($1) AND delivered_at IS NULL`
-	_, err := s.pool.Exec(ctx, mark, ids, book.Cut(at))
-	return wrap("mark alerts as delivered", err)
-}
-
-// Prune forgets alerts that were delivered before a time.
-func (s *Store) Prune(ctx context.Context, before time.Time) (int, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM tandem.alert WHERE delivered_at < $1`, book.Cut(before))
-	return int(tag.RowsAffected()), wrap("forget delivered alerts", err)
 }

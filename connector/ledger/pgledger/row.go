@@ -76,23 +76,30 @@ func loadWork(ctx context.Context, tx pgx.Tx, rows []*book.Row) error {
 	}
 	var batch pgx.Batch
 	batch.Queue(`SELECT w.link, w.side, w.lane, w.rank, w.why, w.first_seen, w.commit_at, w.xid, w.also, w.deleted, w.not_before, w.attempts,
-		w.version, w.parked FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
+		w.version, w.parked, w.trouble FROM tandem.work w WHERE w.link = ANY($1) ORDER BY w.link, w.side`, ids).Query(func(found pgx.Rows) error {
 		return eachWork(found, func(link int64, w ledger.Work) { byID[link].Works = append(byID[link].Works, w) })
 	})
-	batch.Queue(`SELECT h.link, h.kind, h.reason, h.at FROM tandem.hold h WHERE h.link = ANY($1) ORDER BY h.link, h.kind`, ids).Query(func(found pgx.Rows) error {
-		var link int64
-		var h ledger.Hold
-		_, err := pgx.ForEachRow(found, []any{&link, &h.Kind, &h.Reason, &h.At}, func() error {
-			h.At = h.At.UTC()
-			byID[link].Holds = append(byID[link].Holds, h)
-			return nil
-		})
+	batch.Queue(`SELECT h.link, `+holdColumns+` FROM tandem.hold h WHERE h.link = ANY($1) ORDER BY h.link, h.kind, h.field`, ids).Query(func(found pgx.Rows) error {
+		holds, err := pgx.CollectRows(found, scanHold)
+		for _, h := range holds {
+			byID[h.Link].Holds = append(byID[h.Link].Holds, h.Hold)
+		}
 		return err
 	})
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("read work: %w", err)
 	}
 	return nil
+}
+
+// holdColumns is what scanHold reads, behind the link.
+const holdColumns = `h.kind, h.field, h.reason, h.at, h.side, h.op, h.shows, h.becomes, h.mark, h.keep, h.until, h.approval`
+
+func scanHold(row pgx.CollectableRow) (h ledger.Held, err error) {
+	var until *time.Time
+	err = row.Scan(&h.Link, &h.Kind, &h.Field, &h.Reason, &h.At, &h.Side, &h.Op, &h.From, &h.To, &h.Mark, &h.Keep, &until, &h.Approval)
+	h.At, h.Until = h.At.UTC(), timeOf(until)
+	return h, err
 }
 
 func eachWork(found pgx.Rows, do func(link int64, w ledger.Work)) error {
@@ -102,7 +109,7 @@ func eachWork(found pgx.Rows, do func(link int64, w ledger.Work)) error {
 	var xid int64
 	into := []any{
 		&link, &w.Side, &w.Lane, &w.Rank, &w.Why, &w.FirstSeen, &commitAt, &xid, &w.Also, &w.Deleted, &w.NotBefore, &w.Attempts,
-		&w.Version, &w.Parked,
+		&w.Version, &w.Parked, &w.Trouble,
 	}
 	_, err := pgx.ForEachRow(found, into, func() error {
 		w.FirstSeen, w.NotBefore, w.CommitAt, w.Xid = w.FirstSeen.UTC(), w.NotBefore.UTC(), timeOf(commitAt), uint32(xid)

@@ -11,18 +11,6 @@ import (
 	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
 
-// Recent counts recorded writes after a time, and the entity's live links.
-func (s *Store) Recent(ctx context.Context, sync, entity string, side ledger.Side, op string, since time.Time) (writes, links int, err error) {
-	if writes, err = recent(ctx, s.pool, sync, entity, side, op, book.Cut(since)); err != nil {
-		return 0, 0, err
-	}
-	const count = `SELECT count(*) FROM tandem.link WHERE sync = $1 AND entity = $2 AND state = 'live'`
-	if err := s.pool.QueryRow(ctx, count, sync, entity).Scan(&links); err != nil {
-		return 0, 0, fmt.Errorf("count links: %w", err)
-	}
-	return writes, links, nil
-}
-
 // Tallies sums work up by entity, side and lane, in that order. It reads all work.
 func (s *Store) Tallies(ctx context.Context, sync string, now time.Time) ([]ledger.Tally, error) {
 	const sum = `SELECT entity, side, lane, count(*) FILTER (WHERE parked = ''), count(*) FILTER (WHERE parked = '' AND not_before > $2),
@@ -65,24 +53,25 @@ func (s *Store) Counts(ctx context.Context, sync string) ([]ledger.Count, error)
 
 // Conflicts lists the newest conflicts of a link, or of all links if it is 0.
 func (s *Store) Conflicts(ctx context.Context, sync string, link int64, most int) ([]ledger.Conflict, error) {
-	if link != 0 {
-		const list = `SELECT detail FROM tandem.conflict WHERE sync = $1 AND link = $2 ORDER BY n DESC LIMIT $3`
-		return details[ledger.Conflict](ctx, s, "list conflicts", list, sync, link, max(most, 0))
+	list := `SELECT c.detail, coalesce(` + valuesOf("c.vals") + `, '{}'::json) FROM tandem.conflict c
+		WHERE c.sync = $1 AND ($2 = 0 OR c.link = $2) ORDER BY c.n DESC LIMIT $3`
+	rows, err := s.pool.Query(ctx, list, sync, link, max(most, 0))
+	if err != nil {
+		return nil, fmt.Errorf("list conflicts: %w", err)
 	}
-	const list = `SELECT detail FROM tandem.conflict WHERE sync = $1 ORDER BY n DESC LIMIT $2`
-	return details[ledger.Conflict](ctx, s, "list conflicts", list, sync, max(most, 0))
+	found, err := pgx.AppendRows([]ledger.Conflict{}, rows, scanConflict)
+	return found, wrap("list conflicts", err)
 }
 
 // Holds lists a link's holds by kind.
 func (s *Store) Holds(ctx context.Context, link int64) ([]ledger.Hold, error) {
-	rows, err := s.pool.Query(ctx, `SELECT kind, reason, at FROM tandem.hold WHERE link = $1 ORDER BY kind`, link)
+	rows, err := s.pool.Query(ctx, `SELECT h.link, `+holdColumns+` FROM tandem.hold h WHERE h.link = $1 ORDER BY h.kind, h.field`, link)
 	if err != nil {
 		return nil, fmt.Errorf("list holds: %w", err)
 	}
-	holds, err := pgx.AppendRows([]ledger.Hold{}, rows, func(row pgx.CollectableRow) (h ledger.Hold, err error) {
-		err = row.Scan(&h.Kind, &h.Reason, &h.At)
-		h.At = h.At.UTC()
-		return h, err
+	holds, err := pgx.AppendRows([]ledger.Hold{}, rows, func(row pgx.CollectableRow) (ledger.Hold, error) {
+		h, err := scanHold(row)
+		return h.Hold, err
 	})
 	return holds, wrap("list holds", err)
 }

@@ -98,32 +98,13 @@ func commit(ctx context.Context, tx pgx.Tx, c ledger.Commit) error {
 	if err := p.book.Fence(c); err != nil {
 		return err
 	}
-	if c.Brake != nil {
-		if err := p.brake(ctx, c); err != nil {
-			return err
-		}
+	if err := p.control(ctx, &c); err != nil {
+		return err
 	}
 	if err := p.book.Commit(c); err != nil {
 		return err
 	}
 	return p.store(ctx, c)
-}
-
-// brake counts recorded writes while nobody else can record one of the kind.
-func (p *page) brake(ctx context.Context, c ledger.Commit) error {
-	l := p.book.Row(c.Link).Link
-	lock := fmt.Sprintf("tandem brake %q %q %q %q", l.Sync, l.Entity, c.Brake.Side, c.Brake.Op)
-	if _, err := p.tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, lock); err != nil {
-		return fmt.Errorf("lock the brake: %w", err)
-	}
-	n, err := recent(ctx, p.tx, l.Sync, l.Entity, c.Brake.Side, c.Brake.Op, c.Now.Add(-c.Brake.Window))
-	if err != nil {
-		return err
-	}
-	if book.Braked(c, n) {
-		return fmt.Errorf("commit link %d, after %d of %s %s: %w", c.Link, n, c.Brake.Side, c.Brake.Op, ledger.ErrBraked)
-	}
-	return nil
 }
 
 // change runs a step in a transaction of its own, again where it collided with another one.

@@ -66,8 +66,8 @@ func migrated(t testing.TB) database {
 }
 
 func (d database) empty(t testing.TB) {
-	for _, table := range []string{"work", "hold", "link", "conflict", "write", "alert", "leader", "cursor", "entity", "budget"} {
-		if _, err := d.pool.Exec(t.Context(), `DELETE FROM tandem.`+table); err != nil {
+	for _, table := range []string{"work", "hold", "link", "conflict", "write", "value", "chain", "alert", "window", "overwritten", "comment", "leader", "cursor", "entity", "budget"} {
+		if _, err := d.pool.Exec(t.Context(), `SET LOCAL tandem.retention = 'on'; DELETE FROM tandem.`+table); err != nil {
 			t.Error(err)
 		}
 	}

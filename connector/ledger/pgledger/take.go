@@ -3,8 +3,8 @@ package pgledger
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,7 +14,8 @@ import (
 
 // takeDue reads the head of each entity's queue along the index work_due, so that its cost depends on what is taken, not on what
 // waits. Work and link are locked together: a link that another worker is about to lease, or whose work just went, is skipped.
-// Where the claim names no entities they are found by hopping over the index from one to the next.
+// Where the claim names no entities they are found by hopping over the index from one to the next. A claim of one lane names it as a literal: then
+// the lane is a condition on the index, and the other lane's work, however much, is not walked over.
 const takeDue = `
 WITH RECURSIVE entity (name) AS (
 	SELECT (SELECT min(w.entity) FROM tandem.work w WHERE w.sync = $1 AND w.side = $2 AND w.parked = '')
@@ -22,14 +23,18 @@ WITH RECURSIVE entity (name) AS (
 	SELECT (SELECT min(w.entity) FROM tandem.work w WHERE w.sync = $1 AND w.side = $2 AND w.parked = '' AND w.entity > e.name)
 	FROM entity e WHERE e.name IS NOT NULL
 ), asked (name) AS (
-	SELECT unnest($3::text[])
-	UNION SELECT name FROM entity WHERE cardinality($3::text[]) = 0 AND name IS NOT NULL
+	SELECT n.name FROM (
+		SELECT unnest($3::text[]) AS name
+		UNION SELECT name FROM entity WHERE cardinality($3::text[]) = 0 AND name IS NOT NULL
+	) n WHERE n.name <> ALL ($10::text[])
 ), due AS MATERIALIZED (
 	SELECT d.link FROM asked a CROSS JOIN LATERAL (
 		SELECT w.link, w.lane, w.rank, w.first_seen
 		FROM tandem.work w JOIN tandem.link l ON l.id = w.link
 		WHERE w.sync = $1 AND w.side = $2 AND w.entity = a.name AND w.parked = '' AND w.not_before <= $4
-			AND (l.holder = '' OR l.lease_until <= $4)
+			AND (l.holder = '' OR l.lease_until <= $4) /* of the lane */
+			AND NOT EXISTS (SELECT FROM unnest($8::text[], $9::text[]) AS x (entity, key)
+				WHERE x.entity IN ('', w.entity) AND x.key IN (l.key, l.page))
 		ORDER BY w.lane DESC, w.rank, w.first_seen, w.link
 		LIMIT $5
 		FOR NO KEY UPDATE SKIP LOCKED
@@ -40,6 +45,22 @@ WITH RECURSIVE entity (name) AS (
 UPDATE tandem.link l SET epoch = l.epoch + 1, holder = $6, lease_until = $7
 FROM due WHERE l.id = due.link
 RETURNING ` + linkColumns + `, l.base`
+
+// takeDueOf gives the statement for a lane.
+func takeDueOf(lane ledger.Lane) string {
+	switch lane {
+	case ledger.LaneLive:
+		return takeDueLive
+	case ledger.LaneBackfill:
+		return takeDueBackfill
+	}
+	return takeDue
+}
+
+var (
+	takeDueLive     = strings.Replace(takeDue, "/* of the lane */", "AND w.lane = 'live'", 1)
+	takeDueBackfill = strings.Replace(takeDue, "/* of the lane */", "AND w.lane = 'backfill'", 1)
+)
 
 const takeLink = `
 WITH due AS MATERIALIZED (
@@ -57,8 +78,15 @@ func (s *Store) Take(ctx context.Context, c ledger.Claim) ([]ledger.Item, error)
 		return nil, err
 	}
 	var taken []*book.Row
+	var pauses []ledger.Pausing
+	way := ledger.Way{Sync: c.Sync, Side: c.Side, Connector: c.Connector}
 	err := s.change(ctx, "take work", func(tx pgx.Tx) error {
-		rows, err := lease(ctx, tx, c)
+		var err error
+		taken = nil
+		if pauses, err = pausesOn(ctx, tx, way); err != nil || stopped(pauses) {
+			return err
+		}
+		rows, err := lease(ctx, tx, c, pauses)
 		if err != nil {
 			return err
 		}
@@ -79,11 +107,12 @@ func (s *Store) Take(ctx context.Context, c ledger.Claim) ([]ledger.Item, error)
 	items := make([]ledger.Item, len(taken))
 	for i, r := range taken {
 		items[i] = r.Item(c.Side)
+		items[i].Paused, _ = ledger.Fields(pauses, way, r.Link)
 	}
 	return items, nil
 }
 
-func lease(ctx context.Context, tx pgx.Tx, c ledger.Claim) (pgx.Rows, error) {
+func lease(ctx context.Context, tx pgx.Tx, c ledger.Claim, pauses []ledger.Pausing) (pgx.Rows, error) {
 	now, until := book.Cut(c.Now), book.Cut(c.Now.Add(c.Lease))
 	if c.Link != 0 {
 		return tx.Query(ctx, takeLink, c.Sync, c.Link, now, c.Holder, until)
@@ -92,14 +121,15 @@ func lease(ctx context.Context, tx pgx.Tx, c ledger.Claim) (pgx.Rows, error) {
 	if entities == nil {
 		entities = []string{}
 	}
-	return tx.Query(ctx, takeDue, c.Sync, string(c.Side), entities, now, max(c.Max, 1), c.Holder, until)
-}
-
-// recent counts recorded writes after a time.
-func recent(ctx context.Context, q querier, sync, entity string, side ledger.Side, op string, since any) (n int, err error) {
-	const count = `SELECT count(*) FROM tandem.write WHERE sync = $1 AND entity = $2 AND side = $3 AND op = $4 AND at > $5`
-	if err := q.QueryRow(ctx, count, sync, entity, string(side), op, since).Scan(&n); err != nil {
-		return 0, fmt.Errorf("count recent writes: %w", err)
+	keysOf, keys, without := []string{}, []string{}, []string{}
+	for _, p := range pauses {
+		switch {
+		case p.Field != "":
+		case p.Key != "":
+			keysOf, keys = append(keysOf, p.Entity), append(keys, p.Key)
+		default:
+			without = append(without, p.Entity)
+		}
 	}
-	return n, nil
+	return tx.Query(ctx, takeDueOf(c.Lane), c.Sync, string(c.Side), entities, now, max(c.Max, 1), c.Holder, until, keysOf, keys, without)
 }

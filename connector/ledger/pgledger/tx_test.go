@@ -132,7 +132,8 @@ func TestBrakeWaitsForOpenTransactions(t *testing.T) {
 	second := leased(t, s, "8")
 	braked := func(it ledger.Item) ledger.Commit {
 		c := writing(it)
-		c.Brake = &ledger.Brake{Side: ledger.CRM, Op: "update", Max: 1, Window: time.Hour}
+		m := ledger.Meter{Side: ledger.CRM, Op: ledger.OpUpdate, Field: "name"}
+		c.Counts, c.Brakes = []ledger.Meter{m}, []ledger.Brake{{Meter: m, Max: 1, Window: time.Hour}}
 		return c
 	}
 	tx, err := p.Begin(t.Context())

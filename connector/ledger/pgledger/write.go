@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
@@ -30,6 +30,7 @@ func (p *page) store(ctx context.Context, c ledger.Commit) error {
 	}
 	d.queueWork(&batch)
 	d.queueHolds(&batch)
+	p.queueControls(&batch, c)
 	if err := p.queueRecords(&batch); err != nil {
 		return err
 	}
@@ -55,8 +56,8 @@ type diff struct {
 	}
 	holds   holdArrays
 	unholds struct {
-		link []int64
-		kind []string
+		link        []int64
+		kind, field []string
 	}
 }
 
@@ -127,8 +128,9 @@ func (d *diff) diffHolds(was, is *book.Row) {
 		}
 	}
 	for _, h := range was.Holds {
-		if !slices.ContainsFunc(is.Holds, func(o ledger.Hold) bool { return o.Kind == h.Kind }) {
-			d.unholds.link, d.unholds.kind = append(d.unholds.link, is.Link.ID), append(d.unholds.kind, h.Kind)
+		if !slices.ContainsFunc(is.Holds, func(o ledger.Hold) bool { return o.Kind == h.Kind && o.Field == h.Field }) {
+			u := &d.unholds
+			u.link, u.kind, u.field = append(u.link, is.Link.ID), append(u.kind, h.Kind), append(u.field, h.Field)
 		}
 	}
 }
@@ -182,68 +184,57 @@ func (d *diff) queueWork(batch *pgx.Batch) {
 	}
 	if len(d.work.link) > 0 {
 		batch.Queue(`INSERT INTO tandem.work AS w (link, side, sync, entity, lane, rank, why, first_seen, commit_at, xid, also, deleted,
-			not_before, attempts, version, parked)
+			not_before, attempts, version, parked, trouble)
 			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $8::timestamptz[],
-			$9::timestamptz[], $10::bigint[], $11::text[], $12::bool[], $13::timestamptz[], $14::int[], $15::bigint[], $16::text[])
+			$9::timestamptz[], $10::bigint[], $11::text[], $12::bool[], $13::timestamptz[], $14::int[], $15::bigint[], $16::text[], $17::text[])
 			ON CONFLICT (link, side) DO UPDATE SET lane = excluded.lane, rank = excluded.rank, why = excluded.why,
 			first_seen = excluded.first_seen, commit_at = excluded.commit_at, xid = excluded.xid, also = excluded.also, deleted = excluded.deleted,
-			not_before = excluded.not_before, attempts = excluded.attempts, version = excluded.version, parked = excluded.parked`,
+			not_before = excluded.not_before, attempts = excluded.attempts, version = excluded.version, parked = excluded.parked,
+			trouble = excluded.trouble`,
 			d.work.args()...)
 	}
 }
 
 func (d *diff) queueHolds(batch *pgx.Batch) {
 	if len(d.unholds.link) > 0 {
-		batch.Queue(`DELETE FROM tandem.hold h USING unnest($1::bigint[], $2::text[]) AS n (link, kind)
-			WHERE h.link = n.link AND h.kind = n.kind`, d.unholds.link, d.unholds.kind)
+		batch.Queue(`DELETE FROM tandem.hold h USING unnest($1::bigint[], $2::text[], $3::text[]) AS n (link, kind, field)
+			WHERE h.link = n.link AND h.kind = n.kind AND h.field = n.field`, d.unholds.link, d.unholds.kind, d.unholds.field)
 	}
 	if len(d.holds.link) > 0 {
-		batch.Queue(`INSERT INTO tandem.hold (link, kind, reason, at)
-			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[])
-			ON CONFLICT (link, kind) DO UPDATE SET reason = excluded.reason, at = excluded.at`,
-			d.holds.link, d.holds.kind, d.holds.reason, d.holds.at)
+		batch.Queue(`INSERT INTO tandem.hold (link, kind, field, reason, at, side, op, shows, becomes, mark, keep, until, approval)
+			SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[],
+			$10::text[], $11::text[], $12::timestamptz[], $13::bigint[])
+			ON CONFLICT (link, kind, field) DO UPDATE SET reason = excluded.reason, at = excluded.at, side = excluded.side, op = excluded.op,
+			shows = excluded.shows, becomes = excluded.becomes, mark = excluded.mark, keep = excluded.keep, until = excluded.until,
+			approval = excluded.approval`, d.holds.args()...)
 	}
 }
 
 // queueRecords adds history. A record that is stored already, by a commit whose outcome was unknown, is left as it is.
 func (p *page) queueRecords(batch *pgx.Batch) error {
 	for _, r := range p.book.Conflicts {
-		text, err := json.Marshal(r.Conflict)
-		if err != nil {
-			return fmt.Errorf("store a conflict: %w", err)
+		if err := queueConflict(batch, r); err != nil {
+			return err
 		}
-		batch.Queue(`INSERT INTO tandem.conflict (id, link, sync, entity, at, detail) VALUES ($1, $2, $3, $4, $5, $6::json)
-			ON CONFLICT (id) DO NOTHING`, r.Conflict.ID, r.Link, r.Sync, r.Entity, r.Conflict.At, string(text))
+		if r.Conflict.Tell {
+			batch.Queue(`INSERT INTO tandem.comment (conflict, sync, entity, at, not_before) VALUES ($1, $2, $3, $4, $4) ON CONFLICT (conflict) DO NOTHING`,
+				r.Conflict.ID, r.Sync, r.Entity, r.Conflict.At)
+		}
 	}
-	for _, r := range p.book.Writes {
-		before, err := imageOrNull(r.Write.Old)
-		if err != nil {
-			return fmt.Errorf("store a write: %w", err)
-		}
-		after, err := imageOrNull(r.Write.New)
-		if err != nil {
-			return fmt.Errorf("store a write: %w", err)
-		}
-		batch.Queue(`INSERT INTO tandem.write (link, sync, entity, key, page, side, op, old, new, why, at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json, $9::json, $10, $11)`,
-			r.Link, r.Sync, r.Entity, orNull(r.Key), orNull(r.Page), string(r.Write.Side), r.Write.Op, before, after, r.Write.Why, r.At)
+	if err := p.queueWindows(batch); err != nil {
+		return err
+	}
+	if err := queueWrites(batch, p.book.Writes); err != nil {
+		return err
 	}
 	for _, a := range p.book.Alerts {
 		text, err := json.Marshal(a)
 		if err != nil {
 			return fmt.Errorf("store an alert: %w", err)
 		}
-		batch.Queue(`INSERT INTO tandem.alert (id, sync, entity, at, detail) VALUES ($1, $2, $3, $4, $5::json)
-			ON CONFLICT (id) DO NOTHING`, a.ID, a.Sync, a.Entity, a.At, string(text))
+		queueAlert(batch, a, string(text))
 	}
 	return nil
-}
-
-func imageOrNull(im change.Image) (*string, error) {
-	if im == nil {
-		return nil, nil
-	}
-	return jsonOrNull(&im)
 }
 
 // linkArrays are links column by column, for unnest.
@@ -307,7 +298,7 @@ type workArrays struct {
 	notBefore                []time.Time
 	attempts                 []int
 	version                  []int64
-	parked                   []string
+	parked, trouble          []string
 }
 
 func (a *workArrays) add(l ledger.Link, w ledger.Work) {
@@ -317,22 +308,39 @@ func (a *workArrays) add(l ledger.Link, w ledger.Work) {
 	a.xid, a.also = append(a.xid, int64(w.Xid)), append(a.also, w.Also)
 	a.deleted, a.notBefore = append(a.deleted, w.Deleted), append(a.notBefore, w.NotBefore)
 	a.attempts, a.version, a.parked = append(a.attempts, w.Attempts), append(a.version, w.Version), append(a.parked, w.Parked)
+	a.trouble = append(a.trouble, w.Trouble)
 }
 
 func (a *workArrays) args() []any {
 	return []any{
 		a.link, a.side, a.sync, a.entity, a.lane, a.rank, a.why, a.firstSeen, a.commitAt, a.xid, a.also, a.deleted, a.notBefore, a.attempts,
-		a.version, a.parked,
+		a.version, a.parked, a.trouble,
 	}
 }
 
 type holdArrays struct {
-	link         []int64
-	kind, reason []string
-	at           []time.Time
+	link                []int64
+	kind, field, reason []string
+	at                  []time.Time
+	side, op            []string
+	shows, becomes      []string
+	mark, keep          []string
+	until               []*time.Time
+	approval            []int64
 }
 
 func (a *holdArrays) add(link int64, h ledger.Hold) {
-	a.link, a.kind = append(a.link, link), append(a.kind, h.Kind)
-	a.reason, a.at = append(a.reason, h.Reason), append(a.at, h.At)
+	a.link, a.kind, a.field = append(a.link, link), append(a.kind, h.Kind), append(a.field, h.Field)
+	a.reason, a.at = append(a.reason, text(h.Reason)), append(a.at, h.At)
+	a.side, a.op = append(a.side, string(h.Side)), append(a.op, h.Op)
+	a.shows, a.becomes = append(a.shows, text(h.From)), append(a.becomes, text(h.To))
+	a.mark, a.keep = append(a.mark, h.Mark), append(a.keep, string(h.Keep))
+	a.until, a.approval = append(a.until, orNull(h.Until)), append(a.approval, h.Approval)
 }
+
+func (a *holdArrays) args() []any {
+	return []any{a.link, a.kind, a.field, a.reason, a.at, a.side, a.op, a.shows, a.becomes, a.mark, a.keep, a.until, a.approval}
+}
+
+// text is what PostgreSQL can keep of a value that Notion or JSON may have: all but NUL.
+func text(s string) string { return strings.ReplaceAll(s, "\x00", "\uFFFD") }

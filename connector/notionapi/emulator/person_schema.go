@@ -66,6 +66,27 @@ func (p *Person) DeleteProperty(sourceID, name string) error {
 	})
 }
 
+// RestoreProperty brings a deleted property back under its id, with the values that pages had, as the app's list of deleted properties does.
+// The other end of a relation does not come back.
+func (p *Person) RestoreProperty(sourceID, name string) error {
+	return p.do(func(c *call) error {
+		src, e := c.findSource(sourceID)
+		if e != nil {
+			return e
+		}
+		for i, prop := range src.Deleted {
+			if prop.Name != name || src.byName(name) != nil {
+				continue
+			}
+			src.Deleted = append(src.Deleted[:i:i], src.Deleted[i+1:]...)
+			src.Props = append(src.Props, prop)
+			c.schemaChanged(src, prop, "created")
+			return nil
+		}
+		return fmt.Errorf("no property named %s was deleted, or there is another one of that name", name)
+	})
+}
+
 // RetypeProperty converts a property; values that cannot be converted are lost.
 func (p *Person) RetypeProperty(sourceID, name, kind string) error {
 	return p.withProperty(sourceID, name, func(c *call, src *source, prop *property) error {

@@ -132,6 +132,7 @@ func (c *call) removeProperty(src *source, p *property) *apiError {
 	}
 	c.unrelate(p)
 	src.drop(p)
+	src.Deleted = append(src.Deleted, p)
 	c.schemaChanged(src, p, "deleted")
 	return nil
 }

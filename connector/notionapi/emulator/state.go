@@ -104,7 +104,8 @@ type source struct {
 	EditedBy  string      `json:"edited_by"`
 	Icon      *object     `json:"icon,omitempty"`
 	Props     []*property `json:"props"`
-	Rows      []string    `json:"rows"` // every page that ever lived here, in order of arrival
+	Deleted   []*property `json:"deleted,omitempty"` // a person can restore them, with the values that pages had
+	Rows      []string    `json:"rows"`              // every page that ever lived here, in order of arrival
 	NextRow   int         `json:"next_row"`
 }
 

@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -53,9 +54,28 @@ func (b *Book) add(now time.Time, r ledger.Reason) {
 	if r.Seen != nil && !observe(row, *r.Seen) {
 		r.Side, r.Why = ledger.Notion, Reread
 	}
+	b.group(row, r)
 	row.Version++
 	row.setWork(merged(row.Work(r.Side), r, now, row.Version))
 	b.put(row)
+}
+
+// group counts the links that a transaction of the CRM touched. A replay of a reason that still waits is not another link.
+func (b *Book) group(row *Row, r ledger.Reason) {
+	if r.Xid == 0 || r.Side != ledger.Notion {
+		return
+	}
+	if w := row.Work(r.Side); w != nil && slices.Contains(w.Xids(), r.Xid) {
+		return
+	}
+	g := Group{row.Link.Sync, row.Link.Entity, r.Xid}
+	t := b.Groups[g]
+	t.Xid = r.Xid
+	t.Links++
+	if r.Deleted {
+		t.Deletes++
+	}
+	b.Groups[g] = t
 }
 
 // Reread is why a page has to be read again: what is known of it does not count.
@@ -94,7 +114,11 @@ func observe(row *Row, o ledger.Observation) bool {
 	if row.Holder != "" || o.Seq != row.Link.Seq {
 		return false
 	}
+	seen.Follow(row.Link.Seen)
 	store(&row.Link, seen)
+	if seen.Hash != "" {
+		row.Link.Emitted = seen.Hash // a poller that died between the record and its memory of it would take the page, back as it was, for known
+	}
 	return true
 }
 
@@ -122,7 +146,7 @@ func merged(have *ledger.Work, r ledger.Reason, now time.Time, version int64) le
 		w = *have
 	}
 	if w.Parked != "" {
-		w.Parked, w.Attempts, w.NotBefore = "", 0, at
+		w.Parked, w.Trouble, w.Attempts, w.NotBefore = "", "", 0, at
 	}
 	if r.Lane == ledger.LaneLive {
 		w.Lane = r.Lane
@@ -217,7 +241,7 @@ func (b *Book) holdRekey(now time.Time, row, other *Row, r ledger.Reason) *Row {
 	l := row.Link
 	b.alert(ledger.Alert{
 		ID: fmt.Sprintf("rekey-%d-%s", l.ID, r.NewKey), At: now, Kind: "hold", Sync: l.Sync, Entity: l.Entity, Key: l.Key, Page: l.Page,
-		Summary: why,
+		Summary: why, Link: l.ID, State: "rekey",
 	})
 	r.Key, r.NewKey, r.Link, r.Seen = "", "", other.Link.ID, nil
 	b.add(now, r)

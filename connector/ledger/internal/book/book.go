@@ -14,13 +14,26 @@ type Book struct {
 	Conflicts []ConflictRow
 	Writes    []WriteRow
 	Alerts    []ledger.Alert
+	Groups    map[Group]ledger.Transaction // transactions of the CRM that reasons came from
+	Windows   []ledger.Window              // opened, by calls since the store took them
+	Closings  []Closing
 
 	mint  func() (id int64, external string)
 	rows  map[int64]*Row
 	order []int64 // of rows, ascending
 	ends  map[end]int64
 	dirty map[int64]bool
-	known map[string]bool // ids of records
+	known map[string]bool   // ids of records
+	ended map[string]bool   // ids of alerts whose state has ended
+	again map[string]string // id of an alert of a state that came back → the first one's
+
+	queues map[queue]map[int64]struct{} // see Waiting; nil until a lane is asked for
+}
+
+// Group is a transaction of the CRM as one entity sees it.
+type Group struct {
+	Sync, Entity string
+	Xid          uint32
 }
 
 // ConflictRow is a conflict with the link that it happened on.
@@ -51,14 +64,14 @@ func externalEnd(sync, ext string) end    { return end{'x', sync, "", ext} }
 
 // New makes an empty book. mint gives the id and external id of each link that a reason makes.
 func New(mint func() (id int64, external string)) *Book {
-	return &Book{mint: mint, rows: map[int64]*Row{}, ends: map[end]int64{}, dirty: map[int64]bool{}, known: map[string]bool{}}
+	return &Book{Groups: map[Group]ledger.Transaction{}, mint: mint, rows: map[int64]*Row{}, ends: map[end]int64{}, dirty: map[int64]bool{}, known: map[string]bool{}, ended: map[string]bool{}, again: map[string]string{}}
 }
 
 // Clone copies the book; mint belongs to the copy. Rows are shared, for they never change.
 func (b *Book) Clone(mint func() (id int64, external string)) *Book {
 	return &Book{
-		Conflicts: slices.Clip(b.Conflicts), Writes: slices.Clip(b.Writes), Alerts: slices.Clip(b.Alerts),
-		mint: mint, rows: maps.Clone(b.rows), order: slices.Clone(b.order), ends: maps.Clone(b.ends), dirty: map[int64]bool{}, known: maps.Clone(b.known),
+		Groups: maps.Clone(b.Groups), Conflicts: slices.Clip(b.Conflicts), Writes: slices.Clip(b.Writes), Alerts: slices.Clip(b.Alerts),
+		mint: mint, rows: maps.Clone(b.rows), order: slices.Clone(b.order), ends: maps.Clone(b.ends), dirty: map[int64]bool{}, known: maps.Clone(b.known), ended: maps.Clone(b.ended), again: maps.Clone(b.again),
 	}
 }
 
@@ -116,6 +129,7 @@ func (b *Book) keep(r *Row) {
 		}
 	}
 	b.rows[id] = r
+	b.enqueue(r)
 }
 
 func (b *Book) put(r *Row) {
@@ -128,6 +142,7 @@ func (b *Book) put(r *Row) {
 func (b *Book) remove(id int64) {
 	b.unindex(id)
 	delete(b.rows, id)
+	b.dequeue(id)
 	if at, there := slices.BinarySearch(b.order, id); there {
 		b.order = slices.Delete(b.order, at, at+1)
 	}

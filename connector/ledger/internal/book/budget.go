@@ -7,6 +7,11 @@ import (
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
+// strayed is how far two requests may arrive nearer to each other at Notion than they were granted: a network's, and a granted request's that is sent
+// up to half a second later. Notion counts arrivals; without the margin it said "later" once in three hours of a first sync, and that stops everybody
+// for up to a minute.
+const strayed = time.Second
+
 // Refused live demand keeps backfill out for this long.
 const liveFirst = time.Second
 
@@ -29,7 +34,7 @@ func (b Budget) Grant(lane ledger.Lane, want, rate int, now time.Time) (after Bu
 	}
 	now = Cut(now)
 	burst := max(1, rate/60)
-	interval := (time.Minute/time.Duration(rate-burst+1) + time.Microsecond - 1).Truncate(time.Microsecond) // rounded up: never early
+	interval := ((time.Minute+strayed)/time.Duration(rate-burst+1) + time.Microsecond - 1).Truncate(time.Microsecond) // rounded up: never early
 	if b.Next.Before(now) {
 		b.Next = now
 	}

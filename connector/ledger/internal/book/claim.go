@@ -3,6 +3,7 @@ package book
 import (
 	"cmp"
 	"errors"
+	"fmt"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
@@ -15,6 +16,9 @@ func ValidClaim(c ledger.Claim) error {
 	}
 	if c.Side != ledger.CRM && c.Side != ledger.Notion {
 		errs = append(errs, errors.New("take work: the claim needs a side"))
+	}
+	if c.Lane != "" && c.Lane != ledger.LaneLive && c.Lane != ledger.LaneBackfill {
+		errs = append(errs, fmt.Errorf("take work: there is no lane %q", c.Lane))
 	}
 	if c.Holder == "" || c.Lease <= 0 || c.Now.IsZero() {
 		errs = append(errs, errors.New("take work: the claim needs a holder, a lease and the time"))

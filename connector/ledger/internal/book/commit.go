@@ -40,12 +40,13 @@ func (b *Book) Commit(c ledger.Commit) error {
 	}
 	givenEnds(&row.Link, c)
 	whole(&row.Link)
+	b.windows(row.Link, c)
 	set(&row.Link, c)
 	for _, h := range c.Unhold {
 		row.dropHold(h)
 	}
 	for _, h := range c.Holds {
-		h.At = Cut(h.At)
+		h.At, h.Until = Cut(h.At), Cut(h.Until)
 		row.setHold(h)
 	}
 	b.record(now, row.Link, c)
@@ -149,10 +150,38 @@ func (b *Book) record(now time.Time, l ledger.Link, c ledger.Commit) {
 	}
 }
 
-func (b *Book) alert(a ledger.Alert) {
-	if b.isNew("alert " + a.ID) {
-		b.Alerts = append(b.Alerts, cutAlert(a))
+// Alert keeps alerts that belong to no link.
+func (b *Book) Alert(alerts []ledger.Alert) {
+	for _, a := range alerts {
+		b.alert(a)
 	}
+}
+
+func (b *Book) alert(a ledger.Alert) {
+	a = cutAlert(a)
+	if !b.isNew("alert " + a.ID) {
+		return
+	}
+	if once := a.ID; b.ended[once] {
+		a.ID = AgainID(a) // the same state once more, after it had ended
+		b.again[a.ID] = once
+	}
+	b.Alerts = append(b.Alerts, a)
+}
+
+// Raise stores an alert that belongs to no commit.
+func (b *Book) Raise(a ledger.Alert) { b.alert(a) }
+
+// AgainID is the id of an alert of a state that was told of before, and ended.
+func AgainID(a ledger.Alert) string { return fmt.Sprintf("%s-%d", a.ID, a.At.UnixMicro()) }
+
+// Ended lets the state that an alert told of be told again when it comes back.
+func (b *Book) Ended(id string) {
+	if once, ok := b.again[id]; ok {
+		id = once
+	}
+	delete(b.known, "alert "+id)
+	b.ended[id] = true
 }
 
 // isNew keeps records that are stored twice (a commit whose outcome was unknown, tried again) from standing there twice.
@@ -175,6 +204,7 @@ func finish(row *Row, f *ledger.Finish, now time.Time) (stale bool) {
 	w := *have
 	if f.Failed || f.Parked != "" {
 		w.Attempts++
+		w.Trouble = f.Trouble
 	}
 	switch {
 	case w.Version != f.Version:
@@ -183,7 +213,7 @@ func finish(row *Row, f *ledger.Finish, now time.Time) (stale bool) {
 			w.NotBefore = now
 		}
 		if !f.Failed && f.Parked == "" && f.Later.IsZero() {
-			w.Attempts = 0
+			w.Attempts, w.Trouble = 0, ""
 		}
 	case f.Parked != "":
 		w.Parked = f.Parked
@@ -197,16 +227,12 @@ func finish(row *Row, f *ledger.Finish, now time.Time) (stale bool) {
 	return stale
 }
 
-// Braked tells whether so many recorded writes leave no room for the commit's own.
-func Braked(c ledger.Commit, counted int) bool {
-	if c.Brake == nil {
-		return false
-	}
-	own := 0
-	for _, w := range c.Writes {
-		if w.Side == c.Brake.Side && w.Op == c.Brake.Op {
-			own++
-		}
-	}
-	return counted+max(own, 1) > c.Brake.Max
+// Braked tells whether so many other links leave no room for one more.
+func Braked(b ledger.Brake, others int) bool { return others+1 > b.Max }
+
+// Rule keeps with a hold what a person said of it.
+func (b *Book) Rule(h ledger.Held) {
+	row := b.rows[h.Link].clone()
+	row.setHold(h.Hold)
+	b.put(row)
 }

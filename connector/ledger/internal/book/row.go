@@ -2,9 +2,11 @@ package book
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -78,14 +80,22 @@ func (r *Row) dropWork(side ledger.Side) {
 	r.Works = slices.DeleteFunc(r.Works, func(w ledger.Work) bool { return w.Side == side })
 }
 
+// setHold keeps what a person said of the same hold meanwhile: a turn that was under way then knows nothing of it.
 func (r *Row) setHold(h ledger.Hold) {
-	r.dropHold(h.Kind)
+	for _, o := range r.Holds {
+		if o.Kind == h.Kind && o.Field == h.Field && o.Mark == h.Mark && h.Keep == "" {
+			h.Keep, h.Until, h.Approval = o.Keep, o.Until, o.Approval
+		}
+	}
+	r.Holds = slices.DeleteFunc(r.Holds, func(o ledger.Hold) bool { return o.Kind == h.Kind && o.Field == h.Field })
 	r.Holds = append(r.Holds, h)
-	slices.SortFunc(r.Holds, func(a, b ledger.Hold) int { return bytes.Compare([]byte(a.Kind), []byte(b.Kind)) })
+	slices.SortFunc(r.Holds, func(a, b ledger.Hold) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Field, b.Field)) // byte by byte, as PostgreSQL's "C"
+	})
 }
 
-func (r *Row) dropHold(kind string) {
-	r.Holds = slices.DeleteFunc(r.Holds, func(h ledger.Hold) bool { return kind == "*" || h.Kind == kind })
+func (r *Row) dropHold(name string) {
+	r.Holds = slices.DeleteFunc(r.Holds, func(h ledger.Hold) bool { return name == "*" || h.Kind == name || h.Name() == name })
 }
 
 // CopyLink gives a link that its receiver may change.
@@ -128,14 +138,19 @@ func cutSeen(o *ledger.Observation) *ledger.Observation {
 	c := *o
 	c.ReadFrom, c.ReadTo, c.Edited, c.Created = Cut(o.ReadFrom), Cut(o.ReadTo), Cut(o.Edited), Cut(o.Created)
 	c.Properties = compact(o.Properties)
-	c.Hints = maps.Clone(o.Hints)
-	if len(c.Hints) == 0 {
-		c.Hints = nil
-	}
-	for id, t := range c.Hints {
-		c.Hints[id] = Cut(t)
-	}
+	c.Hints, c.Since = cutTimes(o.Hints), cutTimes(o.Since)
 	return &c
+}
+
+func cutTimes(times map[string]time.Time) map[string]time.Time {
+	if len(times) == 0 {
+		return nil
+	}
+	times = maps.Clone(times)
+	for id, t := range times {
+		times[id] = Cut(t)
+	}
+	return times
 }
 
 func cutIntent(in *ledger.Intent) *ledger.Intent {

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// as makes roles by the SQL that grants prints, and gives their DSNs.
+func (w *world) as(printed string, roles ...string) []string {
+	w.t.Helper()
+	conn, err := pgx.Connect(w.t.Context(), w.dsn)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close(w.t.Context())
+	for range 2 { // it can be run again
+		if _, err := conn.Exec(w.t.Context(), printed); err != nil {
+			w.t.Fatalf("what grants prints: %v\n%s", err, printed)
+		}
+	}
+	var dsns []string
+	for _, role := range roles {
+		if _, err := conn.Exec(w.t.Context(), "ALTER ROLE "+role+" PASSWORD 'secret'"); err != nil {
+			w.t.Fatal(err)
+		}
+		w.t.Cleanup(func() {
+			w.exec("DROP PUBLICATION IF EXISTS tandem")
+			w.exec("DROP OWNED BY " + role + " CASCADE")
+			w.exec("DROP ROLE " + role)
+		})
+		u, err := url.Parse(w.dsn)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		u.User = url.UserPassword(role, "secret")
+		dsns = append(dsns, u.String())
+	}
+	return dsns
+}
+
+// again writes the files anew, with other keys.
+func (w *world) again(override map[string]string) {
+	w.t.Helper()
+	if err := os.RemoveAll(filepath.Join(w.dir, "mappings")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.files = nil
+	w.writeFiles(override)
+}
+
+// The printed SQL makes roles with which check finds nothing wrong and the connectors do all of their work, and no more can be done with them.
+func TestTheGrantedRolesDoTheWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	id := strings.ToLower(strings.ReplaceAll(t.Name()[:8], "_", "")) + strings.ToLower(w.dsn[strings.LastIndexByte(w.dsn, '/')+6:strings.LastIndexByte(w.dsn, '/')+12])
+	role, capture := "sync_"+id, "cdc_"+id
+	code, sql, errs := w.tandem("grants", "--role", role, "--cdc-role", capture, "--column-lists", "--dsn", w.dsn, w.files[0], w.files[1])
+	if code != exitOK || strings.Contains(sql, "password_hash") || strings.Contains(sql, "doctrine") {
+		t.Fatalf("%d\n%s%s", code, sql, errs)
+	}
+	dsns := w.as(sql, role, capture)
+	w.again(map[string]string{"database.dsn": dsns[0], "crm-source/database.dsn": dsns[1], "allow.overprivileged.role": "", "crm-source/publication.autocreate.mode": "disabled"})
+	w.exec(`INSERT INTO company (id, name) VALUES (nextval('company_id_seq'), 'ACME'); INSERT INTO contact (id, company_id, full_name, email, created_at, updated_at) VALUES (nextval('contact_id_seq'), 1, 'Ada', 'ada@x.org', now(), now())`)
+	if code, out, errs := w.tandem(append([]string{"check", "--timeout", "2m"}, w.files...)...); code != exitOK || !strings.Contains(out, "a forbidden write was tried and refused") {
+		t.Fatalf("check: %d\n%s%s", code, out, errs)
+	}
+	r := w.start()
+	w.waitShown("contact", "Ada", "Email", "ada@x.org")
+	page := w.page("contact", "Ada")
+	ada := w.notion.Person(w.notion.PersonID("Ada Lovelace"))
+	edit := map[string]any{
+		"Job title": map[string]any{"rich_text": []any{map[string]any{"text": map[string]any{"content": "Countess"}}}},
+		"Company":   map[string]any{"select": map[string]any{"name": "Analytical Ltd"}},
+		"Tags":      map[string]any{"multi_select": []any{map[string]any{"name": "poet's child"}}},
+	}
+	if err := ada.Edit(page.ID, edit); err != nil {
+		t.Fatal(err)
+	}
+	w.waitRow("Countess Analytical Ltd poet's child", `SELECT c.job_title || ' ' || o.name || ' ' || t.label FROM contact c JOIN company o ON o.id = c.company_id
+		JOIN contact_tag ct ON ct.contact_id = c.id JOIN tag t ON t.id = ct.tag_id WHERE c.id = 1`)
+	w.exec(`UPDATE contact SET full_name = 'Ada King' WHERE id = 1`)
+	w.waitShown("contact", "Ada King", "Job title", "Countess")
+
+	// A column that goes away keeps back its field alone, and every command says so.
+	w.exec(`ALTER TABLE contact RENAME COLUMN website TO homepage`)
+	w.exec(`UPDATE contact SET full_name = 'Ada Byron' WHERE id = 1`)
+	w.waitShown("contact", "Ada Byron", "Job title", "Countess")
+	config := []string{"--config", w.files[1]}
+	code, out, _ := w.tandem(append([]string{"drift"}, config...)...)
+	if code != exitFailed || !strings.Contains(out, "contact.website  left out by crm") || !strings.Contains(out, "named homepage now") {
+		t.Errorf("drift: %d %s", code, out)
+	}
+	if _, out, _ := w.tandem(append([]string{"status"}, config...)...); !strings.Contains(out, "contact.website: ") {
+		t.Errorf("status: %s", out)
+	}
+	if code, out, _ := w.tandem(append([]string{"check", "--timeout", "2m"}, w.files[1])...); code != exitFailed || !strings.Contains(out, "named homepage now") {
+		t.Errorf("check: %d %s", code, out)
+	}
+	w.exec(`ALTER TABLE contact RENAME COLUMN homepage TO website`)
+	w.exec(`UPDATE contact SET website = 'https://ada.example' WHERE id = 1`)
+	w.waitShown("contact", "Ada Byron", "Website", "https://ada.example")
+	w.eventually("nothing is left out", time.Minute, func() string {
+		_, out, _ := w.tandem(append([]string{"drift"}, config...)...)
+		return strings.TrimPrefix(out, "nothing is left out\n")
+	})
+	if code := r.end(); code != exitOK && code != exitInterrupted {
+		t.Errorf("run ended with %d", code)
+	}
+}
+
+// A role that may do more is refused, with every reason and what to do, unless the configuration names it.
+func TestARoleThatMayDoMoreIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"allow.overprivileged.role": ""})
+	id := strings.ToLower(w.dsn[strings.LastIndexByte(w.dsn, '/')+6 : strings.LastIndexByte(w.dsn, '/')+14])
+	role := "more_" + id
+	_, sql, _ := w.tandem("grants", "--role", role, "--dsn", w.dsn, w.files[1])
+	dsn := w.as(sql, role)[0]
+	w.exec(`GRANT UPDATE ON contact TO ` + role + `; GRANT DELETE ON company TO ` + role + `; GRANT INSERT ON doctrine_migration_versions TO ` + role)
+	check := func(override map[string]string, want int, says ...string) {
+		t.Helper()
+		w.again(override)
+		code, out, errs := w.tandem("check", "--timeout", "2m", w.files[1])
+		if code != want {
+			t.Errorf("check: %d, want %d\n%s%s", code, want, out, errs)
+		}
+		for _, s := range says {
+			if !strings.Contains(out, s) {
+				t.Errorf("check does not say %q:\n%s", s, out)
+			}
+		}
+	}
+	check(map[string]string{"allow.overprivileged.role": ""}, exitFailed, "it is a superuser", "tandem grants")
+	more := map[string]string{"database.dsn": dsn, "allow.overprivileged.role": ""}
+	check(more, exitFailed, "it may change ", "password_hash", "it may delete rows of public.company", "doctrine_migration_versions, which no mapping names")
+	r := w.start(w.files[1])
+	w.eventually("it is refused", 2*time.Minute, func() string {
+		if log := r.log.String(); !strings.Contains(log, "may do more than the mappings need") || !strings.Contains(log, "allow.overprivileged.role="+role) {
+			return tail(log, 5)
+		}
+		return ""
+	})
+	r.end()
+	more["allow.overprivileged.role"] = role
+	check(more, exitOK, "warning")
+}
+
+// The script of the compose file gives what grants prints for the examples.
+func TestTheExampleRoleIsWhatGrantsPrints(t *testing.T) {
+	data, err := os.ReadFile("../../deploy/postgres/tandem.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("../../deploy/examples")
+	_, printed, errs := command(t, "grants", "--role", "tandem", "notion-sink.json")
+	if printed == "" {
+		t.Fatal(errs)
+	}
+	for line := range strings.Lines(printed) {
+		plain := strings.ReplaceAll(strings.ReplaceAll(line, `"`, ""), "TABLE public.", "")
+		if (strings.HasPrefix(plain, "GRANT INSERT") || strings.HasPrefix(plain, "GRANT UPDATE") || strings.HasPrefix(plain, "GRANT DELETE")) && !strings.Contains(string(data), plain) {
+			t.Errorf("deploy/postgres/tandem.sql lacks %s", plain)
+		}
+	}
+}

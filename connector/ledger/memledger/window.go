@@ -1,0 +1,60 @@
+package memledger
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
+)
+
+// takeWindows takes over what the book's call opened and closed.
+func (st *state) takeWindows() {
+	b := st.book
+	for _, c := range b.Closings {
+		st.windows = slices.DeleteFunc(st.windows, func(w ledger.Window) bool { return w.Link == c.Link && w.Closed.IsZero() && c.At.IsZero() })
+		for i, w := range st.windows {
+			if w.Link == c.Link && w.Closed.IsZero() {
+				st.windows[i].Closed, st.windows[i].Shown = c.At, c.Shown
+			}
+		}
+	}
+	st.windows = append(st.windows, b.Windows...)
+	b.Closings, b.Windows = nil, nil
+}
+
+// Windows lists the windows of pages that closed after a time, or are open, oldest first.
+func (s *Store) Windows(_ context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []ledger.Window{}
+	for _, w := range s.state.windows {
+		if w.Sync == sync && slices.Contains(pages, w.Page) && (w.Closed.IsZero() || w.Closed.After(book.Cut(after))) {
+			found = append(found, w)
+		}
+	}
+	return found, nil
+}
+
+// PruneWindows forgets windows that opened before a time.
+func (s *Store) PruneWindows(_ context.Context, before time.Time) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.state.windows)
+	s.state.windows = slices.DeleteFunc(s.state.windows, func(w ledger.Window) bool { return w.Opened.Before(book.Cut(before)) })
+	return n - len(s.state.windows), nil
+}
+
+// Overwrote lists edits as possibly overwritten, each with an alert.
+func (s *Store) Overwrote(_ context.Context, lost []ledger.Overwrite, now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range lost {
+		if !slices.ContainsFunc(s.state.lost, func(h ledger.Overwrite) bool { return h.Name() == o.Name() }) {
+			s.state.lost = append(s.state.lost, o)
+		}
+		s.state.book.Raise(o.Alert(now))
+	}
+	return nil
+}

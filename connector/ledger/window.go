@@ -1,0 +1,135 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Window is the time between our read of a page and the answer to the write that was decided on it: a person's edit of a property that we wrote is
+// overwritten if it came in between, and no client of Notion can prevent that. It is recorded before the request leaves.
+type Window struct {
+	Link   int64                      `json:"link"`
+	Sync   string                     `json:"sync"`
+	Entity string                     `json:"entity"`
+	Key    string                     `json:"key,omitempty"`
+	Page   string                     `json:"page"`
+	Fields map[string]string          `json:"fields"`          // property id → field, of what was written
+	Opened time.Time                  `json:"opened"`          // when the read began
+	Closed time.Time                  `json:"closed,omitzero"` // when the answer was there; zero while the outcome is not known
+	Shown  map[string]json.RawMessage `json:"shown,omitempty"` // property id → what the answer showed
+}
+
+// Edit is what a webhook told of one page: who edited which properties, at the latest at a time.
+type Edit struct {
+	Page       string
+	Properties []string
+	Authors    []string // people; not bots
+	At         time.Time
+}
+
+// EditWidth is how long Notion gathers edits of a page into one webhook: any one of them may be so much older than the webhook says.
+const EditWidth = time.Minute
+
+// Overlaps reports that the edit, or one that its webhook sums up, may lie in the window.
+func (w Window) Overlaps(e Edit) bool {
+	return !e.At.Before(w.Opened) && (w.Closed.IsZero() || !e.At.Add(-EditWidth).After(w.Closed)) &&
+		slices.ContainsFunc(e.Properties, func(id string) bool { return w.Fields[id] != "" })
+}
+
+// Overwrite is an edit of a person that we may have overwritten: it fell into a window, and what stands on the page is what we wrote.
+type Overwrite struct {
+	Window Window
+	Author string
+	Fields []string // in order
+	At     time.Time
+}
+
+// Overwritten says which edits of one page may have been overwritten, given all windows that they may lie in, and what the page shows now. Edits that
+// overlap a window whose outcome is not known come back: they can be judged later.
+func Overwritten(windows []Window, edits []Edit, now map[string]json.RawMessage) (lost []Overwrite, later []Edit) {
+	for _, e := range edits {
+		waits := false
+		for _, w := range windows {
+			switch {
+			case !w.Overlaps(e):
+			case w.Closed.IsZero():
+				waits = true
+			default:
+				lost = append(lost, overwritten(w, windows, e, now)...)
+			}
+		}
+		if waits {
+			later = append(later, e)
+		}
+	}
+	return lost, later
+}
+
+func overwritten(w Window, all []Window, e Edit, now map[string]json.RawMessage) []Overwrite {
+	var fields []string
+	for _, id := range e.Properties {
+		if field := w.Fields[id]; field != "" && stands(id, all, now) && !slices.Contains(fields, field) {
+			fields = append(fields, field)
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	slices.Sort(fields)
+	var lost []Overwrite
+	for _, author := range e.Authors {
+		lost = append(lost, Overwrite{Window: w, Author: author, Fields: fields, At: e.At})
+	}
+	return lost
+}
+
+// stands reports that the page shows, in a property, what our newest write of it left there.
+func stands(id string, windows []Window, now map[string]json.RawMessage) bool {
+	var newest Window
+	for _, w := range windows {
+		if w.Fields[id] != "" && w.Closed.After(newest.Closed) {
+			newest = w
+		}
+	}
+	return newest.Shown[id] != nil && now[id] != nil && sameJSON(newest.Shown[id], now[id])
+}
+
+// Name is the same whenever the overwrite is found, however many webhooks tell of it: one for each window and author.
+func (o Overwrite) Name() string {
+	return alertID("overwritten", o.Window.Sync, fmt.Sprint(o.Window.Link), o.Window.Opened.UTC().Format(time.RFC3339Nano), o.Author)
+}
+
+// Alert tells people of it. who is the author's name or, where it is not known, id.
+func (o Overwrite) Alert(at time.Time) Alert {
+	w := o.Window
+	a := Alert{
+		ID: o.Name(), At: at, Kind: "overwritten", Sync: w.Sync, Entity: w.Entity, Key: w.Key, Page: w.Page, Critical: true, Link: w.Link,
+		Summary: fmt.Sprintf("an edit of %s by Notion user %s on %s %s, told of at %s, may have been overwritten by a write from the CRM between %s and %s; what it was stands in the page's history: %s",
+			strings.Join(o.Fields, ", "), o.Author, w.Entity, w.Key, clock(o.At), clock(w.Opened), clock(w.Closed), PageURL(w.Page)),
+	}
+	if len(o.Fields) == 1 {
+		a.Field = o.Fields[0]
+	}
+	if detail, err := json.Marshal(map[string]any{"author": o.Author, "fields": o.Fields, "edited": o.At, "opened": w.Opened, "closed": w.Closed, "url": PageURL(w.Page)}); err == nil {
+		a.Detail = detail
+	}
+	return a
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05.000 MST") }
+
+// PageURL is where people look at a page.
+func PageURL(page string) string { return "https://www.notion.so/" + strings.ReplaceAll(page, "-", "") }
+
+// Comment is a conflict that is to be told by a comment on its page.
+type Comment struct {
+	Conflict Conflict
+	Link     int64
+	Entity   string
+	Key      string
+	Page     string // "" if the link is gone
+	Attempts int    // before this one; their outcome may not be known
+}

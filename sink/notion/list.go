@@ -1,0 +1,61 @@
+package notion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+	"github.com/tandem-sync/tandem/sink"
+)
+
+// lister is a client that walks over a data source.
+type lister interface {
+	Rows(ctx context.Context, dataSourceID string, query notionapi.Query) iter.Seq2[notionapi.Page, error]
+}
+
+var _ sink.PageList = (*Pages)(nil)
+
+// List gives all pages of the entity that are not in the trash, oldest first, as the index shows them: it may lag by the index lag. A hundred pages
+// cost a request; a page whose relations do not fit its row costs one more, to read them whole.
+func (p *Pages) List(ctx context.Context, schema ledger.Schema) iter.Seq2[sink.Listed, error] {
+	return func(yield func(sink.Listed, error) bool) {
+		client, ok := p.Client.(lister)
+		if !ok {
+			yield(sink.Listed{}, errors.New("this client does not list pages"))
+			return
+		}
+		for page, err := range client.Rows(ctx, schema.DataSource, notionapi.Query{}) {
+			if err != nil {
+				yield(sink.Listed{}, classify(err))
+				return
+			}
+			seen, err := p.listed(ctx, page, schema)
+			if !yield(sink.Listed{Page: page.ID, Seen: seen}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (p *Pages) listed(ctx context.Context, page notionapi.Page, schema ledger.Schema) (ledger.Observation, error) {
+	if err := p.Client.Complete(ctx, &page, schema.IDs()...); err != nil {
+		return ledger.Observation{}, fmt.Errorf("read the rest of page %s: %w", page.ID, classify(err))
+	}
+	seen, err := observe(page, schema)
+	seen.Via = "sweep"
+	return seen, err
+}
+
+// Foreign reports that the database holds a page that does not carry our id: one that people made. It costs one request.
+func (p *Pages) Foreign(ctx context.Context, schema ledger.Schema) (bool, error) {
+	list, err := p.Client.QueryDataSource(ctx, schema.DataSource, notionapi.Query{
+		Filter: notionapi.IsEmpty(schema.External, notionapi.TypeRichText), FilterProperties: []string{schema.External}, PageSize: 1,
+	})
+	if err != nil {
+		return false, classify(err)
+	}
+	return len(list.Pages) > 0, nil
+}

@@ -1,0 +1,179 @@
+package notion_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
+	source "github.com/tandem-sync/tandem/source/notion"
+)
+
+// linked makes a page with its link, and gives both.
+func (w *workspace) linked(name string) (page string, link int64) {
+	w.t.Helper()
+	page = w.person(name)
+	ctx := w.t.Context()
+	if err := w.store.Add(ctx, w.clock.now(), []ledger.Reason{{Sync: "acme", Entity: "contact", Side: ledger.Notion, Key: name, Why: "cdc"}}); err != nil {
+		w.t.Fatal(err)
+	}
+	c, it := w.take(name)
+	live := ledger.Live
+	c.Page, c.State, c.Finish, c.Release = &page, &live, &ledger.Finish{Side: ledger.Notion, Version: it.Works[0].Version}, true
+	w.commit(c)
+	return page, it.Link.ID
+}
+
+func (w *workspace) take(key string) (ledger.Commit, ledger.Item) {
+	w.t.Helper()
+	links, err := w.store.ByKey(w.t.Context(), "acme", "contact", []string{key})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	items, err := w.store.Take(w.t.Context(), ledger.Claim{Sync: "acme", Side: ledger.Notion, Max: 1, Holder: "sink", Lease: time.Minute, Now: w.clock.now(), Link: links[key].ID})
+	if err != nil || len(items) != 1 {
+		w.t.Fatalf("%d links, %v", len(items), err)
+	}
+	return ledger.Commit{Link: items[0].Link.ID, Epoch: items[0].Link.Epoch, Now: w.clock.now()}, items[0]
+}
+
+func (w *workspace) commit(c ledger.Commit) {
+	w.t.Helper()
+	if err := w.store.Commit(w.t.Context(), c); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// write does what sink/notion does: it reads the page, announces the write, and carries it out; meanwhile happens in between.
+func (w *workspace) write(key, page, email string, meanwhile func()) {
+	w.t.Helper()
+	property := w.schema.Properties["email"]
+	begin, _ := w.take(key)
+	begin.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, Values: change.Image{"email": change.TextValue(email)}, ReadFrom: w.clock.now(), At: w.clock.now(),
+		Properties: map[string]string{notionapi.CanonicalID(property): "email"}}
+	w.commit(begin)
+	w.clock.advance(time.Second)
+	meanwhile()
+	w.clock.advance(time.Second)
+	value, err := notionapi.EncodeProperty(notionapi.TypeEmail, change.TextValue(email), notionapi.EncodeOptions{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answer, err := w.client.UpdatePage(w.t.Context(), page, notionapi.PageUpdate{Properties: map[string]notionapi.PropertyWrite{property: value}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	shown, _ := answer.Property(property)
+	raw, err := json.Marshal(map[string]json.RawMessage{notionapi.CanonicalID(property): shown.Raw})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	begin.Intent, begin.Intended, begin.WroteAt, begin.Release = nil, true, w.clock.now(), true
+	begin.Seen = &ledger.Observation{ReadFrom: w.clock.now(), ReadTo: w.clock.now(), Properties: raw}
+	w.commit(begin)
+}
+
+func (w *workspace) author() string { return w.emu.PersonID("Ada Lovelace") }
+
+// told is what a webhook says of an edit of the address.
+func (w *workspace) told(page string, at time.Time, authors ...string) map[string]source.Named {
+	e := ledger.Edit{Page: page, Properties: []string{notionapi.CanonicalID(w.schema.Properties["email"])}, Authors: authors, At: at}
+	return map[string]source.Named{page: {DataSource: w.schema.DataSource, Edits: []ledger.Edit{e}}}
+}
+
+func (w *workspace) overwrites() []ledger.Alert {
+	w.t.Helper()
+	all, err := w.store.Waiting(w.t.Context(), "acme", 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+func TestAnEditBetweenReadAndWriteIsTold(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		when func(opened, closed time.Time) time.Time // of the webhook
+		edit bool                                     // she really edits in between
+		then string                                   // what she types after the write
+		want bool
+	}{
+		{"inside", func(o, _ time.Time) time.Time { return o.Add(time.Second) }, true, "", true},
+		{"told with later edits", func(_, c time.Time) time.Time { return c.Add(40 * time.Second) }, true, "", true},
+		{"before the read", func(o, _ time.Time) time.Time { return o.Add(-time.Second) }, false, "", false},
+		{"long after", func(_, c time.Time) time.Time { return c.Add(2 * time.Minute) }, false, "", false},
+		{"after the write, and it stands", func(_, c time.Time) time.Time { return c.Add(time.Second) }, false, "hers@example.com", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorkspace(t, nil)
+			p := w.poller("a")
+			page, _ := w.linked("Ann")
+			w.swept(p)
+			opened := w.clock.now()
+			w.write("Ann", page, "ours@example.com", func() {
+				if tt.edit {
+					w.email(page, "hers@example.com")
+				}
+			})
+			closed := w.clock.now()
+			if tt.then != "" {
+				w.clock.advance(time.Second)
+				w.email(page, tt.then)
+			}
+			for range 2 { // Notion delivers at least once
+				if _, err := p.RunPages(t.Context(), w.told(page, tt.when(opened, closed), w.author())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := w.overwrites()
+			if !tt.want {
+				if len(got) > 0 {
+					t.Errorf("told %+v", got)
+				}
+				return
+			}
+			if len(got) != 1 || got[0].Kind != "overwritten" || !got[0].Critical || got[0].Field != "email" || got[0].Key != "Ann" || got[0].Page != page ||
+				!strings.Contains(got[0].Summary, w.author()) || !strings.Contains(got[0].Summary, "https://www.notion.so/") {
+				t.Errorf("told %+v", got)
+			}
+		})
+	}
+}
+
+// A webhook may be here before the answer to our write is: the edit is judged when the window has closed, by whichever step comes then.
+func TestAnEditInAnOpenWindowIsJudgedLater(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	p := w.poller("a")
+	page, _ := w.linked("Ann")
+	w.swept(p)
+	w.write("Ann", page, "ours@example.com", func() {
+		w.email(page, "hers@example.com")
+		if _, err := p.RunPages(t.Context(), w.told(page, w.clock.now(), w.author())); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.overwrites(); len(got) > 0 {
+			t.Errorf("told before anybody can know: %+v", got)
+		}
+	})
+	w.once(p)
+	if got := w.overwrites(); len(got) != 1 {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// What our own bot did is no edit of a person; an event of both names the person.
+func TestAuthorsOfEditsArePeople(t *testing.T) {
+	t.Parallel()
+	hook, hints := receiver(t)
+	hook.Take(notionapi.WebhookEvent{ID: "1", Type: "page.properties_updated", PageID: page1, Authors: []notionapi.Author{{ID: bot, Type: "bot"}, {ID: ada, Type: "person"}}})
+	hook.Take(notionapi.WebhookEvent{ID: "2", Type: "page.properties_updated", PageID: page1, Authors: []notionapi.Author{{ID: bot, Type: "person"}, {ID: "automation", Type: "bot"}}})
+	if h := *hints; len(h) != 2 || len(h[0].Authors) != 1 || h[0].Authors[0] != ada || len(h[1].Authors) != 0 {
+		t.Errorf("passed on %+v", h)
+	}
+}
