@@ -89,7 +89,11 @@ func RequestSweep(ctx context.Context, l RequestLedger, name, holder string, now
 	if err != nil {
 		return fmt.Errorf("ask for a sweep: %w", err)
 	}
-	return l.SaveCursor(ctx, name, fence, data)
+	if err := l.SaveCursor(ctx, name, fence, data); err != nil {
+		return fmt.Errorf("ask for a sweep: %w", err)
+	}
+	_, _, err = l.Lead(ctx, name, holder, now, 0) // given back: who asks next, asks at once
+	return err
 }
 
 // RunOnce does one step of a sweep that is due; it reports how many keys it looked at.

@@ -27,7 +27,7 @@ func TestADifferenceThatNobodyHeardOfIsFound(t *testing.T) {
 	settled()
 	verify := func() (int, verifyAnswer, string) {
 		t.Helper()
-		code, out, errs := w.tandem("verify", "--now", "--timeout", "2m", "--config", w.files[1], "--json")
+		code, out, errs := w.tandem("verify", "--now", "--timeout", "6m", "--config", w.files[1], "--json")
 		var a verifyAnswer
 		if err := json.Unmarshal([]byte(out), &a); err != nil {
 			t.Fatalf("%d %s %s", code, out, errs)

@@ -102,7 +102,7 @@ func (g *gauges) unwatch(name string) {
 
 // Describe sends what Collect may send.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, sourceUp} {
+	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, sourceUp} {
 		out <- d
 	}
 }

@@ -63,7 +63,11 @@ func RequestSweep(ctx context.Context, l RequestLedger, sync, entity, holder str
 	if err != nil {
 		return fmt.Errorf("ask for a sweep of %s: %w", entity, err)
 	}
-	return l.SaveCursor(ctx, name, fence, data)
+	if err := l.SaveCursor(ctx, name, fence, data); err != nil {
+		return fmt.Errorf("ask for a sweep of %s: %w", entity, err)
+	}
+	_, _, err = l.Lead(ctx, name, holder, now, 0) // given back: who asks next, asks at once
+	return err
 }
 
 // runSweep does one step of a sweep.

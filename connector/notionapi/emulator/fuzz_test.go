@@ -37,7 +37,7 @@ func FuzzHandler(f *testing.F) {
 		r := strings.NewReplacer("SRC", src, "PAGE", page, "ROOT", testRoot)
 		req, err := http.NewRequest(method, "http://notion.test"+r.Replace(path), strings.NewReader(r.Replace(body)))
 		if err != nil || strings.HasPrefix(req.URL.Path, adminPrefix) {
-			t.Skip()
+			return // no request, or none of Notion's
 		}
 		req.Header.Set("Authorization", "Bearer ntn_test")
 		req.Header.Set("Notion-Version", version)
