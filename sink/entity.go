@@ -122,6 +122,7 @@ type translation struct {
 
 	base   map[string]ledger.FieldBase // of the link whose turn it is
 	crm    change.Image                // its row's values
+	raw    change.Image                // its row as the CRM has it
 	verify bool                        // removed targets must be known to be there: we would clear references to them
 	reread []ledger.Link               // targets that have to be read for that
 }
@@ -240,7 +241,7 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 		value, waits, err = t.linksOf(ctx, f, raw, ledger.Notion)
 		return value, "", waits, err
 	}
-	if value, bad = inWords(f.Canon(raw)); bad != "" || f.Function == nil {
+	if value, bad = inWords(f.FromPage(raw)); bad != "" || f.Function == nil {
 		return value, bad, "", nil
 	}
 	// What a person typed is brought into the function's own form: there and back.
@@ -255,42 +256,6 @@ func (t *translation) pageValue(ctx context.Context, f mapping.Field, raw change
 	}
 	value, bad = inWords(f.FromRow(there))
 	return value, bad, "", nil
-}
-
-// spelled gives options of a page the capitals that the CRM gives them. Notion takes two options that differ in nothing else for one, and shows
-// the older: that is no edit, and must not be brought into the row as one.
-func (t *translation) spelled(f mapping.Field, v change.Value) change.Value {
-	switch f.Type {
-	case mapping.TypeSelect, mapping.TypeStatus, mapping.TypeMultiSelect:
-	default:
-		return v
-	}
-	known := append(options(t.crm[f.Name]), options(t.base[f.Name].Value)...)
-	one := func(o change.Value) change.Value {
-		if i := slices.IndexFunc(known, func(k change.Value) bool { return strings.EqualFold(k.Text(), o.Text()) }); i >= 0 {
-			return known[i]
-		}
-		return o
-	}
-	switch v.Kind() {
-	case change.Text:
-		return one(v)
-	case change.Set:
-		items := make([]change.Value, len(v.Items()))
-		for i, o := range v.Items() {
-			items[i] = one(o)
-		}
-		return change.SetValue(items...)
-	}
-	return v
-}
-
-// options are a value's options, one or several.
-func options(v change.Value) []change.Value {
-	if v.Kind() == change.Text {
-		return []change.Value{v}
-	}
-	return slices.Clone(v.Items())
 }
 
 // inWords takes a conversion's error for what it is to the sink: why one value cannot be used.
@@ -378,7 +343,7 @@ func (t *translation) toRow(ctx context.Context, values change.Image) (raw chang
 			}
 			out = converted
 		}
-		raw[f.Name] = out
+		raw[f.Name] = f.KeepInRow(out, t.raw[f.Name])
 	}
 	return raw, waits, nil
 }

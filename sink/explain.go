@@ -63,7 +63,10 @@ func (w *Worker) Explain(ctx context.Context, link ledger.Link, works []ledger.W
 
 // foresee takes out of a decision what would not be written, because a relation's target cannot be named on the other side yet.
 func (r *reconciliation) foresee(ctx context.Context, d *ledger.Decision) error {
-	_, ofPage, err := r.t.toPage(ctx, d.ToNotion)
+	values, ofPage, err := r.t.toPage(ctx, d.ToNotion)
+	if err == nil {
+		err = r.offer(ctx, values, ofPage, true)
+	}
 	if err != nil {
 		return fmt.Errorf("foresee the page: %w", err)
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
-// healEvery is how often work is looked for that was parked because a relation's target had no counterpart, and whose target has one by now.
+// healEvery is how often work is looked for whose cause may have gone without telling: a relation's target that had no counterpart, an option that was
+// not offered.
 const healEvery = time.Minute
 
 // missingTarget finds the target in a reason that [translation.linksOf] gives.
@@ -51,7 +52,11 @@ func (w *Worker) heal(ctx context.Context) error {
 			reasons = append(reasons, waiting[entity+" "+text]...)
 		}
 	}
-	if len(reasons) == 0 {
+	freed, err := w.offered(ctx, pending)
+	if err != nil {
+		return err
+	}
+	if reasons = append(reasons, freed...); len(reasons) == 0 {
 		return nil
 	}
 	return adder.Add(ctx, w.Now(), reasons)

@@ -33,7 +33,12 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision, toll
 	if err != nil {
 		return err
 	}
-	waits = joined(waits, d.Waits)
+	refused := map[string]string{}
+	if err := r.offer(ctx, values, refused, false); err != nil {
+		return err
+	}
+	d.ToNotion = without(d.ToNotion, refused)
+	waits = joined(joined(waits, refused), d.Waits)
 	if soon(waits) && r.work.Attempts < createWaits {
 		return r.commit(ctx, ledger.Commit{Finish: r.finish(ledger.Decision{Waits: waits})})
 	}
@@ -111,6 +116,9 @@ func (r *reconciliation) halfWith(ctx context.Context, page string) (int64, erro
 func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll toll) error {
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
+		return err
+	}
+	if err := r.offer(ctx, values, waits, false); err != nil {
 		return err
 	}
 	if len(waits) > 0 {

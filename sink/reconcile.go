@@ -109,7 +109,7 @@ func (r *reconciliation) viewRow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.t.crm = view.Image
+	r.t.crm, r.t.raw = view.Image, r.row.Image
 	view.At, view.Until = r.snapshot.At, r.snapshot.At
 	for _, w := range r.item.Works {
 		view.Deleted = view.Deleted || w.Deleted && !r.row.Exists

@@ -101,7 +101,7 @@ func tooManyRelated(f mapping.Field, n int) string {
 
 // waitsForPerson tells what only a person can end from what time will.
 func waitsForPerson(why string) bool {
-	return strings.Contains(why, " is in the trash") || strings.Contains(why, "and a write replaces all: ")
+	return strings.Contains(why, " is in the trash") || strings.Contains(why, "and a write replaces all: ") || strings.Contains(why, " is not offered by the property ")
 }
 
 // soon reports that one of the waits will end by itself: worth a moment before a page is made without its relations.

@@ -85,7 +85,7 @@ var fixes = map[Class]string{
 	ClassPaused:      "tandem resume",
 	ClassOverwritten: "look at the page's history in Notion, put right what is wrong, then tandem overwritten --seen",
 	ClassRelation:    "nothing, if what it refers to is on its way; else link it, make it, or take it out of the trash: then it goes on by itself",
-	ClassOption:      "rename the option on the side that has it, or let the mapping translate it; it goes on with that edit",
+	ClassOption:      "add the option where it is missing, or choose another, or let the mapping translate it (options, unknown_options); then it goes on by itself",
 	ClassTooLong:     "shorten the value; or make the column or the property larger, then tandem retry",
 	ClassDuplicate:   "change the value here or in the other row; a change there needs tandem retry, or the next sweep",
 	ClassInvalid:     "correct the value on the page: it goes on with that edit",

@@ -215,3 +215,69 @@ func TestMembersOfColumns(t *testing.T) {
 		t.Error("a foreign key took two targets")
 	}
 }
+
+// What becomes of options that the mapping does not name, in both directions.
+func TestUnknownOptions(t *testing.T) {
+	t.Parallel()
+	field := func(kind, rest string) Field {
+		t.Helper()
+		if kind == "select" {
+			rest = `, {"crm": null, "notion": "None"}]` + rest
+		} else {
+			rest = "]" + rest
+		}
+		e := compileAll(t, strings.Replace(minimal, `"fields": [`, `"fields": [{"name": "x", "column": "c", "type": "`+kind+`",
+			"options": [{"crm": "w", "notion": "Won"}, {"crm": "o", "notion": "Other"}`+rest+`},`, 1))["e"]
+		f, _ := e.Field("x")
+		return f
+	}
+	text := change.TextValue
+	for _, tt := range []struct {
+		policy                string
+		row, option           string // what the CRM's value is in Notion; "" as option: it is refused
+		page, canon, inTheRow string // what the page's option means, and what it is in the CRM; "" as inTheRow: it is refused
+	}{
+		{``, "odd", "", "Odd", "Odd", ""},
+		{`, "unknown_options": "park"`, "odd", "", "Odd", "Odd", ""},
+		{`, "unknown_options": "create"`, "odd", "odd", "Odd", "Odd", "Odd"},
+		{`, "unknown_options": "create"`, "WON", "", "o", "o", ""}, // spelled like another one
+		{`, "unknown_options": "map", "unknown_as": "other"`, "odd", "Other", "Odd", "Other", "o"},
+		{`, "unknown_options": "map", "unknown_as": "Other"`, "w", "Won", "WON", "WON", "w"},
+	} {
+		f := field("select", tt.policy)
+		if got, err := f.FromRow(text(tt.row)); (err != nil) != (tt.option == "") || err == nil && got.Text() != tt.option {
+			t.Errorf("%s: the CRM's %q is %v, %v in Notion; want %q", tt.policy, tt.row, got, err, tt.option)
+		}
+		canon, err := f.FromPage(text(tt.page))
+		if err != nil || canon.Text() != tt.canon {
+			t.Errorf("%s: the page's %q means %v, %v; want %q", tt.policy, tt.page, canon, err, tt.canon)
+		}
+		if got, err := f.ToRow(canon); (err != nil) != (tt.inTheRow == "") || err == nil && got.Text() != tt.inTheRow {
+			t.Errorf("%s: the page's %q is %v, %v in the CRM; want %q", tt.policy, tt.page, got, err, tt.inTheRow)
+		}
+	}
+
+	// In a set, what stands for an unknown option stays on its own side when the rest of the set changes.
+	f := field("multi_select", `, "unknown_options": "map", "unknown_as": "Other"`)
+	set := change.TextSet
+	canon, err := f.FromPage(set("Won", "Odd", "Even"))
+	if err != nil || !canon.Equal(set("Won", "Other")) {
+		t.Fatalf("%v, %v", canon, err)
+	}
+	for _, tt := range []struct{ v, was, want change.Value }{
+		{set("Won", "Other"), set("Odd", "Even"), set("Won", "Odd", "Even")},
+		{set("Won", "Other"), set("Odd", "Other"), set("Won", "Odd", "Other")},
+		{set("Won"), set("Odd", "Other"), set("Won")},
+		{set("Won", "Other"), set("Won"), set("Won", "Other")},
+	} {
+		if got := f.KeepOnPage(tt.v, tt.was); !got.Equal(tt.want) {
+			t.Errorf("%v over %v is %v, want %v", tt.v, tt.was, got, tt.want)
+		}
+		if back, err := f.FromPage(f.KeepOnPage(tt.v, tt.was)); err != nil || !back.Equal(tt.v) {
+			t.Errorf("%v over %v reads as %v, %v", tt.v, tt.was, back, err)
+		}
+	}
+	if got := f.KeepInRow(set("w", "o"), change.JSONValue(`["odd", "w"]`)); !got.Equal(set("w", "odd")) {
+		t.Errorf("in the row: %v", got)
+	}
+}

@@ -75,6 +75,9 @@ func (c *checker) roundTrip(path string, f Field, col ColumnInfo) {
 	if f.Type == TypeMultiSelect && col.Category == "S" && f.ToCRM() {
 		c.ds.warnf(join(path, "type"), "as Doctrine's simple_array does", "%s is text: its options are kept with commas between them", col.Name)
 	}
+	if col.Kind == "e" && f.ToCRM() && f.Unknown == OptionsCreate {
+		c.ds.warnf(join(path, "unknown_options"), "ALTER TYPE … ADD VALUE, by hand", "%s is an enum, to which no value is added: an option of Notion that it does not have waits", col.Name)
+	}
 	if f.Type == TypeCheckbox && !col.NotNull {
 		c.ds.warnf(join(path, "type"), "", "%s may be null, which a checkbox shows as unchecked", col.Name)
 	}

@@ -143,7 +143,11 @@ var deletePolicies = map[string]ledger.DeletePolicy{
 func compileField(r Rule, zone *time.Location) Field {
 	f := Field{
 		Name: r.Name, Property: r.Property, Type: r.Type, Direction: r.Direction, Critical: r.Critical, Tie: r.Tie, Initial: r.Initial,
-		Function: r.Function, Nullable: nullable(r.Type), Options: r.Options, Format: r.Format, rule: r, zone: zone,
+		Function: r.Function, Nullable: nullable(r.Type), Options: r.Options, Unknown: UnknownOptions(r.Unknown), Format: r.Format, zone: zone,
+	}
+	if f.rule = r; f.Unknown == OptionsMap {
+		o, _ := f.Declared(tidy(r.UnknownAs))
+		f.rule.UnknownAs = o.Notion // as the option is spelled
 	}
 	if r.Relation != nil {
 		f.Relation, f.Reverse, f.Many = r.Relation.Entity, r.Relation.Reverse, r.Relation.Join != nil
@@ -160,6 +164,9 @@ func (f Field) ruleHash() string {
 	r := f.rule
 	r.Name, r.Property, r.Direction, r.Critical, r.Tie, r.Initial, r.Format = "", "", "", false, "", "", ""
 	r.Handling = Handling{}
+	if f.Unknown != OptionsMap {
+		r.Unknown, r.UnknownAs = "", ""
+	}
 	r.Options = slices.Clone(r.Options)
 	for i := range r.Options {
 		r.Options[i].Color, r.Options[i].Group = "", ""

@@ -137,8 +137,10 @@ type Rule struct {
 	Initial   string       `json:"initial,omitempty"` // crm (default) or notion
 	Function  *FunctionUse `json:"function,omitempty"`
 	Options   []Option     `json:"options,omitempty"`
-	Empty     *string      `json:"empty,omitempty"`  // "" writes an empty text where Notion holds nothing; else null
-	Format    string       `json:"format,omitempty"` // Notion's number format
+	Unknown   string       `json:"unknown_options,omitempty"` // create, park, map: see [UnknownOptions]
+	UnknownAs string       `json:"unknown_as,omitempty"`      // the option of map, by its name in Notion
+	Empty     *string      `json:"empty,omitempty"`           // "" writes an empty text where Notion holds nothing; else null
+	Format    string       `json:"format,omitempty"`          // Notion's number format
 
 	Handling
 }

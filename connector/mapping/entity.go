@@ -95,7 +95,8 @@ type Field struct {
 	Custom    bool
 	Nullable  bool     // whether the canonical form can be null: checkboxes are false and sets are empty instead
 	Options   []Option // in the document's order, Notion filled in
-	Format    string   // Notion's number format
+	Unknown   UnknownOptions
+	Format    string // Notion's number format
 
 	Conflict    ledger.ConflictRule
 	NeverBlank  bool

@@ -107,6 +107,13 @@ func TestHandlingIsChecked(t *testing.T) {
 		{`"type": "text", "direction": "to_notion", "conflict": "hold"`, "has no conflicts"},
 		{`"type": "text", "direction": "to_notion", "guard": {"max_length": 3}`, "nothing of this field goes to the CRM"},
 		{`"type": "text", "direction": "to_notion", "typing_delay": "3s"`, "nothing of this field goes to the CRM"},
+		{`"type": "text", "unknown_options": "park"`, "unknown options belong to select"},
+		{`"type": "select", "unknown_options": "drop"`, "unknown_options"},
+		{`"type": "select", "unknown_options": "map"`, "map needs one of the field's options"},
+		{`"type": "select", "unknown_options": "map", "unknown_as": "b", "options": [{"crm": "a"}]`, "map needs one of the field's options"},
+		{`"type": "select", "unknown_options": "park", "unknown_as": "a", "options": [{"crm": "a"}]`, "where those are mapped"},
+		{`"type": "multi_select", "function": {"name": "f"}, "unknown_options": "map", "unknown_as": "a", "options": [{"crm": "a"}]`, "leave one of the two away"},
+		{`"type": "status", "unknown_options": "create"`, "one that somebody adds in the second"},
 	} {
 		_, ds := Parse([]byte(strings.Replace(minimal, `"fields": [`, `"fields": [{"name": "x", "column": "c", `+tt.field+`},`, 1)))
 		if all := fmt.Sprint(ds); !strings.Contains(all, tt.want) {

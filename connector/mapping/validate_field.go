@@ -7,10 +7,11 @@ import (
 
 func (r *Rule) validate(path string, ds *Diagnostics) {
 	r.validateSource(path, ds)
-	if len(r.Options) > 0 && !slices.Contains([]Type{TypeSelect, TypeStatus, TypeMultiSelect}, r.Type) {
+	if len(r.Options) > 0 && !hasOptions(r.Type) {
 		ds.errorf(join(path, "options"), "", "options belong to select, status and multi_select, not to %s", r.Type)
 	}
 	r.validateOptions(path, ds)
+	r.validateUnknown(path, ds)
 	if r.Empty != nil && !slices.Contains([]Type{TypeTitle, TypeText, TypeURL, TypeEmail, TypePhone, TypeSelect, TypeStatus}, r.Type) {
 		ds.errorf(join(path, "empty"), "", "an empty text cannot be written for the type %s", r.Type)
 	}
@@ -103,6 +104,27 @@ func (r *Rule) validateOptions(path string, ds *Diagnostics) {
 		if o.CRM == nil && r.Type == TypeMultiSelect {
 			ds.errorf(join(at, "crm"), "", "an empty multi_select has no option")
 		}
+	}
+}
+
+func (r *Rule) validateUnknown(path string, ds *Diagnostics) {
+	at := join(path, "unknown_options")
+	policy := UnknownOptions(r.Unknown)
+	switch {
+	case r.Unknown != "" && !hasOptions(r.Type):
+		ds.errorf(at, "", "unknown options belong to select, status and multi_select, not to %s", r.Type)
+	case policy == OptionsCreate && r.Type == TypeStatus && r.Direction != ToCRM:
+		ds.warnf(at, "an alert names each such moment", "Notion takes the options of a status as a whole: one that somebody adds in the second in which another one is made is lost")
+	case policy == OptionsMap && r.Type == TypeMultiSelect && r.Function != nil:
+		ds.errorf(at, "", "what stands for an unknown option cannot be told from what a function makes of it; leave one of the two away")
+	}
+	at = join(path, "unknown_as")
+	named := Field{Options: r.Options}
+	switch _, ok := named.Declared(tidy(r.UnknownAs)); {
+	case policy == OptionsMap && !ok:
+		ds.errorf(at, "", "map needs one of the field's options, by its name in Notion")
+	case policy != OptionsMap && r.UnknownAs != "":
+		ds.errorf(at, `"unknown_options": "map"`, "this option stands for unknown ones where those are mapped")
 	}
 }
 

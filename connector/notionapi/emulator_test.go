@@ -81,7 +81,7 @@ func TestAddOptionsKeepsThoseThatAreThere(t *testing.T) {
 		notionapi.PropertySpec{Name: "Stage", Type: notionapi.TypeSelect, Options: []notionapi.Option{{Name: "Lead", Color: "red"}}})
 	for _, name := range []string{"State", "Stage"} {
 		prop := mustProperty(t, ds, name)
-		after, err := w.client.AddOptions(t.Context(), ds.ID, prop.ID, "Fresh", "Newer", "Fresh")
+		after, err := w.client.AddOptions(t.Context(), ds.ID, prop.ID, notionapi.Option{Name: "Fresh"}, notionapi.Option{Name: "Newer"}, notionapi.Option{Name: "fresh"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func TestAddOptionsKeepsThoseThatAreThere(t *testing.T) {
 			t.Errorf("%s: old options (-before +after):\n%s", name, diff)
 		}
 		calls := len(w.calls)
-		if _, err := w.client.AddOptions(t.Context(), ds.ID, prop.ID, "Newer"); err != nil || len(w.calls) != calls+1 {
+		if _, err := w.client.AddOptions(t.Context(), ds.ID, prop.ID, notionapi.Option{Name: "Newer"}); err != nil || len(w.calls) != calls+1 {
 			t.Errorf("adding what is there: err %v, %d requests; want 1", err, len(w.calls)-calls)
 		}
 	}

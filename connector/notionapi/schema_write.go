@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
@@ -210,11 +211,11 @@ func encodeOptions(options []Option) (any, error) {
 	return map[string]any{"options": out}, nil
 }
 
-// AddOptions makes sure that a select, multi_select or status offers the names, keeping those that it has, and returns the schema as
+// AddOptions makes sure that a select, multi_select or status offers options of these names, keeping those that it has, and returns the schema as
 // Notion then held it. Page writes make options of selects and multi_selects by themselves; a status needs this. It costs one request,
 // two if names are missing. Notion takes whole lists only: an option that a person adds between the two requests is lost, so add few and
 // seldom.
-func (c *Client) AddOptions(ctx context.Context, dataSourceID, propertyID string, names ...string) (DataSource, error) {
+func (c *Client) AddOptions(ctx context.Context, dataSourceID, propertyID string, want ...Option) (DataSource, error) {
 	now, err := c.DataSource(ctx, dataSourceID)
 	if err != nil {
 		return DataSource{}, err
@@ -224,9 +225,9 @@ func (c *Client) AddOptions(ctx context.Context, dataSourceID, propertyID string
 		return DataSource{}, &ValueError{Property: propertyID, Reason: "the data source has no such property"}
 	}
 	options := slices.Clone(prop.Options)
-	for _, name := range names {
-		if !slices.ContainsFunc(options, func(o Option) bool { return o.Name == name }) {
-			options = append(options, Option{Name: name})
+	for _, one := range want {
+		if !slices.ContainsFunc(options, func(o Option) bool { return strings.EqualFold(o.Name, one.Name) }) {
+			options = append(options, one)
 		}
 	}
 	if len(options) == len(prop.Options) {

@@ -472,7 +472,7 @@ func TestSchemaChangeKeepsDescriptions(t *testing.T) {
 	if _, err := b.client.UpdateDataSource(t.Context(), sourceID, SchemaChange{Rename: map[string]string{"a:b": "B"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.client.AddOptions(t.Context(), sourceID, "a:b", "y"); err == nil || !strings.Contains(err.Error(), `did not keep the option "y"`) {
+	if _, err := b.client.AddOptions(t.Context(), sourceID, "a:b", Option{Name: "y"}); err == nil || !strings.Contains(err.Error(), `did not keep the option "y"`) {
 		t.Errorf("an option that is not in the answer: err = %v", err)
 	}
 	want := []string{

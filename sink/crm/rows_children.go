@@ -229,7 +229,7 @@ func (w *writer) labelKey(ctx context.Context, f mapping.Field, label, column st
 	}
 	switch len(ids) {
 	case 0:
-		return "", refuse(f.Name, nil, "%q is unknown in the CRM; choose one of its values or add it there first", label)
+		return "", refuse(f.Name, nil, "the option %q is unknown in the CRM; choose one of its values or add it there first", label)
 	case 1:
 		return ids[0], nil
 	}

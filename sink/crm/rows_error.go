@@ -157,6 +157,9 @@ func (t *target) refused(pg *pgconn.PgError) error {
 		return refuse(field, pg, "the text is longer than the CRM's column holds (%s)", pg.Message)
 	case pg.Code == "22003":
 		return refuse(field, pg, "the number is beyond what the CRM's column holds (%s)", pg.Message)
+	case pg.Code == "22P02" && strings.HasPrefix(pg.Message, "invalid input value for enum "):
+		enum, option, _ := strings.Cut(strings.TrimPrefix(pg.Message, "invalid input value for enum "), ": ")
+		return refuse(field, pg, "the option %s is no value of the CRM's type %s; choose one that is, or add it there (ALTER TYPE … ADD VALUE)", option, enum)
 	case strings.HasPrefix(pg.Code, "22"), strings.HasPrefix(pg.Code, "23"):
 		return refuse(field, pg, "the CRM's database refuses the value (%s)", pg.Message)
 	case pg.Code == "P0001":

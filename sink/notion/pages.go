@@ -211,7 +211,11 @@ func (p *Pages) encode(schema ledger.Schema, values change.Image, current json.R
 			property := notionapi.DecodeProperty(name, raw)
 			options.Keep = &property
 		}
-		w, err := notionapi.EncodeProperty(PropertyType(typ), values[name], options)
+		value := values[name]
+		if f, ok := p.Entity.Field(name); ok && options.Keep != nil {
+			value = f.KeepOnPage(value, options.Keep.Value)
+		}
+		w, err := notionapi.EncodeProperty(PropertyType(typ), value, options)
 		if err != nil {
 			return nil, &sink.DataError{Field: name, Reason: err.Error()}
 		}

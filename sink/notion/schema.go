@@ -21,6 +21,7 @@ type SchemaLedger interface {
 	Schema(ctx context.Context, sync, entity string) (ledger.Schema, bool, error)
 	SaveSchema(ctx context.Context, sync, entity string, s ledger.Schema) error
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	Raise(ctx context.Context, alerts []ledger.Alert) error
 	sink.DriftLedger
 }
 

@@ -65,6 +65,11 @@ func (s *Schema) Changed(ctx context.Context, e *mapping.Entity, went ledger.Sch
 func (s *Schema) recheck(ctx context.Context, e *mapping.Entity, pause time.Duration) (ledger.Schema, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.look(ctx, e, pause)
+}
+
+// look is recheck. Needs mu.
+func (s *Schema) look(ctx context.Context, e *mapping.Entity, pause time.Duration) (ledger.Schema, error) {
 	if s.looksOnly || s.Now().Sub(s.checked[e.Name]) < pause {
 		return s.known[e.Name], nil
 	}

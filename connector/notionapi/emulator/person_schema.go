@@ -102,6 +102,24 @@ func (p *Person) RetypeProperty(sourceID, name, kind string) error {
 	})
 }
 
+// AddOption adds a choice; to a status in its first group, as the application does until it is dragged elsewhere.
+func (p *Person) AddOption(sourceID, name, option string) error {
+	return p.withProperty(sourceID, name, func(c *call, src *source, prop *property) error {
+		if !contains([]string{"select", "multi_select", "status"}, prop.Type) || option == "" || prop.optionByName(option) != nil {
+			return fmt.Errorf("option %q cannot be added to %s", option, name)
+		}
+		if e := checkOptionName(option); e != nil {
+			return fix(e)
+		}
+		o := c.s.addOption(prop, option, "")
+		if prop.Type == "status" {
+			prop.placeOption(o.ID, "")
+		}
+		c.schemaChanged(src, prop, "updated")
+		return nil
+	})
+}
+
 // RenameOption renames a choice, which only people can do.
 func (p *Person) RenameOption(sourceID, name, option, to string) error {
 	return p.withProperty(sourceID, name, func(c *call, src *source, prop *property) error {
