@@ -135,6 +135,11 @@ func (r *reconciliation) viewPage(ctx context.Context) (done bool, err error) {
 	if d := ledger.Decide(r.in); len(d.Need) == 0 && !owed {
 		return false, nil
 	}
+	if !owed {
+		if done, err := r.presume(ctx); done || err != nil {
+			return done, err
+		}
+	}
 	seen, err := r.entity.Pages.Read(ctx, r.schema, r.link().Page)
 	if err != nil {
 		return false, fmt.Errorf("read the page: %w", err)
@@ -253,7 +258,8 @@ func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
 
 // waitsForCRM reports that what the page shows is not settled with the row: sink/crm will need the observation.
 func (r *reconciliation) waitsForCRM(d ledger.Decision) bool {
-	return d.Row != "" || len(d.Holds) > 0 || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0 || len(d.Observed) > 0
+	unsettled := slices.ContainsFunc(d.Holds, func(h ledger.Hold) bool { return !h.Settled(r.in) })
+	return d.Row != "" || unsettled || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0 || len(d.Observed) > 0
 }
 
 // untilTyped has the page read again once the values that may be typed still must have come to rest.

@@ -62,6 +62,7 @@ type world struct {
 	mu     sync.Mutex
 	before func(r *http.Request) // what happens before a request is met; one at a time
 	writes []string              // POST and PATCH of pages, in order
+	asked  int                   // all requests
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
@@ -144,6 +145,7 @@ func (w *world) build(client *notionapi.Client, documents []string) {
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.asked++
 	if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/pages") {
 		w.writes = append(w.writes, r.Method+" "+r.URL.Path)
 	}
@@ -160,6 +162,15 @@ func (w *world) spent() []string {
 	writes := w.writes
 	w.writes = nil
 	return writes
+}
+
+// requests counts all that was asked of Notion since the last call.
+func (w *world) requests() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := w.asked
+	w.asked = 0
+	return n
 }
 
 func (w *world) exec(sql string, args ...any) {
