@@ -371,7 +371,8 @@ func (t *translation) toPage(ctx context.Context, values change.Image) (out chan
 		if v, err = t.ends(ctx, f, v, ledger.Notion, waits); err != nil {
 			return nil, nil, err
 		}
-		if n := len(v.Items()); f.Relation != "" && n > mapping.RelatedWriteMax {
+		pages, can := t.entity.Pages.(Relating)
+		if n := len(v.Items()); f.Relation != "" && n > mapping.RelatedWriteMax && (!can || !pages.CanRelate(f)) {
 			waits[f.Name] = tooManyRelated(f, n)
 		}
 		if waits[f.Name] == "" {

@@ -29,6 +29,7 @@ func (r *reconciliation) writePage(ctx context.Context, d ledger.Decision, toll 
 }
 
 func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision, toll toll) error {
+	r.larger(&d)
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
 		return err
@@ -114,6 +115,7 @@ func (r *reconciliation) halfWith(ctx context.Context, page string) (int64, erro
 }
 
 func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll toll) error {
+	r.larger(&d)
 	values, waits, err := r.t.toPage(ctx, d.ToNotion)
 	if err != nil {
 		return err
@@ -136,7 +138,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 		external = r.link().External
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
-	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: d.Bases(r.in, ledger.Notion), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
+	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: r.bases(d), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
 	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	toll.into(&before)
@@ -149,7 +151,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 	if r.tooLate() {
 		return r.commit(ctx, ledger.Commit{Intended: true, Finish: r.later(r.w.Now(), false)})
 	}
-	seen, err := r.entity.Pages.Update(ctx, r.schema, r.link().Page, PageUpdate{Values: values, Current: r.fresh.Properties, External: external})
+	seen, err := r.send(ctx, PageUpdate{Values: values, Current: r.fresh.Properties, External: external})
 	switch {
 	case err == nil:
 	case unknown(err):
@@ -207,7 +209,8 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	}
 	c.Base = map[string]ledger.FieldBase{}
 	maps.Copy(c.Base, d.Agreed(r.in))
-	halves := d.Bases(r.in, ledger.Notion)
+	r.withoutUnrelated(&d)
+	halves := r.bases(d)
 	for _, p := range r.in.Rules.Fields {
 		sent, ok := d.ToNotion[p.Name]
 		if !ok {
@@ -221,6 +224,9 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 				d.Waits = joined(d.Waits, map[string]string{p.Name: refused})
 			}
 			if own, half := halves[p.Name]; half {
+				if missing := difference(sent, back); len(missing) > 0 && own.Kind() == change.Set {
+					own = change.SetValue(difference(own, change.SetValue(missing...))...) // what Notion did not take is no part of it
+				}
 				c.Base[p.Name] = c.Base[p.Name].Half(own)
 			}
 		}

@@ -42,6 +42,10 @@ type reconciliation struct {
 	group  []ledger.Item // behind this one in the round: a brake's alert takes its sample from them
 	braked int           // how often a brake was full when a write was to be recorded
 
+	rest      map[string]change.Value // of relations that are larger than a write: the links that later turns bring
+	far       []relating              // and those that this turn writes from the far side
+	unrelated []unrelated             // of those, which could not be written
+
 	creating *ledger.Intent // stored in this turn: a page is being made
 	sentAt   time.Time      // when the CRM showed what a page was made of that was looked up; zero in all other turns
 }

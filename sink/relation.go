@@ -95,7 +95,7 @@ func inTrash(link ledger.Link) string {
 // tooManyRelated says why a relation is not written: one request takes so many pages and replaces all that are there, so that any write would lose
 // some. What the page shows stays, and what people add to it or take from it there goes to the CRM.
 func tooManyRelated(f mapping.Field, n int) string {
-	return fmt.Sprintf("%d related records of %s are more than the %d that a write to Notion takes, and a write replaces all: the page is left as it is; relate the rest in Notion, or have fewer",
+	return fmt.Sprintf("%d related records of %s are more than the %d that a write to Notion takes, and a write replaces all: the page is left as it is; give the relation a reverse, from which they are written one by one, or relate the rest in Notion",
 		n, f.Relation, mapping.RelatedWriteMax)
 }
 

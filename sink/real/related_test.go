@@ -2,11 +2,13 @@ package real
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
 	"github.com/tandem-sync/tandem/sink"
 )
 
@@ -54,18 +56,20 @@ func (w *world) peers(page string) string {
 	return fmt.Sprint(len(values["peers"].Items()))
 }
 
-// 200 records in one circle, all at once and in no order: none has a page when the first one needs its target.
-func TestACircleOfHundreds(t *testing.T) {
+// 1,000 records in one circle, all at once and in no order: none has a page when the first one needs its target.
+func TestACircleOfAThousand(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a while")
 	}
-	w := newWorld(t, nodeSQL+`INSERT INTO node (id, name, next_id) SELECT i, 'n' || i, i % 200 + 1 FROM generate_series(1, 200) i;
-		INSERT INTO peer SELECT i, 201 - i FROM generate_series(1, 200) i`, node)
-	for i := range 200 {
-		w.add(ledger.Reason{Sync: "real", Entity: "node", Side: ledger.Notion, Lane: ledger.LaneLive, Why: "cdc", Key: fmt.Sprint(i + 1)})
+	w := newWorld(t, nodeSQL+`INSERT INTO node (id, name, next_id) SELECT i, 'n' || i, i % 1000 + 1 FROM generate_series(1, 1000) i;
+		INSERT INTO peer SELECT i, 1001 - i FROM generate_series(1, 1000) i`, node)
+	var reasons []ledger.Reason
+	for i := range 1000 {
+		reasons = append(reasons, ledger.Reason{Sync: "real", Entity: "node", Side: ledger.Notion, Lane: ledger.LaneLive, Why: "cdc", Key: fmt.Sprint(i + 1)})
 	}
-	for range 300 { // what waits for its target looks again later and later
+	w.add(reasons...)
+	for range 1000 { // what waits for its target looks again later and later
 		for _, s := range w.sinks {
 			if _, err := s.RunOnce(t.Context()); err != nil {
 				t.Fatal(err)
@@ -76,12 +80,12 @@ func TestACircleOfHundreds(t *testing.T) {
 		}
 	}
 	w.is("nothing waits", w.one(`SELECT count(*)::text FROM tandem.work`), "0")
-	for _, i := range []int{1, 100, 199, 200} {
+	for _, i := range []int{1, 100, 500, 999, 1000} {
 		page := w.page("node", fmt.Sprint(i))
-		w.is("next", w.shows(page, "Next"), w.page("node", fmt.Sprint(i%200+1)))
-		w.is("peer", w.shows(page, "Peers"), w.page("node", fmt.Sprint(201-i)))
+		w.is("next", w.shows(page, "Next"), w.page("node", fmt.Sprint(i%1000+1)))
+		w.is("peer", w.shows(page, "Peers"), w.page("node", fmt.Sprint(1001-i)))
 	}
-	w.spent()
+	t.Logf("%d writes for 1,000 pages", len(w.spent()))
 	w.sweep("node")
 	w.is("a fixed point", strings.Join(w.spent(), ","), "")
 }
@@ -108,4 +112,48 @@ func TestATargetThatComesLate(t *testing.T) {
 	w.settle()
 	w.is("healed", w.shows(one, "Next"), w.page("node", "2"))
 	w.is("nothing waits", w.one(`SELECT count(*)::text FROM tandem.work`), "0")
+}
+
+// More related pages than one write takes travel in both directions without loss: as many as it takes at once, the rest from the far side, through edits on
+// both sides and requests of which nobody knows whether they were met.
+func TestHundredsRelated(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nodeSQL+`INSERT INTO node (name) SELECT 'n' || i FROM generate_series(1, 260) i; INSERT INTO peer SELECT 1, i FROM generate_series(2, 231) i`,
+		strings.Replace(node, `"target": "b"}`, `"target": "b"}, "reverse": "Peer of"`, 1))
+	w.sweep("node")
+	one := w.page("node", "1")
+	w.is("at the first sync", w.peers(one), "230")
+	w.is("parked", w.parked("node", "1"), "")
+
+	// Both sides change it at once.
+	w.exec(`DELETE FROM peer WHERE a = 1 AND b BETWEEN 2 AND 31; INSERT INTO peer SELECT 1, i FROM generate_series(232, 241) i`)
+	for _, key := range []string{"250", "251"} {
+		if err := w.ada.Edit(w.page("node", key), map[string]any{"Peer of": related(one)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.ada.Edit(w.page("node", "100"), map[string]any{"Peer of": related()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{emulator.FaultGatewayAfter, emulator.FaultGateway, emulator.FaultDropAfter} {
+		if err := w.emu.Inject(emulator.Fault{Kind: kind, Method: http.MethodPatch, Path: "/v1/pages/*", Skip: 3, Count: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.poll("node", one)
+	w.touch("node", "1")
+	want := "211" // 230 - 30 + 10 + 2 - 1
+	w.is("the CRM", w.one(`SELECT count(*)::text FROM peer WHERE a = 1`), want)
+	w.is("the page", w.peers(one), want)
+	w.is("taken away there", w.one(`SELECT count(*)::text FROM peer WHERE a = 1 AND (b = 100 OR b < 32)`), "0")
+	w.is("added there", w.one(`SELECT count(*)::text FROM peer WHERE a = 1 AND b IN (250, 251)`), "2")
+	w.is("parked", w.parked("node", "1"), "")
+
+	// Down to what one write takes.
+	w.exec(`DELETE FROM peer WHERE a = 1 AND b > 60`)
+	w.touch("node", "1")
+	w.is("fewer", w.peers(one), "29")
+	w.spent()
+	w.sweep("node")
+	w.is("a fixed point", strings.Join(w.spent(), ","), "")
 }
