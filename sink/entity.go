@@ -96,13 +96,17 @@ func (e *Entity) rules(fields []mapping.Field, skew time.Duration) ledger.Rules 
 		DeletesToPages: m.DeletesToPages, DeletesToRows: m.DeletesToRows, Grace: m.Grace, Skew: skew,
 	}
 	for _, f := range fields {
-		r.Fields = append(r.Fields, ledger.Policy{
+		p := ledger.Policy{
 			Name: f.Name, Rule: f.Rule, ToNotion: f.ToNotion(), ToCRM: f.ToCRM(),
 			Tie: ledger.Side(f.Tie), Initial: ledger.Side(f.Initial), Critical: f.Critical,
 			Elements: f.Type == mapping.TypeMultiSelect || f.Type == mapping.TypeRelation && f.Many,
 			Single:   f.Type == mapping.TypeRelation && !f.Many,
 			Conflict: f.Conflict, NeverBlank: f.NeverBlank, WriteOnce: f.WriteOnce, Typing: f.TypingDelay,
-		})
+		}
+		if f.Type == mapping.TypePhone {
+			p.Same = f.Same
+		}
+		r.Fields = append(r.Fields, p)
 	}
 	return r
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 )
@@ -275,7 +274,7 @@ func (v *Verify) differ(ctx context.Context, l ledger.Link, schema ledger.Schema
 	for _, f := range r.t.fields {
 		crm, read := r.in.CRM.Image[f.Name]
 		notion, shown := r.in.Notion.Image[f.Name]
-		if !read || !shown || change.Equal(crm, notion) {
+		if !read || !shown || f.Same(crm, notion) {
 			byRule = byRule || r.in.CRM.Bad[f.Name]+r.in.CRM.Waits[f.Name]+r.in.Notion.Bad[f.Name]+r.in.Notion.Waits[f.Name] != ""
 			continue
 		}

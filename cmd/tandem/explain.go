@@ -267,6 +267,8 @@ func fieldOutcome(e sink.Explanation, name string) string {
 		return "not read on both sides"
 	case change.Equal(crm, notion):
 		return "equal"
+	case slices.ContainsFunc(e.Input.Rules.Fields, func(p ledger.Policy) bool { return p.Name == name && p.Alike(crm, notion) }):
+		return "equal, written differently"
 	}
 	return "left as it is"
 }

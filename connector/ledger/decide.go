@@ -155,7 +155,7 @@ func crmAgrees(in *Input) bool {
 			return false
 		}
 		base, ok := in.Link.Base[p.Name]
-		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil || !change.Equal(base.Value, value) {
+		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil || !p.Alike(base.Value, value) {
 			return false
 		}
 	}
@@ -382,7 +382,7 @@ func decidePageGone(in Input) Decision {
 }
 
 // editedSince reports that a side shows something else than the base in a field whose changes travel from there. What cannot be used, or has to
-// wait, may be an edit: it cannot be told, so it counts as one.
+// wait, may be an edit, and so may a value that was never agreed on: it cannot be told, so it counts as one.
 func editedSince(in *Input, view *View, fromCRM bool) bool {
 	for i := range in.Rules.Fields {
 		p := &in.Rules.Fields[i]
@@ -390,12 +390,13 @@ func editedSince(in *Input, view *View, fromCRM bool) bool {
 		if fromCRM {
 			travels = p.ToNotion
 		}
-		base, ok := in.Link.Base[p.Name]
-		if !ok || !travels {
+		if !travels {
 			continue
 		}
+		base, agreed := in.Link.Base[p.Name]
 		v, read := view.Image[p.Name]
-		if read && !change.Equal(base.Value, v) || view.Bad[p.Name] != "" || view.Waits[p.Name] != "" {
+		switch {
+		case view.Bad[p.Name] != "", view.Waits[p.Name] != "", read && agreed && !p.Alike(base.Value, v), read && !agreed && !isEmpty(v):
 			return true
 		}
 	}

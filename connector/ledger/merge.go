@@ -16,7 +16,7 @@ func decideFields(in *Input, d *Decision) {
 		p := &in.Rules.Fields[i]
 		crm, crmRead := in.CRM.Image[p.Name]
 		notion, notionRead := in.Notion.Image[p.Name]
-		if plain && crmRead && notionRead && change.Equal(crm, notion) {
+		if plain && crmRead && notionRead && p.Alike(crm, notion) {
 			d.agreed.add(i)
 			continue
 		}
@@ -27,16 +27,30 @@ func decideFields(in *Input, d *Decision) {
 		}
 		switch {
 		case leftOut(in, p.Name, d), !crmRead, !notionRead:
-		case change.Equal(crm, notion):
+		case p.Alike(crm, notion):
 			d.agreed.add(i)
 		case f.stuck():
 			d.park(p.Name, f.base.Stuck.Reason)
 		case f.single(in):
 			f.record(in, d)
 		default:
+			f.likeTheBase()
 			f.decide(in)
 			f.record(in, d)
 		}
+	}
+}
+
+// likeTheBase takes a side that shows the base, written differently, for one that shows it: nobody edited the field there.
+func (f *field) likeTheBase() {
+	if f.policy.Same == nil || !f.based {
+		return
+	}
+	if f.policy.Alike(f.crm, f.base.Value) {
+		f.crm = f.base.Value
+	}
+	if f.policy.Alike(f.notion, f.base.Value) {
+		f.notion = f.base.Value
 	}
 }
 

@@ -2,6 +2,8 @@ package ledger
 
 import (
 	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
 )
 
 // Policy is what a mapping says of one field.
@@ -20,6 +22,15 @@ type Policy struct {
 	NeverBlank bool          // an empty value never takes the place of a value: the side that was emptied gets it back
 	WriteOnce  bool          // once both have agreed on a value it stays: later edits are put back
 	Typing     time.Duration // a value of Notion goes to the CRM once it has been seen unchanged for so long
+
+	// Same reports that two canonical values that differ are one, written differently: to write it differently is no edit. nil: they never are.
+	// It must be an equivalence, and pure.
+	Same func(a, b change.Value) bool
+}
+
+// Alike reports that two canonical values of the field are one.
+func (p *Policy) Alike(a, b change.Value) bool {
+	return change.Equal(a, b) || p.Same != nil && !a.IsAbsent() && !b.IsAbsent() && p.Same(a, b)
 }
 
 // ConflictRule says who wins where both sides changed one field to different values.

@@ -33,7 +33,7 @@ const RelatedWriteMax = 100
 //
 //	title, text        Text: NFC, LF line ends, trimmed; nothing left is null
 //	email              Text as above, lower case
-//	phone, url         Text, trimmed
+//	phone, url         Text, trimmed; numbers are compared by [Field.Same]
 //	number             Decimal without exponent or trailing zeros; what a double cannot hold exactly is refused
 //	checkbox           Bool; null is false
 //	date               Date, years 1 to 9999

@@ -7,9 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
-
-	"github.com/nyaruka/phonenumbers"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
@@ -116,12 +115,17 @@ var (
 	topLevel    = regexp.MustCompile(`^(\p{L}{2,}|xn--[a-z0-9-]+)$`)
 )
 
+// invisible are characters that come along with copied text and that nobody sees: zero-width spaces and joiners, marks of direction, controls.
+func invisible(r rune) bool { return unicode.In(r, unicode.Cf, unicode.Cc) }
+
 // noEmail tells what an address lacks. It is stricter than RFC 5322, which takes johndoe@gmai: an address that people write to has a domain with a
 // dot in it, no comment and no name before it.
 func noEmail(text string) string {
 	parsed, err := mail.ParseAddress(text)
 	_, domain, ok := strings.Cut(text, "@")
 	switch {
+	case strings.ContainsFunc(text, invisible):
+		return "there is an invisible character in it"
 	case !ok:
 		return "it has no @"
 	case err != nil || parsed.Name != "" || parsed.Address != text:
@@ -136,55 +140,6 @@ func noEmail(text string) string {
 		return "it is longer than any address"
 	case slices.ContainsFunc(labels, func(l string) bool { return !domainLabel.MatchString(l) }), !topLevel.MatchString(labels[len(labels)-1]):
 		return fmt.Sprintf("%q is no domain", domain)
-	}
-	return ""
-}
-
-// Digits that a phone number has at least and at most where its country is not known: E.164 allows 15, the shortest numbers that people are called
-// on have 5.
-const phoneDigitsMin, phoneDigitsMax = 5, 15
-
-var phoneForm = regexp.MustCompile(`^\+?[0-9 ().\-/\x{00A0}\x{202F}\x{2010}\x{2011}]+( ?(ext\.?|x|#) ?[0-9]{1,7})?$`)
-
-// noPhone tells what a number lacks. One with a country code is measured by the numbering plan of that country, one without by the region's, where
-// the guard names it.
-func noPhone(text string, region PhoneGuard) string {
-	if !phoneForm.MatchString(text) {
-		return "it holds what no number has"
-	}
-	if !strings.HasPrefix(text, "+") && region == AnyRegion {
-		digits := 0
-		for _, r := range text {
-			if r >= '0' && r <= '9' {
-				digits++
-			}
-		}
-		switch {
-		case digits < phoneDigitsMin:
-			return "it is too short"
-		case digits > phoneDigitsMax:
-			return "it is too long"
-		}
-		return ""
-	}
-	from := string(region)
-	if region == AnyRegion {
-		from = "ZZ" // unknown: the number brings its country code along
-	}
-	n, err := phonenumbers.Parse(text, from)
-	if err != nil {
-		return "its country code is unknown, or it is too short"
-	}
-	switch phonenumbers.IsPossibleNumberWithReason(n) {
-	case phonenumbers.TOO_SHORT:
-		return "it is too short"
-	case phonenumbers.TOO_LONG:
-		return "it is too long"
-	case phonenumbers.INVALID_COUNTRY_CODE:
-		return "no country has its code"
-	case phonenumbers.INVALID_LENGTH, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
-		return "no number of its country is as long"
-	case phonenumbers.IS_POSSIBLE:
 	}
 	return ""
 }
