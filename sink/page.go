@@ -91,7 +91,7 @@ func (r *reconciliation) pageMade(ctx context.Context, page string, seen ledger.
 		if err != nil {
 			return err
 		}
-		err = r.landed(ctx, ledger.Commit{Page: &page, State: &live, Absorb: absorb, Intended: true, WroteAt: seen.ReadTo}, seen, d)
+		err = r.landed(ctx, ledger.Commit{Page: &page, State: &live, Absorb: absorb, Intended: true, WroteAt: seen.ReadTo, Unhold: r.unhold(d)}, seen, d)
 		if !errors.Is(err, ledger.ErrTaken) || try == halfTries {
 			return err
 		}

@@ -197,6 +197,8 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 		return err
 	}
 	switch {
+	case d.LetGo:
+		return r.letGo(ctx)
 	case d.Remove:
 		return r.commit(ctx, ledger.Commit{Remove: true, Finish: r.done()}) // a newer reason, as a new key, keeps it
 	case !d.Later.IsZero() && len(d.Holds) > 0:
@@ -211,6 +213,19 @@ func (r *reconciliation) act(ctx context.Context, d ledger.Decision) error {
 		return r.writeRow(ctx, d, toll)
 	}
 	return r.settle(ctx, d)
+}
+
+// letGo takes the link's page away from it, as a person said; the next turn makes the row another one. The page keeps the id that it carries, and so the link
+// gets a new one: the old page is nobody's answer.
+func (r *reconciliation) letGo(ctx context.Context) error {
+	if r.w.Side == ledger.CRM {
+		return r.commit(ctx, ledger.Commit{Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "reread")}})
+	}
+	none, half, emitted := "", ledger.Half, ""
+	c := ledger.Commit{Page: &none, State: &half, Unbase: change.Sorted(r.link().Base), External: r.w.NewID(), Intended: true, Unsee: true, Emitted: &emitted,
+		Unhold: []string{"*"}, Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "decided")}}
+	r.observe("let go", ledger.Decision{})
+	return r.commit(ctx, c)
 }
 
 // settle ends a turn that writes nothing on this side.

@@ -55,7 +55,7 @@ trash, a row is made again from its page. It is written as any other change, onc
 
 func (o *approveOptions) addFlags(c *cobra.Command) {
 	o.selectOptions.addFlags(c)
-	c.Flags().DurationVar(&o.For, "for", time.Hour, "how long it holds good; what has not been written by then is held again")
+	c.Flags().DurationVar(&o.For, "for", 0, "how long it holds good; what has not been written by then is held again (default: an hour, or twice what it takes within Notion's budget)")
 	c.Flags().BoolVar(&o.All, "all", false, "everything that is held; else say what, with --kind, --entity, --field, --side or --key")
 	c.Flags().StringVar(&o.By, "by", "", "who says so (default: the user of this system)")
 	c.Flags().StringVar(&o.Reason, "reason", "", "why, for those who read the history")
@@ -67,7 +67,7 @@ func (o *approveOptions) run(ctx context.Context) error {
 	}
 	selects := o.Kind != "" || o.Entity != "" || o.Field != "" || o.Side != ""
 	switch {
-	case o.For <= 0 || o.For > 7*24*time.Hour:
+	case o.For < 0 || o.For > rulingMost:
 		return usagef("--for must be more than nothing, and a week at most")
 	case o.Keep != "" && o.Keep != string(ledger.CRM) && o.Keep != string(ledger.Notion):
 		return usagef("--keep must be crm or notion")
@@ -92,7 +92,16 @@ func (o *approveOptions) run(ctx context.Context) error {
 
 func (o *approveOptions) rule(ctx context.Context, s *session, sel ledger.Selection) error {
 	now := time.Now()
-	r := ledger.Ruling{Selection: sel, Choice: o.choice, Keep: ledger.Side(o.Keep), By: o.By, Reason: o.Reason, At: now, Until: now.Add(o.For)}
+	groups, err := s.store.HoldGroups(ctx, sel, now, 1)
+	if err != nil {
+		return err
+	}
+	takes := s.takes(groups)
+	lasts := o.For
+	if lasts == 0 {
+		lasts = min(max(rulingLeast, 2*takes), rulingMost)
+	}
+	r := ledger.Ruling{Selection: sel, Choice: o.choice, Keep: ledger.Side(o.Keep), By: o.By, Reason: o.Reason, At: now, Until: now.Add(lasts)}
 	if r.By == "" {
 		r.By = whoami()
 	}
@@ -104,10 +113,6 @@ func (o *approveOptions) rule(ctx context.Context, s *session, sel ledger.Select
 		return err
 	}
 	if approval.Count == 0 {
-		groups, err := s.store.HoldGroups(ctx, sel, now, 1)
-		if err != nil {
-			return err
-		}
 		return nothingRuled(groups)
 	}
 	if o.JSON {
@@ -116,7 +121,28 @@ func (o *approveOptions) rule(ctx context.Context, s *session, sel ledger.Select
 	done := map[string]string{ledger.Approve: "let through", ledger.Reject: "taken back", ledger.Keep: "settled with what " + o.Keep + " says"}[r.Choice]
 	o.out.printf("%d records are %s by the connectors that run, once, until %s (no. %d, by %s)\n",
 		approval.Count, done, approval.Until.UTC().Format("2006-01-02 15:04 UTC"), approval.ID, r.By)
+	switch {
+	case takes > lasts:
+		o.out.printf("that takes about %s within Notion's budget, which is longer: what is left by then is held again\n", roughly(takes))
+	case takes > time.Minute:
+		o.out.printf("that takes about %s within Notion's budget; tandem status shows how far it is\n", roughly(takes))
+	}
 	return nil
+}
+
+// A ruling lasts an hour where nobody says how long, or as long as it takes, and a week at most.
+const (
+	rulingLeast = time.Hour
+	rulingMost  = 7 * 24 * time.Hour
+)
+
+// takes is how long it takes at most to carry out what is said of holds: a page is read, and written.
+func (s *session) takes(groups []ledger.HoldGroup) time.Duration {
+	held := 0
+	for _, g := range groups {
+		held += g.Count - g.Chosen
+	}
+	return time.Duration(held) * 2 * time.Minute / time.Duration(max(1, s.keys.Notion.rate()))
 }
 
 // nothingRuled says why a ruling was about nothing.

@@ -168,6 +168,9 @@ func (o *holdsOptions) show(now time.Time, g ledger.HoldGroup) {
 	for _, line := range answers(g) {
 		o.out.printf("  %s\n", line)
 	}
+	if line := byItself(g.Kind); line != "" {
+		o.out.printf("  %s\n", line)
+	}
 }
 
 func heldName(h ledger.Held) string {
@@ -229,17 +232,24 @@ func answers(g ledger.HoldGroup) []string {
 	return lines
 }
 
+// byItself says what ends holds without an answer.
+func byItself(kind string) string {
+	switch kind {
+	case "moved":
+		return "or move the page back into its database, and it goes on by itself"
+	case "vanished":
+		return "or share the page with the connection again, or bring the row back, and it goes on by itself; tandem sync has it looked at at once"
+	}
+	return ""
+}
+
 // hint says what helps where nothing can be answered.
 func hint(kind string) string {
 	switch kind {
 	case "paused":
 		return "tandem resume lets it go on"
-	case "moved":
-		return "move the page back into its database, and it goes on by itself"
-	case "vanished":
-		return "share the page with the connection again, and it goes on by itself; tandem sync has it looked at at once"
-	case "rekey":
-		return "two records claim one key: change one of them in the CRM"
+	case "match":
+		return "change what makes them alike, or link them: tandem link --apply, tandem links import"
 	}
 	return "it goes on by itself when its cause is gone"
 }

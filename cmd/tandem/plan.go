@@ -130,7 +130,7 @@ func (o *planOptions) make(ctx context.Context, h *ahead, entities []*mapping.En
 		return nil, err
 	}
 	answer.Requests, answer.Spent = w.Foot.Requests, h.requests.Load()
-	answer.Seconds = answer.Requests * 60 / h.keys.Notion.Rate
+	answer.Seconds = answer.Requests * 60 / h.keys.Notion.rate()
 	if o.Out == "" {
 		return answer, nil
 	}

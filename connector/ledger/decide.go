@@ -69,6 +69,7 @@ type Decision struct {
 	Trips     []Trip               // of [Gate]: the brakes that held something
 	State     State                // the link's state from now on; "" leaves it
 	Remove    bool                 // the link has nothing behind it any more
+	LetGo     bool                 // the link gives its page up: a person said that the row gets another one
 	Parked    map[string]string    // field → why it is left out; "" as name: the whole record
 	Waits     map[string]string    // field → what it waits for
 	Typing    map[string]time.Time // field → its value in Notion may be typed still; a read that begins then or later tells
@@ -80,7 +81,7 @@ type Decision struct {
 
 // Quiet reports that the decision does nothing to either side.
 func (d Decision) Quiet() bool {
-	return len(d.Need) == 0 && d.Page == "" && d.Row == "" && !d.Mark && len(d.Conflicts) == 0 && len(d.Holds) == 0 && !d.Remove
+	return len(d.Need) == 0 && d.Page == "" && d.Row == "" && !d.Mark && len(d.Conflicts) == 0 && len(d.Holds) == 0 && !d.Remove && !d.LetGo
 }
 
 // Decide says what one link needs. It is pure and symmetric: the same input gives the same decision, and swapping the sides with
@@ -167,6 +168,8 @@ func decideRowOnly(in Input) Decision {
 	switch {
 	case !in.CRM.There || !in.CRM.Scope:
 		return Decision{Remove: true}
+	case in.declined(Notion):
+		return Decision{Holds: []Hold{{Kind: "declined", Side: Notion, At: in.Now, Reason: "a person said that no page is made of this row"}}}
 	case !in.Rules.CreatePages:
 		return Decision{Parked: map[string]string{"": "the mapping does not create pages (creates.to_notion is off)"}}
 	}
@@ -192,6 +195,22 @@ func decideRowOnly(in Input) Decision {
 	return d
 }
 
+// declined reports that a person does not want the record on a side, and has not changed that since.
+func (in *Input) declined(side Side) bool {
+	switch in.Chosen[""] {
+	case side:
+		return true
+	case side.Other():
+		return false
+	}
+	for _, h := range in.Holds {
+		if h.Kind == "declined" && h.Side == side {
+			return true
+		}
+	}
+	return false
+}
+
 // lagMost is how far behind a query's index may be: as far as its setting goes (notion.index.lag.ms).
 const lagMost = 10 * time.Minute
 
@@ -203,6 +222,8 @@ func decidePageOnly(in Input) Decision {
 		return Decision{Need: []Side{Notion}}
 	case !n.There || !n.Scope:
 		return Decision{Remove: true}
+	case in.declined(CRM):
+		return Decision{Holds: []Hold{{Kind: "declined", Side: CRM, At: in.Now, Reason: "a person said that no row is made of this page"}}}
 	case n.External != "" && n.External != in.Link.External:
 		// The id of another link: a copy of its page. Cleared, it is a new record.
 		if !in.Rules.WriteNotion {
@@ -341,7 +362,9 @@ func decidePageGone(in Input) Decision {
 	n := in.Notion
 	switch {
 	case in.Chosen[""] == Notion && n.Deleted && in.Rules.WriteCRM:
-		return Decision{Row: RowDelete, State: RowDeleted}
+		return deleteRow(&in)
+	case in.Chosen[""] == CRM && !n.Deleted && in.Rules.WriteNotion:
+		return Decision{LetGo: true}
 	case in.Chosen[""] == CRM && n.Deleted && in.Rules.WriteNotion:
 		return Decision{Page: PageRestore, State: Live}
 	case n.There && !n.Scope:
@@ -377,6 +400,17 @@ func decidePageGone(in Input) Decision {
 	if d, waits := in.grace(CRM, "the page was put in the trash; its row is deleted at %s, unless the page comes back"); waits {
 		d.State = PageTrashed
 		return d
+	}
+	return deleteRow(&in)
+}
+
+// trashSeenMost is how old a look at a page in the trash may be when its row is deleted: what the poller saw may have waited for a grace period, a pause, or
+// a queue, and somebody may have put the page back meanwhile.
+const trashSeenMost = time.Minute
+
+func deleteRow(in *Input) Decision {
+	if in.Now.Sub(in.Notion.At) > trashSeenMost {
+		return Decision{Need: []Side{Notion}}
 	}
 	return Decision{Row: RowDelete, State: RowDeleted}
 }

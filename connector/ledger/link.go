@@ -219,7 +219,7 @@ func (c Conflict) Loser() (Side, change.Value) {
 
 // Hold is a decision that waits for a human. One link has at most one hold of a kind and field.
 type Hold struct {
-	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, restored, brake, oscillation, moved, rekey, conflict, grace, paused
+	Kind   string    `json:"kind"`            // delete_row, trash_page, delete_vs_edit, vanished, restored, brake, oscillation, moved, rekey, conflict, grace, paused, match, declined
 	Field  string    `json:"field,omitempty"` // the field that it keeps back, "" for the whole record
 	Reason string    `json:"reason"`          // in plain words
 	At     time.Time `json:"at"`

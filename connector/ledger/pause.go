@@ -165,6 +165,23 @@ func (h Hold) Choices() map[Side]string {
 		if h.Side == Notion {
 			return map[Side]string{CRM: "the page goes to the trash", Notion: "the row is made again from its page, under a new key"}
 		}
+		return map[Side]string{CRM: "the row gets a new page; the one that cannot be read is let go, and would be a new record if it came back"}
+	case "moved":
+		return map[Side]string{CRM: "the row gets a new page in its database; the one that was moved is let go"}
+	case "rekey":
+		return map[Side]string{CRM: "its page goes to the trash; the row keeps the page that it has under its new key"}
+	case "declined":
+		if h.Side == Notion {
+			return map[Side]string{CRM: "the page is made after all"}
+		}
+		return map[Side]string{Notion: "the row is made after all"}
+	case "match":
+		switch h.Side {
+		case Notion:
+			return map[Side]string{CRM: "it is a record of its own: its page is made"}
+		case CRM:
+			return map[Side]string{Notion: "it is a record of its own: its row is made"}
+		}
 	case "delete_row":
 		return map[Side]string{Notion: "the row is deleted", CRM: "the page comes back from the trash"}
 	case "delete_vs_edit", "restored":
@@ -188,9 +205,9 @@ func (h Hold) brakeChoices() map[Side]string {
 	case h.Field != "":
 		return map[Side]string{Notion: "Notion's new value goes to the CRM", CRM: "Notion gets its old value back"}
 	case h.Op == OpCreate && h.Side == Notion:
-		return map[Side]string{CRM: "the page is made"}
+		return map[Side]string{CRM: "the page is made", Notion: "no page is made of the row"}
 	case h.Op == OpCreate:
-		return map[Side]string{Notion: "the row is made"}
+		return map[Side]string{Notion: "the row is made", CRM: "no row is made of the page"}
 	case h.Side == Notion:
 		return map[Side]string{CRM: "the page goes to the trash", Notion: "the row is made again from its page, under a new key"}
 	}

@@ -13,6 +13,8 @@ const (
 	ClassMissing     Class = "missing"     // an end of the link cannot be found, or was moved
 	ClassOscillation Class = "oscillation" // two programs undo each other
 	ClassPaused      Class = "paused"      // somebody paused it
+	ClassTwin        Class = "twin"        // it may be a record that is there already
+	ClassDeclined    Class = "declined"    // a person wants no page or row of it
 	ClassOverwritten Class = "overwritten" // an edit in Notion may have been overwritten
 	ClassRelation    Class = "relation"    // what a relation refers to is not there on the other side
 	ClassOption      Class = "option"      // a select, status or multi-select does not take the option
@@ -60,6 +62,10 @@ func Classify(hold, reason string, tried bool) Class {
 		return ClassMissing
 	case "overwritten":
 		return ClassOverwritten
+	case "match":
+		return ClassTwin
+	case "declined":
+		return ClassDeclined
 	case "":
 	default: // delete_row, trash_page, delete_vs_edit, restored, grace
 		return ClassDelete
@@ -79,10 +85,12 @@ func Classify(hold, reason string, tried bool) Class {
 var fixes = map[Class]string{
 	ClassConflict:    "say whose value stands (tandem holds, tandem approve), or make both sides the same",
 	ClassDelete:      "say whether the delete goes through (tandem holds, tandem approve or reject)",
-	ClassBrake:       "look whether so many changes are meant (tandem holds), then tandem approve; or wait until the window is over",
-	ClassMissing:     "share the page with the connection again, move it back, or bring the row back; then it goes on with the next sweep, or tandem retry",
+	ClassBrake:       "look whether so many changes are meant (tandem holds), then tandem approve or tandem reject; no later window lets them through",
+	ClassMissing:     "share the page with the connection again, move it back, or bring the row back; then it goes on with the next sweep, or tandem retry. What cannot come back: tandem holds says what to do",
 	ClassOscillation: "find the two programs that undo each other, and stop one for this field; then tandem approve",
 	ClassPaused:      "tandem resume",
+	ClassTwin:        "look whether the two are one: link them (tandem link --apply, tandem links import), change what makes them alike, or tandem approve to have both",
+	ClassDeclined:    "nothing; tandem approve has it made after all",
 	ClassOverwritten: "look at the page's history in Notion, put right what is wrong, then tandem overwritten --seen",
 	ClassRelation:    "nothing, if what it refers to is on its way; else link it, make it, or take it out of the trash: then it goes on by itself",
 	ClassOption:      "add the option where it is missing, or choose another, or let the mapping translate it (options, unknown_options); then it goes on by itself",
@@ -102,7 +110,7 @@ func (c Class) Fix() string { return fixes[c] }
 // Classes lists all classes, for those who name one.
 func Classes() []Class {
 	return []Class{
-		ClassConflict, ClassDelete, ClassBrake, ClassMissing, ClassOscillation, ClassPaused, ClassOverwritten, ClassRelation, ClassOption, ClassTooLong, ClassDuplicate,
+		ClassConflict, ClassDelete, ClassBrake, ClassMissing, ClassOscillation, ClassPaused, ClassTwin, ClassDeclined, ClassOverwritten, ClassRelation, ClassOption, ClassTooLong, ClassDuplicate,
 		ClassInvalid, ClassRule, ClassPermission, ClassPlugin, ClassUnreachable, ClassValue,
 	}
 }

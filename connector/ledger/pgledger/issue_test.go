@@ -19,6 +19,7 @@ func TestTheViewClassifiesAsTheProgramDoes(t *testing.T) {
 		{"conflict", "x", false, ledger.ClassConflict}, {"brake", "x", false, ledger.ClassBrake}, {"oscillation", "", false, ledger.ClassOscillation},
 		{"paused", "", false, ledger.ClassPaused}, {"vanished", "", false, ledger.ClassMissing}, {"moved", "", false, ledger.ClassMissing},
 		{"delete_row", "", false, ledger.ClassDelete}, {"delete_vs_edit", "", false, ledger.ClassDelete}, {"overwritten", "", false, ledger.ClassOverwritten},
+		{"match", "2 rows have the same email", false, ledger.ClassTwin}, {"declined", "", false, ledger.ClassDeclined},
 		{"", "contact: contact 7 is not linked yet", true, ledger.ClassRelation}, {"", "the page of deal 3 is in the trash", false, ledger.ClassRelation},
 		{"", `tags: the option "a,b" has a comma, which Notion does not allow`, false, ledger.ClassOption},
 		{"", `stage: the status "won" does not exist; Notion has: lost`, false, ledger.ClassOption},
