@@ -54,7 +54,8 @@ type facts struct {
 	version                  int
 	walLevel, database, user string
 	standby                  bool
-	replication              bool // the role may use the replication protocol
+	super                    bool // the role is a superuser
+	replication              bool // … may use the replication protocol
 	create                   bool // … may create publications
 	slotsMax, slots          int
 	sendersMax, senders      int
@@ -66,7 +67,7 @@ type facts struct {
 // rds_replication is what Amazon RDS has instead of the attribute.
 const factsQuery = `
 SELECT current_setting('server_version_num')::int, current_setting('wal_level'), current_database(), current_user, pg_is_in_recovery(),
-       r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(g.oid, 'MEMBER')),
+       r.rolsuper, r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(g.oid, 'MEMBER')),
        has_database_privilege(current_database(), 'CREATE'),
        current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots),
        current_setting('max_wal_senders')::int, (SELECT count(*) FROM pg_stat_replication)
@@ -75,7 +76,7 @@ FROM pg_roles r WHERE r.rolname = current_user`
 // examine collects the facts and the problems that they mean.
 func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, config.Problems, error) {
 	var got facts
-	err := conn.QueryRow(ctx, factsQuery).Scan(&got.version, &got.walLevel, &got.database, &got.user, &got.standby, &got.replication, &got.create,
+	err := conn.QueryRow(ctx, factsQuery).Scan(&got.version, &got.walLevel, &got.database, &got.user, &got.standby, &got.super, &got.replication, &got.create,
 		&got.slotsMax, &got.slots, &got.sendersMax, &got.senders)
 	if err != nil {
 		return nil, nil, postgres.Explain(fmt.Errorf("ask the server for its settings: %w", err))
@@ -110,6 +111,9 @@ func (f *facts) serverProblems(problems *config.Problems) {
 	}
 	if f.standby {
 		problems.Errorf("server", "it is a standby: connect to the primary")
+	}
+	if f.super {
+		problems.Warnf("role "+f.user, "it is a superuser, where REPLICATION and SELECT on the captured tables are enough: tandem grants --cdc-role prints such a role")
 	}
 	if !f.replication {
 		problems.Errorf("role "+f.user, "it may not replicate: run ALTER ROLE %s REPLICATION (on Amazon RDS: GRANT rds_replication TO it)",

@@ -53,41 +53,57 @@ func TestTheRoleCanDoItsWorkAndNoMore(t *testing.T) {
 	if diff := cmp.Diff(want, published); diff != "" {
 		t.Error(diff)
 	}
-	var attributes string
-	if err := conn.QueryRow(ctx, `SELECT rolcanlogin || ' ' || rolreplication || ' ' || rolsuper || ' ' || rolcreatedb || ' ' || rolcreaterole || ' ' || rolbypassrls FROM pg_roles WHERE rolname = 'tandem'`).Scan(&attributes); err != nil {
-		t.Fatal(err)
-	}
-	if attributes != "true true false false false false" {
-		t.Errorf("login, replication, superuser, createdb, createrole, bypassrls = %s", attributes)
-	}
-
-	if _, err := conn.Exec(ctx, `SET ROLE tandem`); err != nil {
-		t.Fatal(err)
-	}
-	for statement, allowed := range map[string]bool{
-		`CREATE TABLE tandem.probe (id int)`: true,
-		`SELECT * FROM contact, opportunity, task, company, tag, contact_tag FOR NO KEY UPDATE OF contact`: true,
-		`SELECT nextval('contact_id_seq'), nextval('company_id_seq'), nextval('tag_id_seq')`:               true,
-		`INSERT INTO company (id, name) VALUES (nextval('company_id_seq'), 'ACME')`:                        true,
-		`UPDATE task SET title = title`:             true,
-		`DELETE FROM opportunity_attribute`:         true,
-		`DELETE FROM contact`:                       false,
-		`UPDATE contact SET password_hash = 'x'`:    false,
-		`UPDATE contact SET id = id`:                false,
-		`DELETE FROM company`:                       false,
-		`UPDATE tag SET label = label`:              false,
-		`SELECT * FROM doctrine_migration_versions`: false,
-		`TRUNCATE contact`:                          false,
-		`ALTER TABLE contact ADD COLUMN x int`:      false,
-		`CREATE TABLE public.probe (id int)`:        false,
-		`CREATE ROLE other`:                         false,
-	} {
-		_, err := conn.Exec(ctx, statement)
-		switch {
-		case allowed && err != nil:
-			t.Errorf("%s: %v", statement, err)
-		case !allowed && (err == nil || !strings.Contains(err.Error(), "42501")):
-			t.Errorf("%s: %v, want it refused", statement, err)
+	for role, want := range map[string]string{"tandem": "true false false false false false", "tandem_cdc": "true true false false false false"} {
+		var attributes string
+		if err := conn.QueryRow(ctx, `SELECT rolcanlogin || ' ' || rolreplication || ' ' || rolsuper || ' ' || rolcreatedb || ' ' || rolcreaterole || ' ' || rolbypassrls FROM pg_roles WHERE rolname = $1`, role).Scan(&attributes); err != nil {
+			t.Fatal(err)
+		}
+		if attributes != want {
+			t.Errorf("%s: login, replication, superuser, createdb, createrole, bypassrls = %s", role, attributes)
 		}
 	}
+
+	try := func(role string, statements map[string]bool) {
+		t.Helper()
+		if _, err := conn.Exec(ctx, `SET ROLE `+role); err != nil {
+			t.Fatal(err)
+		}
+		for statement, allowed := range statements {
+			_, err := conn.Exec(ctx, statement)
+			switch {
+			case allowed && err != nil:
+				t.Errorf("%s: %s: %v", role, statement, err)
+			case !allowed && (err == nil || !strings.Contains(err.Error(), "42501")):
+				t.Errorf("%s: %s: %v, want it refused", role, statement, err)
+			}
+		}
+	}
+	try("tandem_cdc", map[string]bool{
+		`SELECT * FROM contact, opportunity, task, company, tag, contact_tag, opportunity_contact, opportunity_attribute`: true,
+		`SELECT * FROM doctrine_migration_versions`:      false,
+		`UPDATE contact SET full_name = full_name`:       false,
+		`INSERT INTO company (id, name) VALUES (1, 'A')`: false,
+		`DELETE FROM opportunity_attribute`:              false,
+		`SELECT nextval('contact_id_seq')`:               false,
+		`CREATE TABLE tandem.probe (id int)`:             false,
+	})
+	try("tandem", map[string]bool{
+		`CREATE TABLE tandem.probe (id int)`: true,
+		`SELECT full_name, amount, title, label FROM contact, opportunity, task, tag, contact_tag FOR NO KEY UPDATE OF contact`: true,
+		`SELECT password_hash FROM contact`:                                                  false,
+		`SELECT nextval('contact_id_seq'), nextval('company_id_seq'), nextval('tag_id_seq')`: true,
+		`INSERT INTO company (id, name) VALUES (nextval('company_id_seq'), 'ACME')`:          true,
+		`UPDATE task SET title = title`:                                                      true,
+		`DELETE FROM opportunity_attribute`:                                                  true,
+		`DELETE FROM contact`:                                                                false,
+		`UPDATE contact SET password_hash = 'x'`:                                             false,
+		`UPDATE contact SET id = id`:                                                         false,
+		`DELETE FROM company`:                                                                false,
+		`UPDATE tag SET label = label`:                                                       false,
+		`SELECT * FROM doctrine_migration_versions`:                                          false,
+		`TRUNCATE contact`:                                                                   false,
+		`ALTER TABLE contact ADD COLUMN x int`:                                               false,
+		`CREATE TABLE public.probe (id int)`:                                                 false,
+		`CREATE ROLE other`:                                                                  false,
+	})
 }

@@ -50,6 +50,9 @@ func (o *grantsOptions) run(ctx context.Context, files []string) error {
 			return usagef("%s must be a name of 1 to 63 bytes on one line", flag)
 		}
 	}
+	if o.CDCRole == o.Role {
+		return usagef("--cdc-role must be another role than --role: who captures may replicate, which reads everything on the server, and who writes may not")
+	}
 	entities, publication, err := grantable(files)
 	if err != nil {
 		return err
@@ -189,6 +192,7 @@ func (s *script) role(name, replication string) {
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %[1]s) THEN
     CREATE ROLE %[2]s LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS %[3]s;
   END IF;
+  EXECUTE pg_catalog.format('GRANT CONNECT ON DATABASE %%I TO %%I', pg_catalog.current_database(), %[1]s);
 END $role$;`, mapping.Literal(name), mapping.Quote(name), replication)
 }
 
@@ -238,17 +242,13 @@ func (s *script) warn(entities []*mapping.Entity) {
 func (s *script) replication() {
 	o := s.options
 	s.line("\n-- The replication stream. In its connector: publication.autocreate.mode=disabled, publication.name=%s", s.publication)
-	if o.CDCRole != o.Role {
-		s.role(o.CDCRole, "REPLICATION")
-		s.schemas(o.CDCRole)
-	}
+	s.role(o.CDCRole, "REPLICATION")
+	s.schemas(o.CDCRole)
 	s.line("ALTER ROLE %s REPLICATION;", mapping.Quote(o.CDCRole))
 	var published []string
 	for _, t := range s.tables {
 		columns := s.published(t)
-		if o.CDCRole != o.Role {
-			s.line("REVOKE ALL ON TABLE %s FROM %s;", t.SQL(), mapping.Quote(o.CDCRole))
-		}
+		s.line("REVOKE ALL ON TABLE %s FROM %s;", t.SQL(), mapping.Quote(o.CDCRole))
 		s.line("GRANT SELECT ON TABLE %s TO %s;", t.SQL(), mapping.Quote(o.CDCRole)) // a snapshot reads rows whole
 		if columns == nil {
 			published = append(published, "ONLY "+t.SQL())

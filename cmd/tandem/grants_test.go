@@ -64,6 +64,7 @@ func TestTheGrantedRolesDoTheWork(t *testing.T) {
 	if code != exitOK || strings.Contains(sql, "password_hash") || strings.Contains(sql, "doctrine") {
 		t.Fatalf("%d\n%s%s", code, sql, errs)
 	}
+	w.exec(`DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$`) // as careful administrators do
 	dsns := w.as(sql, role, capture)
 	w.again(map[string]string{"database.dsn": dsns[0], "crm-source/database.dsn": dsns[1], "allow.overprivileged.role": "", "crm-source/publication.autocreate.mode": "disabled"})
 	w.exec(`INSERT INTO company (id, name) VALUES (nextval('company_id_seq'), 'ACME'); INSERT INTO contact (id, company_id, full_name, email, created_at, updated_at) VALUES (nextval('contact_id_seq'), 1, 'Ada', 'ada@x.org', now(), now())`)
@@ -149,6 +150,56 @@ func TestARoleThatMayDoMoreIsRefused(t *testing.T) {
 	r.end()
 	more["allow.overprivileged.role"] = role
 	check(more, exitOK, "warning")
+}
+
+// What a role may do on the server, or as a member of another, is looked at as well as what it was granted.
+func TestAPowerfulRoleIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"allow.overprivileged.role": ""})
+	id := strings.ToLower(w.dsn[strings.LastIndexByte(w.dsn, '/')+6 : strings.LastIndexByte(w.dsn, '/')+14])
+	role, other := "power_"+id, "other_"+id
+	_, sql, _ := w.tandem("grants", "--role", role, "--dsn", w.dsn, w.files[1])
+	dsn := w.as(sql, role)[0]
+	database := dsn[strings.LastIndexByte(dsn, '/')+1:]
+	if i := strings.IndexByte(database, '?'); i >= 0 {
+		database = database[:i]
+	}
+	w.exec(`CREATE ROLE ` + other)
+	t.Cleanup(func() { w.exec(`DROP OWNED BY ` + other + ` CASCADE`); w.exec(`DROP ROLE ` + other) })
+	w.again(map[string]string{"database.dsn": dsn, "allow.overprivileged.role": ""})
+	check := func() (int, string) {
+		code, out, errs := w.tandem("check", "--timeout", "2m", w.files[1])
+		return code, out + errs
+	}
+	if code, out := check(); code != exitOK {
+		t.Fatalf("the role that grants prints is refused: %d\n%s", code, out)
+	}
+	for _, tt := range []struct{ give, take, says string }{
+		{"ALTER ROLE " + role + " REPLICATION", "ALTER ROLE " + role + " NOREPLICATION", "it may replicate"},
+		{"ALTER ROLE " + role + " BYPASSRLS CREATEDB", "ALTER ROLE " + role + " NOBYPASSRLS NOCREATEDB", "it bypasses row security"},
+		{"ALTER ROLE " + role + " CREATEROLE", "ALTER ROLE " + role + " NOCREATEROLE", "it may make roles or databases"},
+		{"GRANT CREATE ON DATABASE " + database + " TO " + role, "REVOKE CREATE ON DATABASE " + database + " FROM " + role, "it may make schemas in the database"},
+		{"GRANT pg_write_all_data TO " + role, "REVOKE pg_write_all_data FROM " + role, "as a member of pg_write_all_data it may write every table"},
+		{"GRANT pg_execute_server_program TO " + role, "REVOKE pg_execute_server_program FROM " + role, "it may run programs on the server"},
+		{"ALTER ROLE " + other + " CREATEROLE; GRANT " + other + " TO " + role, "ALTER ROLE " + other + " NOCREATEROLE; REVOKE " + other + " FROM " + role, "as a member of " + other + " it may make roles"},
+		{"ALTER ROLE " + role + " NOINHERIT; GRANT ALL ON contact TO " + other + "; GRANT " + other + " TO " + role, "REVOKE " + other + " FROM " + role + "; ALTER ROLE " + role + " INHERIT", "(SET ROLE)"},
+	} {
+		w.exec(tt.give)
+		if code, out := check(); code != exitFailed || !strings.Contains(out, tt.says) {
+			t.Errorf("%s: check ends with %d and does not say %q:\n%s", tt.give, code, tt.says, out)
+		}
+		w.exec(tt.take)
+	}
+	if code, out := check(); code != exitOK {
+		t.Errorf("nothing is left of what it was given, and it is refused: %d\n%s", code, out)
+	}
+}
+
+func TestOneRoleIsNotForBoth(t *testing.T) {
+	t.Parallel()
+	if code, out, errs := command(t, "grants", "--role", "tandem", "--cdc-role", "tandem", "../../deploy/examples/notion-sink.json"); code != exitUsage || out != "" || !strings.Contains(errs, "another role") {
+		t.Errorf("%d %s%s", code, out, errs)
+	}
 }
 
 // The script of the compose file gives what grants prints for the examples.

@@ -33,20 +33,12 @@ const shownMax = 5
 // forbidden write, which must fail; whatever comes of it is rolled back. It writes nothing.
 func LookForExcess(ctx context.Context, pool *pgxpool.Pool, entities []*mapping.Entity) (*Excess, error) {
 	e := &Excess{}
-	var super, creates, bypasses bool
-	const self = `SELECT r.rolname, r.rolsuper, r.rolcreaterole OR r.rolcreatedb, r.rolbypassrls FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`
-	if err := pool.QueryRow(ctx, self).Scan(&e.Role, &super, &creates, &bypasses); err != nil {
+	super, err := e.attributes(ctx, pool)
+	if err != nil {
 		return nil, translate("look at the role", nil, err)
 	}
 	if super {
-		e.Reasons = append(e.Reasons, "it is a superuser")
 		return e, nil // it may do everything: no more needs to be said
-	}
-	if creates {
-		e.Reasons = append(e.Reasons, "it may make roles or databases")
-	}
-	if bypasses {
-		e.Reasons = append(e.Reasons, "it bypasses row security")
 	}
 	var lists [][]mapping.Access
 	for _, entity := range entities {
@@ -72,6 +64,73 @@ func LookForExcess(ctx context.Context, pool *pgxpool.Pool, entities []*mapping.
 		e.Reasons = append(e.Reasons, reason)
 	}
 	return e, nil
+}
+
+// powerful are roles that come with PostgreSQL, or with a provider of it, and what their members may do. Those that give privileges on tables are
+// found by what they give.
+var powerful = map[string]string{
+	"pg_read_all_data":            "read every table",
+	"pg_write_all_data":           "write every table",
+	"pg_read_server_files":        "read the server's files",
+	"pg_write_server_files":       "write the server's files",
+	"pg_execute_server_program":   "run programs on the server",
+	"pg_signal_backend":           "end other people's sessions",
+	"pg_maintain":                 "lock and rewrite every table",
+	"pg_create_subscription":      "write through subscriptions",
+	"rds_superuser":               "do what an administrator may",
+	"rds_replication":             "replicate, which reads everything",
+	"cloudsqlsuperuser":           "do what an administrator may",
+	"azure_pg_admin":              "do what an administrator may",
+	"neon_superuser":              "do what an administrator may",
+	"alloydbsuperuser":            "do what an administrator may",
+	"pg_use_reserved_connections": "take the connections that are reserved for administrators",
+}
+
+// attributes finds what the role may do on the server and in the database as a whole, by itself or as a member of others: also of those whose rights
+// it only has once it says SET ROLE.
+func (e *Excess) attributes(ctx context.Context, pool *pgxpool.Pool) (super bool, err error) {
+	const database = `SELECT current_user, r.rolsuper, pg_catalog.pg_has_role(d.datdba, 'MEMBER'), pg_catalog.has_database_privilege(d.oid, 'CREATE')
+		FROM pg_catalog.pg_roles r, pg_catalog.pg_database d WHERE r.rolname = current_user AND d.datname = current_database()`
+	var owns, creates bool
+	if err := pool.QueryRow(ctx, database).Scan(&e.Role, &super, &owns, &creates); err != nil {
+		return false, err
+	}
+	switch {
+	case super:
+		e.Reasons = append(e.Reasons, "it is a superuser")
+		return true, nil
+	case owns:
+		e.Reasons = append(e.Reasons, "it owns the database, or belongs to the role that does")
+	case creates:
+		e.Reasons = append(e.Reasons, "it may make schemas in the database (REVOKE CREATE ON DATABASE; the schema tandem is made for it once)")
+	}
+	const member = `SELECT r.rolname, r.rolsuper, r.rolcreaterole OR r.rolcreatedb, r.rolbypassrls, r.rolreplication, pg_catalog.pg_has_role(r.oid, 'USAGE')
+		FROM pg_catalog.pg_roles r WHERE pg_catalog.pg_has_role(r.oid, 'MEMBER') AND r.rolname <> 'pg_database_owner' ORDER BY r.rolname <> current_user, r.rolname`
+	rows, err := pool.Query(ctx, member)
+	if err != nil {
+		return false, err
+	}
+	var name string
+	var isSuper, makes, bypasses, replicates, inherits bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &isSuper, &makes, &bypasses, &replicates, &inherits}, func() error {
+		who, reasons := "it", len(e.Reasons)
+		if name != e.Role {
+			who = fmt.Sprintf("as a member of %s it", name)
+		}
+		add := func(has bool, what string) {
+			if has {
+				e.Reasons = append(e.Reasons, who+" "+what)
+			}
+		}
+		add(isSuper, "may become a superuser")
+		add(makes, "may make roles or databases")
+		add(bypasses, "bypasses row security")
+		add(replicates, "may replicate, which reads everything on the server: that is for the role of the cdc.PostgresSource alone")
+		add(powerful[name] != "", "may "+powerful[name])
+		add(!inherits && len(e.Reasons) == reasons, "may take all that role's rights (SET ROLE), whatever they are")
+		return nil
+	})
+	return false, err
 }
 
 // names are the tables as two arrays.

@@ -76,6 +76,9 @@ func (p places) connector(name string) (config.Document, error) {
 			doc.Config[key] = value
 		}
 	}
+	if name == "crm-source" {
+		doc.Config["database.user"] = "tandem_cdc" // it captures and writes nothing; the others write and may not replicate
+	}
 	if !p.plugin {
 		delete(doc.Config, "plugins.file")
 	}
