@@ -81,7 +81,8 @@ const foreignFor = time.Minute
 // unmatched keeps a record from being made twice: it parks the making of a page or row that may be there already, in words that say what to do.
 func (r *reconciliation) unmatched(ctx context.Context, d ledger.Decision) (done bool, err error) {
 	makes := r.w.Side == ledger.Notion && d.Page == ledger.PageCreate || r.w.Side == ledger.CRM && d.Row == ledger.RowInsert
-	if len(r.entity.Mapping.Match) == 0 || !makes {
+	held := slices.ContainsFunc(r.item.Holds, func(h ledger.Hold) bool { return h.Kind == HoldMatch })
+	if len(r.entity.Mapping.Match) == 0 && !held || !makes {
 		return false, nil
 	}
 	why, alert, err := r.doubtful(ctx)

@@ -175,6 +175,17 @@ func (r *reconciliation) viewObservation(ctx context.Context, seen ledger.Observ
 		return err
 	}
 	r.in.Notion = view
+	if l := r.link(); l.Key != "" || view.External == "" || view.External == l.External {
+		return nil
+	}
+	// The id of no link: not a copy, but a page of a ledger that was lost or of another deployment. It is as good as none.
+	found, err := r.w.Ledger.ByExternal(ctx, r.w.Sync, []string{view.External})
+	if err != nil {
+		return fmt.Errorf("look up whose id the page carries: %w", err)
+	}
+	if _, known := found[view.External]; !known {
+		r.in.Notion.External = ""
+	}
 	return nil
 }
 

@@ -104,6 +104,9 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 	}
 	if d.Row == ledger.RowInsert {
 		c.Key = &result.Key
+		if l := r.link(); l.Key == "" { // the page gets its id now that the row is known
+			c.External = ledger.ExternalFor(l.External, l.Sync, l.Entity, result.Key)
+		}
 	}
 	maps.Copy(c.Base, d.Agreed(r.in))
 	halves := d.Bases(r.in, ledger.CRM)
@@ -135,6 +138,9 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 	maps.Copy(after.Link.Base, c.Base)
 	if c.Key != nil {
 		after.Link.Key = *c.Key
+	}
+	if c.External != "" {
+		after.Link.External = c.External
 	}
 	next := ledger.Withhold(ledger.Decide(after), d.Holds)
 	maps.Copy(c.Base, next.Agreed(after))

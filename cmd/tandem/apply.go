@@ -30,7 +30,8 @@ func newApplyCommand(g *globalOptions) *cobra.Command {
 		Long: `Apply carries out what tandem plan wrote into a file. Every record is decided again on what both sides show now, under its lease, and only what is
 still decided as it was planned is done; what has changed meanwhile is left out and listed. A plan that was changed, or whose mappings were, is refused.
 Brakes, pauses and guards hold as ever: a plan is no approval, and what a brake holds is listed and can be approved afterwards. Ended in the middle, it
-goes on when it is run again: what is done is done. It works while the mappings only observe, and beside connectors that run.
+goes on when it is run again: what is done is done. It works while the mappings only observe, and beside connectors that run. After a restore of the
+database it is what ends the pause, once a plan of all entities that was made after the restore is done.
 What is left out because it changed is no failure; what was to be done and could not be is, and the exit code says so.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0], args[1:]) },
@@ -45,6 +46,7 @@ type applyAnswer struct {
 	Counts   map[plan.Outcome]int `json:"counts"`
 	Rest     []plan.Result        `json:"rest"` // what was not done as planned, a sample
 	Requests int64                `json:"requests"`
+	Restored string               `json:"restored,omitempty"` // what became of the pause after a restore of the database
 }
 
 func (o *applyOptions) run(ctx context.Context, file string, files []string) error {
@@ -69,12 +71,21 @@ func (o *applyOptions) run(ctx context.Context, file string, files []string) err
 	if err := head.Check(h.sync, h.entities); err != nil {
 		return err
 	}
-	h.worker.Run, h.worker.Connector = "plan-"+foot.Sum[:12], "tandem apply"
+	if err := h.sameDatabase(ctx, a, files); err != nil {
+		return err
+	}
+	if err := h.beforePlan(ctx, head); err != nil {
+		return err
+	}
+	h.worker.Run, h.worker.Connector = "plan-"+foot.Sum[:12], ledger.PlanConnector
 	if err := h.ensureAsPlanned(ctx, head); err != nil {
 		return err
 	}
 	answer, err := o.apply(ctx, a, h, items)
 	if err != nil {
+		return err
+	}
+	if answer.Restored, err = h.afterPlan(ctx, a, head, answer.Counts); err != nil {
 		return err
 	}
 	if o.JSON {
@@ -108,7 +119,7 @@ func (o *applyOptions) apply(ctx context.Context, a *app, h *ahead, items []plan
 	m := newMeter(o.out.stderr)
 	defer m.end()
 	h.reader.Progress = m.show
-	linker := &plan.Linker{Reader: h.reader, Holder: "tandem apply " + a.holder, Now: time.Now}
+	linker := &plan.Linker{Reader: h.reader, Holder: "tandem apply " + a.holder, Connector: ledger.PlanConnector, Now: time.Now}
 	p := &plan.Applier{Reader: h.reader, CRM: h.crmWorker(), Linker: linker, Now: time.Now, Concurrency: sink.DefaultConcurrency}
 	answer := &applyAnswer{Counts: map[plan.Outcome]int{}, Rest: []plan.Result{}}
 	for _, e := range byRank(h.entities) {
@@ -154,18 +165,16 @@ func (o *applyOptions) entity(ctx context.Context, h *ahead, p *plan.Applier, e 
 	if err := p.Apply(ctx, e, schema, first, tell); err != nil {
 		return err
 	}
-	if len(e.Match) > 0 && len(first)+len(creates)+len(doubtful) > 0 {
-		for _, item := range doubtful {
-			why, err := p.Linker.Hold(ctx, e, item.Key, item.Page, item.Why[0])
-			if err != nil {
-				return err
-			}
-			whole = whole && why == ""
+	for _, item := range doubtful {
+		why, err := p.Linker.Hold(ctx, e, item.Key, item.Page, item.Why[0])
+		if err != nil {
+			return err
 		}
-		if whole {
-			if err := p.Linker.Ran(ctx, e, "tandem apply"); err != nil {
-				return err
-			}
+		whole = whole && why == ""
+	}
+	if whole && len(e.Match) > 0 && len(first)+len(creates)+len(doubtful) > 0 {
+		if err := p.Linker.Ran(ctx, e, "tandem apply"); err != nil {
+			return err
 		}
 	}
 	return p.Apply(ctx, e, schema, creates, tell)
@@ -200,5 +209,8 @@ func (o *applyOptions) show(a *applyAnswer) {
 	o.out.printf("%d requests to Notion\n", a.Requests)
 	if rest > 0 {
 		o.out.printf("make a new plan for what was not done\n")
+	}
+	if a.Restored != "" {
+		o.out.printf("%s\n", a.Restored)
 	}
 }

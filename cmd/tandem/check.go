@@ -158,6 +158,7 @@ func (c *checkup) connector(ctx context.Context, doc config.Document) {
 		_ = c.app.decode(doc, k)
 		c.database(ctx, doc.Name, k.Database, &k.Sync, k.Common.Sync)
 		c.broker(ctx, &k.Kafka)
+		c.age(ctx, &k.sinkKeys)
 		c.notion(ctx, doc.Name, k.Notion, k.ParentPage)
 		c.plugins(ctx, &k.Sync, k.Common.Sync)
 	case "source.NotionSource":
@@ -171,6 +172,7 @@ func (c *checkup) connector(ctx context.Context, doc config.Document) {
 		_ = c.app.decode(doc, k)
 		c.database(ctx, doc.Name, k.Database, &k.Sync, k.Common.Sync)
 		c.broker(ctx, &k.Kafka)
+		c.age(ctx, &k.sinkKeys)
 		c.plugins(ctx, &k.Sync, k.Common.Sync)
 	}
 }

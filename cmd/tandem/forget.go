@@ -84,6 +84,9 @@ func (o *forgetOptions) run(ctx context.Context, entity, key string) error {
 	if !known {
 		return fmt.Errorf("the ledger knows no record %q of %s: there is nothing to forget", key, entity)
 	}
+	if err := s.writable(ctx, a, o.Config); err != nil {
+		return err
+	}
 	if o.TrashPage && link.Page != "" && s.client == nil {
 		return usagef("--trash-page needs notion.token: name the file of sink.NotionSink")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,9 @@ type pauseOptions struct {
 	sessionOptions
 	ledger.Pausing
 
-	All bool
-	ID  int64
+	All          bool
+	ID           int64
+	AfterRestore bool
 }
 
 func newPauseCommand(g *globalOptions) *cobra.Command {
@@ -46,13 +48,18 @@ func newResumeCommand(g *globalOptions) *cobra.Command {
 		Use:   "resume --config FILE",
 		Short: "Let go on what was paused",
 		Long: `Resume takes away the pause that was made with the same options; --id one that status lists, --all every pause that concerns this sync, those made in
-SQL for all syncs among them.`,
+SQL for all syncs among them.
+
+The pause that stands because the database was restored from a backup is ended by tandem apply, with a plan of all entities. Without one, only --after-restore
+ends it: the connectors then do by themselves what such a plan would show. Records that were linked after the backup was made are new to them: a row among them
+gets a second page, and a page a second row, where the mapping has no keys to match them by.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.resume(c.Context()) },
 	}
 	o.addFlags(c)
 	c.Flags().BoolVar(&o.All, "all", false, "every pause that concerns this sync")
 	c.Flags().Int64Var(&o.ID, "id", 0, "the pause of this number")
+	c.Flags().BoolVar(&o.AfterRestore, "after-restore", false, "the pause after a restore of the database, without a plan")
 	return c
 }
 
@@ -65,30 +72,30 @@ func (o *pauseOptions) addFlags(c *cobra.Command) {
 	c.Flags().StringVar(&o.Field, "field", "", "only this field; needs --entity")
 }
 
-func (o *pauseOptions) open(ctx context.Context) (*session, error) {
+func (o *pauseOptions) open(ctx context.Context) (*app, *session, error) {
 	switch {
 	case o.Direction != "" && o.Direction != "to_notion" && o.Direction != "to_crm":
-		return nil, usagef("--direction must be to_notion or to_crm")
+		return nil, nil, usagef("--direction must be to_notion or to_crm")
 	case (o.Key != "" || o.Field != "") && o.Entity == "":
-		return nil, usagef("--key and --field need --entity")
+		return nil, nil, usagef("--key and --field need --entity")
 	}
 	a, err := o.app()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := a.openSession(ctx, o.Config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	o.Pausing.Sync = s.sync
-	return s, nil
+	return a, s, nil
 }
 
 func (o *pauseOptions) pause(ctx context.Context) error {
 	if err := o.refuseCDC(); err != nil {
 		return err
 	}
-	s, err := o.open(ctx)
+	_, s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -132,7 +139,7 @@ func (o *pauseOptions) refuseCDC() error {
 }
 
 func (o *pauseOptions) resume(ctx context.Context) error {
-	s, err := o.open(ctx)
+	a, s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,6 +150,8 @@ func (o *pauseOptions) resume(ctx context.Context) error {
 	}
 	same := func(p ledger.Pausing) bool {
 		switch {
+		case o.AfterRestore:
+			return p.Kind == ledger.PauseRestored
 		case o.All:
 			return true
 		case o.ID != 0:
@@ -168,7 +177,7 @@ func (o *pauseOptions) resume(ctx context.Context) error {
 		}
 		return fmt.Errorf("no pause is of just that; there are %s", strings.Join(there, ", "))
 	}
-	if _, err := s.store.Resume(ctx, ids); err != nil {
+	if err := o.end(ctx, a, s, pauses, ids); err != nil {
 		return err
 	}
 	if o.JSON {
@@ -176,6 +185,21 @@ func (o *pauseOptions) resume(ctx context.Context) error {
 	}
 	o.out.printf("goes on: %s\n", strings.Join(what, "; "))
 	return nil
+}
+
+// end takes pauses away. That after a restore is not one among others: who says --all need not have it in mind.
+func (o *pauseOptions) end(ctx context.Context, a *app, s *session, pauses []ledger.Pausing, ids []int64) error {
+	for _, p := range pauses {
+		switch {
+		case p.Kind != ledger.PauseRestored || !slices.Contains(ids, p.ID):
+		case !o.AfterRestore:
+			return fmt.Errorf("%s. To go on without a plan: tandem resume --after-restore (its --help says what that risks)", p.Reason)
+		default:
+			return s.goOn(ctx, a, p, whoami(), "resumed without a plan")
+		}
+	}
+	_, err := s.store.Resume(ctx, ids)
+	return err
 }
 
 // pausedWhat says in words what a pause covers.

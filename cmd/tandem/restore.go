@@ -64,6 +64,9 @@ func (o *restoreOptions) run(ctx context.Context, id string) error {
 		return err
 	}
 	defer s.close()
+	if err := s.writable(ctx, a, o.Config); err != nil {
+		return err
+	}
 	past, err := s.conflict(ctx, id)
 	if err != nil {
 		return err

@@ -66,6 +66,11 @@ func (k *kafkaKeys) replication() int16 {
 	return int16(k.Replication)
 }
 
+// offsets is the compacted topic of positions, and of what is known of ledgers.
+func (k *kafkaKeys) offsets(name string) kafka.TopicSpec {
+	return kafka.TopicSpec{Name: name, Partitions: 1, ReplicationFactor: k.replication(), Cleanup: kafka.CleanupCompact}
+}
+
 // changeTopics are topics as change events need them: they hold no state.
 func (k *kafkaKeys) changeTopics(names ...string) []kafka.TopicSpec {
 	specs := make([]kafka.TopicSpec, len(names))
@@ -204,7 +209,8 @@ type sinkKeys struct {
 	Workers int
 	Stale   time.Duration
 
-	Retention time.Duration
+	Retention   time.Duration
+	OffsetTopic string
 }
 
 func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
@@ -225,6 +231,8 @@ func (k *sinkKeys) define(s *config.Set, prefixKey, prefix string) {
 	millis(&k.Settle, "settle.ms", "200", "How long live changes wait for the rest of what a person or program is about to change.")
 	millis(&k.Idle, "work.interval.ms", "200", "How often the work table is looked at when nothing wakes the sink.")
 	s.Duration(&k.Lease, leaseKey(group))
+	s.String(&k.OffsetTopic, config.Key{Name: "offset.storage.topic", Default: kafka.OffsetsDefault().Name, Importance: config.Low, Group: "Kafka",
+		Doc: "The compacted topic that keeps how old the ledger is: a database that is behind it was restored from a backup, and nothing is written before a plan was looked at."})
 	millis(&k.Retention, "audit.retention.ms", "0", "How long the audit of writes and the conflict history are kept, at least a day; 0 is for ever.")
 	s.Duration(&k.Stale, config.Key{Name: "health.stale.ms", Default: "300000", Importance: config.Low, Group: group, Validate: config.AtLeast(1000),
 		Doc: "How old the oldest live change may be that nobody has looked at, before the process is not ready, in milliseconds. Backfill and work that waits for its time do not count."})

@@ -193,7 +193,10 @@ func (o *statusOptions) show(a statusAnswer) {
 		if p.Reason != "" {
 			o.out.printf(" (%s)", printable(p.Reason))
 		}
-		o.out.printf("; tandem resume --id %d\n", p.ID)
+		if p.Kind != ledger.PauseRestored { // its reason says what ends it
+			o.out.printf("; tandem resume --id %d", p.ID)
+		}
+		o.out.printf("\n")
 	}
 	if len(a.Paused) > 0 {
 		o.out.printf("\n")

@@ -118,6 +118,9 @@ func (o *undoOptions) run(ctx context.Context) error {
 		o.show(plan)
 		return nil
 	}
+	if err := s.writable(ctx, a, o.Config); err != nil {
+		return err
+	}
 	return o.apply(ctx, a, s, plan)
 }
 

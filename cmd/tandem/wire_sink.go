@@ -32,6 +32,9 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
 		return err
 	}
+	if err := a.aging(ctx, &k.sinkKeys, entities, store, p); err != nil {
+		return err
+	}
 	client, err := a.client(k.Notion, k.Name, store, p)
 	if err != nil {
 		return err
@@ -97,6 +100,9 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 		return err
 	}
 	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
+		return err
+	}
+	if err := a.aging(ctx, &k.sinkKeys, entities, store, p); err != nil {
 		return err
 	}
 	rows, err := rows(entities, pool, store, store)

@@ -30,7 +30,7 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	if err := a.ensureTopics(ctx, kc, k.Kafka.changeTopics(topics...)...); err != nil {
 		return err
 	}
-	offsets, err := kafka.OpenOffsets(kc, kafka.TopicSpec{Name: k.OffsetTopic, Partitions: 1, ReplicationFactor: k.Kafka.replication(), Cleanup: kafka.CleanupCompact})
+	offsets, err := kafka.OpenOffsets(kc, k.Kafka.offsets(k.OffsetTopic))
 	if err != nil {
 		return err
 	}

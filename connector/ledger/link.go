@@ -60,7 +60,7 @@ type Link struct {
 	Entity   string
 	Key      string // the CRM key's text; "" while no row is known
 	Page     string // page id, lower case with dashes; "" while no page is known
-	External string // random id that the page carries in its external id property; set when the link is made
+	External string // the id that the page carries in its external id property, set when the link is made: see [ExternalFor]
 	State    State
 
 	Seq   int64 // grows by one with each write to the page and each stored observation (invariant 3)

@@ -15,6 +15,7 @@ type Pausing struct {
 	Since     time.Time `json:"since"`
 	By        string    `json:"by"`
 	Reason    string    `json:"reason,omitempty"`
+	Kind      string    `json:"kind,omitempty"` // [PauseRestored], "" for a person's
 }
 
 // Way is a sink's work as pauses see it.
@@ -29,6 +30,9 @@ func (s Side) Direction() string { return "to_" + string(s) }
 
 // On reports that a pause concerns a way at all.
 func (p Pausing) On(w Way) bool {
+	if p.Kind == PauseRestored && w.Connector == PlanConnector {
+		return false // what a person has looked at
+	}
 	return covers(p.Sync, w.Sync) && covers(p.Direction, w.Side.Direction()) && covers(p.Connector, w.Connector)
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/sink"
-	"github.com/tandem-sync/tandem/sink/match"
 )
 
 // Applier does what a plan says, or less. Every item is decided again by the shipped code, under the link's lease and on what both sides show then; what
@@ -419,19 +418,16 @@ func (t *turn) join(ctx context.Context) (why string, err error) {
 	if err != nil {
 		return "", err
 	}
-	for _, key := range t.e.Match {
-		a, _, ok := match.ValueOf(key, rowImage)
-		b, _, both := match.ValueOf(key, pageImage)
-		if ok && both {
-			if a != b {
-				break
-			}
-			why, err := t.a.Linker.Join(ctx, t.e, t.item.Key, t.item.Page, "")
-			t.joined = err == nil && why == ""
-			return why, err
-		}
+	keys, external := t.e.Match, ""
+	if t.item.Recalled {
+		keys, external = likeness(t.e), seen.External
 	}
-	return "the row and the page are not alike any more", nil
+	if !alike(keys, rowImage, pageImage) || t.item.Recalled && ledger.TagOf(seen.External) != ledger.ExternalTag(t.e.Sync, t.e.Name, t.item.Key) {
+		return "the row and the page are not alike any more", nil
+	}
+	why, err = t.a.Linker.Join(ctx, t.e, t.item.Key, t.item.Page, external)
+	t.joined = err == nil && why == ""
+	return why, err
 }
 
 // watcher learns whether a turn wrote.

@@ -51,8 +51,9 @@ type Item struct {
 	Name     string   `json:"name,omitempty"` // what people call it
 	PageOp   string   `json:"page_op,omitempty"`
 	RowOp    string   `json:"row_op,omitempty"`
-	Mark     bool     `json:"mark,omitempty"`  // the page gets our id
-	Doubt    bool     `json:"doubt,omitempty"` // the match keys cannot tell it from another
+	Mark     bool     `json:"mark,omitempty"`     // the page gets our id
+	Doubt    bool     `json:"doubt,omitempty"`    // it cannot be told from another
+	Recalled bool     `json:"recalled,omitempty"` // the page carries the id that was made for the row
 	Changes  []Change `json:"changes,omitempty"`
 	Why      []string `json:"why,omitempty"`
 	Requests int      `json:"requests,omitempty"` // to Notion

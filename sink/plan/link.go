@@ -16,9 +16,10 @@ import (
 // Linker links rows and pages that belong together. It may run while the connectors do: each pair is linked under the lease of its row's link, and
 // what is linked, leased or gone meanwhile is left out.
 type Linker struct {
-	Reader *Reader
-	Holder string
-	Now    func() time.Time
+	Reader    *Reader
+	Holder    string
+	Connector string // what pauses know it by
+	Now       func() time.Time
 }
 
 // Left is a pair or record with which nothing was done, and why.
@@ -175,7 +176,7 @@ func (l *Linker) take(ctx context.Context, e *mapping.Entity, side ledger.Side, 
 	if link.ID == 0 {
 		return item, "it is gone", nil
 	}
-	items, err := l.Reader.Ledger.Take(ctx, ledger.Claim{Sync: e.Sync, Side: side, Max: 1, Holder: l.Holder, Lease: linkLease, Now: l.Now(), Link: link.ID})
+	items, err := l.Reader.Ledger.Take(ctx, ledger.Claim{Sync: e.Sync, Side: side, Max: 1, Holder: l.Holder, Lease: linkLease, Now: l.Now(), Link: link.ID, Connector: l.Connector})
 	if err != nil {
 		return item, "", err
 	}

@@ -123,7 +123,7 @@ func (s *survey) run(ctx context.Context) (err error) {
 	if s.schema, _, err = s.Reader.Ledger.Schema(ctx, s.e.Sync, s.e.Name); err != nil {
 		return err
 	}
-	steps := []func(context.Context) error{s.walkRows, s.walkPages, s.unseen, s.match, s.makePages, s.makeRows}
+	steps := []func(context.Context) error{s.walkRows, s.walkPages, s.unseen, s.recall, s.match, s.makePages, s.makeRows}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return err
@@ -307,7 +307,7 @@ func (s *survey) match(ctx context.Context) error {
 	report := match.Match(s.e.Match, s.loose, s.single)
 	for _, f := range report.Findings {
 		if f.Class == match.Exact {
-			if err := s.pair(ctx, f); err != nil {
+			if err := s.pair(ctx, f.Rows[0], f.Pages[0], f.Reason(s.e.Match), false); err != nil {
 				return err
 			}
 			continue
@@ -347,9 +347,11 @@ func left(records []match.Record, ids map[string]bool) []match.Record {
 }
 
 // pair decides on a link that is to be made of a row and a page.
-func (s *survey) pair(ctx context.Context, f match.Finding) error {
-	key, page := f.Rows[0], f.Pages[0]
+func (s *survey) pair(ctx context.Context, key, page, why string, recalled bool) error {
 	l := ledger.Link{Sync: s.e.Sync, Entity: s.e.Name, Key: key, Page: page, State: ledger.Live, External: pagePlanned + key}
+	if recalled {
+		l.External = s.firm[page].Seen.External
+	}
 	s.planned.put(l)
 	snapshot, err := s.read(ctx, []string{key})
 	if err != nil {
@@ -360,7 +362,7 @@ func (s *survey) pair(ctx context.Context, f match.Finding) error {
 	if err != nil {
 		return err
 	}
-	item.Do, item.Why = Link, append([]string{f.Reason(s.e.Match)}, item.Why...)
+	item.Do, item.Why, item.Recalled = Link, append([]string{why}, item.Why...), recalled
 	item.Requests = max(item.Requests, requestsReadPage) + requestsJoin
 	item.Hash = item.hash()
 	return s.tell(item)

@@ -128,6 +128,11 @@ type Store interface {
 	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
 	Suspend(ctx context.Context, p ledger.Pausing) error
 	Resume(ctx context.Context, ids []int64) (int, error)
+	// Age is what the database says of how old it is; Aging takes the next step, given the newest age that is known outside. A database that is older than that
+	// was restored: everything of the sync is paused but plans, an alert is raised, every link's Seq leaps, and its work forgets its transactions. From the
+	// first step on that a process took, a commit that would record a write in a database that is behind it is refused with ErrPaused.
+	Age(ctx context.Context, sync string) (ledger.Age, error)
+	Aging(ctx context.Context, sync string, known ledger.Age, now time.Time) (ledger.Aged, error)
 	Awake(ctx context.Context, sync string, most int) ([]ledger.Link, error)
 	// HoldGroups sums holds up. Rule writes down what a person says of those that stand now, of which nobody has said anything that still counts;
 	// it marks them and makes work for their links.

@@ -39,6 +39,9 @@ func (c controls) clone() controls {
 // control refuses a commit that a pause or a brake does not allow, and adds the alerts of brakes that begin to hold. Called under mu.
 func (s *Store) control(c *ledger.Commit) error {
 	l := s.state.book.Row(c.Link).Link
+	if len(c.Writes) > 0 && s.state.ages[l.Sync].Count < s.seen[l.Sync] {
+		return fmt.Errorf("commit link %d: %w: the database is older than it was a moment ago", c.Link, ledger.ErrPaused)
+	}
 	if by, refused := ledger.Refused(s.state.controls.pauses, l, *c); refused {
 		return fmt.Errorf("commit link %d: %w by %s since %s", c.Link, ledger.ErrPaused, by.By, by.Since.Format(time.RFC3339))
 	}
@@ -174,10 +177,14 @@ func (s *Store) Pauses(_ context.Context, sync string) ([]ledger.Pausing, error)
 func (s *Store) Suspend(_ context.Context, p ledger.Pausing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.suspend(p)
+	return nil
+}
+
+func (s *Store) suspend(p ledger.Pausing) {
 	s.state.controls.lastPause++
 	p.ID, p.Since = s.state.controls.lastPause, book.Cut(p.Since)
 	s.state.controls.pauses = append(slices.Clip(s.state.controls.pauses), p)
-	return nil
 }
 
 // Resume removes pauses by their ids, and says how many there were.

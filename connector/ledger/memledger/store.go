@@ -25,7 +25,9 @@ type Store struct {
 	mu      sync.Mutex
 	state   state
 	shadows map[shadowKey]kept
-	minted  int64 // links ever made: external ids never come back, even after a restore
+	minted  int64            // links ever made: external ids never come back, even after a restore
+	steps   int64            // of any age, ever taken
+	seen    map[string]int64 // newest age by sync, which a restore does not take back
 }
 
 // state is all that a snapshot holds.
@@ -43,6 +45,7 @@ type state struct {
 	budgets  map[string]book.Budget
 	drifts   map[entity]ledger.DriftState
 	controls controls
+	ages     map[string]ledger.Age
 }
 
 type entity struct{ sync, name string }
@@ -60,11 +63,11 @@ type cursor struct {
 
 // New makes an empty ledger.
 func New() *Store {
-	s := &Store{}
+	s := &Store{seen: map[string]int64{}}
 	s.state = state{
 		book: book.New(s.mint), outbox: newOutbox(), comments: map[string]told{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
-		drifts: map[entity]ledger.DriftState{}, controls: newControls(),
+		drifts: map[entity]ledger.DriftState{}, controls: newControls(), ages: map[string]ledger.Age{},
 	}
 	return s
 }
@@ -80,7 +83,7 @@ func (st state) clone(mint func() (int64, string)) state {
 	return state{
 		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), comments: maps.Clone(st.comments), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
-		drifts: maps.Clone(st.drifts), controls: st.controls.clone(),
+		drifts: maps.Clone(st.drifts), controls: st.controls.clone(), ages: maps.Clone(st.ages),
 	}
 }
 
@@ -88,7 +91,7 @@ func (st state) clone(mint func() (int64, string)) state {
 func (s *Store) Clone() *Store {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &Store{minted: s.minted}
+	c := &Store{minted: s.minted, steps: s.steps, seen: maps.Clone(s.seen)}
 	c.state = s.state.clone(c.mint)
 	return c
 }

@@ -15,9 +15,12 @@ import (
 )
 
 // control refuses a commit that a pause or a brake does not allow, and adds the alerts of brakes that begin to hold.
-func (p *page) control(ctx context.Context, c *ledger.Commit) error {
+func (p *page) control(ctx context.Context, s *Store, c *ledger.Commit) error {
 	l := p.book.Row(c.Link).Link
 	if len(c.Writes) > 0 {
+		if err := s.behind(ctx, p.tx, l.Sync); err != nil {
+			return fmt.Errorf("commit link %d: %w", c.Link, err)
+		}
 		pauses, err := pausesOn(ctx, p.tx, ledger.Way{Sync: l.Sync, Connector: c.Connector})
 		if err != nil {
 			return err
@@ -206,8 +209,8 @@ func (s *Store) Forget(ctx context.Context, before time.Time) error {
 
 // pausesOn reads the pauses that concern a way; without a side, of both directions.
 func pausesOn(ctx context.Context, q queries, w ledger.Way) ([]ledger.Pausing, error) {
-	const list = `SELECT id, sync, direction, connector, entity, key, field, since, by, reason FROM tandem.pause
-		WHERE sync IN ('', $1) AND ($2 = '' OR direction IN ('', $2)) AND connector IN ('', $3) ORDER BY id`
+	const list = `SELECT id, sync, direction, connector, entity, key, field, since, by, reason, kind FROM tandem.pause
+		WHERE sync IN ('', $1) AND ($2 = '' OR direction IN ('', $2)) AND connector IN ('', $3) AND (kind <> '` + ledger.PauseRestored + `' OR $3 <> '` + ledger.PlanConnector + `') ORDER BY id`
 	direction := ""
 	if w.Side != "" {
 		direction = w.Side.Direction()
@@ -221,7 +224,7 @@ func pausesOn(ctx context.Context, q queries, w ledger.Way) ([]ledger.Pausing, e
 }
 
 func scanPause(row pgx.CollectableRow) (p ledger.Pausing, err error) {
-	err = row.Scan(&p.ID, &p.Sync, &p.Direction, &p.Connector, &p.Entity, &p.Key, &p.Field, &p.Since, &p.By, &p.Reason)
+	err = row.Scan(&p.ID, &p.Sync, &p.Direction, &p.Connector, &p.Entity, &p.Key, &p.Field, &p.Since, &p.By, &p.Reason, &p.Kind)
 	p.Since = p.Since.UTC()
 	return p, err
 }
@@ -233,7 +236,7 @@ func stopped(pauses []ledger.Pausing) bool {
 
 // Pauses lists what is paused in a sync, oldest first.
 func (s *Store) Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error) {
-	const list = `SELECT id, sync, direction, connector, entity, key, field, since, by, reason FROM tandem.pause WHERE sync IN ('', $1) ORDER BY id`
+	const list = `SELECT id, sync, direction, connector, entity, key, field, since, by, reason, kind FROM tandem.pause WHERE sync IN ('', $1) ORDER BY id`
 	rows, err := s.pool.Query(ctx, list, sync)
 	if err != nil {
 		return nil, fmt.Errorf("read pauses: %w", err)
@@ -244,8 +247,8 @@ func (s *Store) Pauses(ctx context.Context, sync string) ([]ledger.Pausing, erro
 
 // Suspend adds a pause; it works from the next commit and the next look for work on.
 func (s *Store) Suspend(ctx context.Context, p ledger.Pausing) error {
-	const add = `INSERT INTO tandem.pause (sync, direction, connector, entity, key, field, since, by, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-	_, err := s.pool.Exec(ctx, add, p.Sync, p.Direction, p.Connector, p.Entity, p.Key, p.Field, book.Cut(p.Since), p.By, p.Reason)
+	const add = `INSERT INTO tandem.pause (sync, direction, connector, entity, key, field, since, by, reason, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+	_, err := s.pool.Exec(ctx, add, p.Sync, p.Direction, p.Connector, p.Entity, p.Key, p.Field, book.Cut(p.Since), p.By, p.Reason, p.Kind)
 	return wrap("pause", err)
 }
 

@@ -32,6 +32,7 @@ const triesMax = 8
 // Store is a ledger in PostgreSQL. Its methods may be called from any goroutine.
 type Store struct {
 	pool *pgxpool.Pool
+	ages ages
 }
 
 // New makes a store on a pool, which stays the caller's to close. The schema must be there: see [Store.Migrate].
@@ -62,7 +63,7 @@ func (s *Store) Add(ctx context.Context, now time.Time, reasons []ledger.Reason)
 
 // Commit stores one step for one leased link, in a transaction of its own.
 func (s *Store) Commit(ctx context.Context, c ledger.Commit) error {
-	return s.change(ctx, "commit", func(tx pgx.Tx) error { return commit(ctx, tx, c) })
+	return s.change(ctx, "commit", func(tx pgx.Tx) error { return s.commit(ctx, tx, c) })
 }
 
 // CommitTx stores one step in the caller's transaction, which must be read committed. After an error the ledger's part is undone and
@@ -81,7 +82,7 @@ func (s *Store) CommitTx(ctx context.Context, tx pgx.Tx, c ledger.Commit) error 
 	}
 	var err error
 	for range triesMax {
-		err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return commit(ctx, tx, c) })
+		err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return s.commit(ctx, tx, c) })
 		if !sameEnd(err) {
 			break
 		}
@@ -89,7 +90,7 @@ func (s *Store) CommitTx(ctx context.Context, tx pgx.Tx, c ledger.Commit) error 
 	return wrap("commit", err)
 }
 
-func commit(ctx context.Context, tx pgx.Tx, c ledger.Commit) error {
+func (s *Store) commit(ctx context.Context, tx pgx.Tx, c ledger.Commit) error {
 	p := newPage(tx)
 	p.touchCommit(c)
 	if err := p.load(ctx, len(c.Reasons)); err != nil {
@@ -98,7 +99,7 @@ func commit(ctx context.Context, tx pgx.Tx, c ledger.Commit) error {
 	if err := p.book.Fence(c); err != nil {
 		return err
 	}
-	if err := p.control(ctx, &c); err != nil {
+	if err := p.control(ctx, s, &c); err != nil {
 		return err
 	}
 	if err := p.book.Commit(c); err != nil {

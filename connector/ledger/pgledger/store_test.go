@@ -49,6 +49,7 @@ func take(t *testing.T, free chan database) database {
 	t.Helper()
 	select {
 	case d := <-free:
+		d.store = pgledger.New(d.pool) // a process of its own: it remembers nothing of the one before
 		return d
 	default:
 		return migrated(t)
@@ -66,7 +67,7 @@ func migrated(t testing.TB) database {
 }
 
 func (d database) empty(t testing.TB) {
-	for _, table := range []string{"work", "hold", "link", "conflict", "write", "value", "chain", "alert", "window", "overwritten", "comment", "leader", "cursor", "entity", "budget"} {
+	for _, table := range []string{"work", "hold", "link", "conflict", "write", "value", "chain", "alert", "window", "overwritten", "comment", "leader", "cursor", "entity", "budget", "age", "pause"} {
 		if _, err := d.pool.Exec(t.Context(), `SET LOCAL tandem.retention = 'on'; DELETE FROM tandem.`+table); err != nil {
 			t.Error(err)
 		}

@@ -163,7 +163,8 @@ func (b *Book) unindex(id int64) {
 }
 
 func (b *Book) make(sync, entity, key, page string) *Row {
-	id, external := b.mint()
+	id, random := b.mint()
+	external := ledger.ExternalFor(random, sync, entity, key)
 	r := &Row{Link: ledger.Link{
 		ID: id, Sync: sync, Entity: entity, Key: key, Page: page, External: external, State: ledger.Half,
 		Base: map[string]ledger.FieldBase{},
