@@ -136,6 +136,9 @@ func (r *reconciliation) decide() ledger.Decision {
 func (r *reconciliation) unhold(d ledger.Decision) []string {
 	var over []string
 	for _, h := range r.item.Holds {
+		if h.Kind == HoldMatch && (r.link().Key == "" || r.link().Page == "") {
+			continue // whether it is another record's other end is seen by who compares all of them
+		}
 		waits := (h.Chosen(r.w.Now()) || h.Kind == "grace") && r.leftTo(r.w.Side.Other(), d, h.Field)
 		if named(d.Holds, h) < 0 && !waits {
 			over = append(over, h.Name())

@@ -174,8 +174,12 @@ func TestAfterARestoreNothingIsWrittenBeforeAPlan(t *testing.T) {
 	if n := w.one(`SELECT count(*)::text FROM tandem.hold h JOIN tandem.link l ON l.id = h.link WHERE h.kind = 'match' AND (l.key = '8' OR l.page = $1)`, p["Twin One"][0].ID); n != "2" {
 		t.Errorf("%s holds of the pair that is in doubt", n)
 	}
-	if n := w.one(`SELECT count(*)::text FROM contact WHERE email = 'after@example.com'`); n != "1" {
-		t.Errorf("who was made after the backup is there %s times", n)
+	// Who was made after the backup is in Notion alone, and becomes a row again once the page has rested.
+	w.eventually("the one who was made after the backup", 3*time.Minute, func() string {
+		return w.one(`SELECT CASE WHEN count(*) = 1 THEN '' ELSE count(*)::text END FROM contact WHERE email = 'after@example.com'`)
+	})
+	if n := len(w.contacts()["After Backup"]); n != 1 {
+		t.Errorf("%d pages of the one who was made after the backup", n)
 	}
 }
 
