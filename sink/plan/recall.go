@@ -48,7 +48,9 @@ func (s *survey) recall(ctx context.Context) error {
 			}
 		}
 	}
-	own := func(ids map[string]bool) func(match.Record) bool { return func(r match.Record) bool { return ids[r.ID] } }
+	own := func(ids map[string]bool) func(match.Record) bool {
+		return func(r match.Record) bool { return ids[r.ID] }
+	}
 	s.loose, s.single = slices.DeleteFunc(s.loose, own(rows)), slices.DeleteFunc(s.single, own(pages))
 	return nil
 }
