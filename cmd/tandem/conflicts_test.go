@@ -73,7 +73,14 @@ func TestPeopleSeeConflictsAndIssues(t *testing.T) {
 	says(asks(exitOK, "retry", "--all"), "one record")
 	w.exec(`UPDATE contact SET phone = '06 12 34 56 79' WHERE id = 2`)
 	w.waitShown("contact", "Phone Less", "Phone", "+33612345679")
+	if err := ada.Edit(page, map[string]any{"Phone": map[string]any{"phone_number": "+33600000003"}}); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("her next edit is in the CRM", time.Minute, func() string {
+		return w.one(`SELECT CASE WHEN phone = '+33600000003' THEN '' ELSE phone END FROM contact WHERE id = 1`)
+	})
 	w.idle()
+	says(asks(exitOK, "history"), "Ada Lovelace (Notion)")
 	says(asks(exitOK, "issues"), "no issues")
 	says(asks(exitOK, "overwritten"), "no edit that may have been overwritten")
 	if code := r.end(); code != exitOK {

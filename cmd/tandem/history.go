@@ -136,6 +136,19 @@ func (o *historyOptions) run(ctx context.Context) error {
 	if o.JSON {
 		return o.out.json(map[string]any{"writes": found, "more": more})
 	}
+	const person = "Notion user "
+	names := s.names(ctx, func(yield func(string)) {
+		for _, h := range found {
+			if id, is := strings.CutPrefix(h.By, person); is {
+				yield(id)
+			}
+		}
+	})
+	for i, h := range found {
+		if name := names[strings.TrimPrefix(h.By, person)]; name != "" {
+			found[i].By = name + " (Notion)"
+		}
+	}
 	o.show(found, more)
 	return nil
 }

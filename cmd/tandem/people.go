@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/notionapi"
@@ -44,5 +45,9 @@ func (s *session) names(ctx context.Context, each func(yield func(id string))) m
 	if err := s.store.SavePeople(ctx, fresh, time.Now()); err != nil {
 		s.log.DebugContext(ctx, "names of people are not kept", "reason", err.Error())
 	}
-	return fresh
+	if names == nil {
+		names = map[string]string{}
+	}
+	maps.Copy(names, fresh) // a guest is in the ledger and not in the list
+	return names
 }
