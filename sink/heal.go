@@ -56,7 +56,8 @@ func (w *Worker) heal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if reasons = append(reasons, freed...); len(reasons) == 0 {
+	reasons = append(reasons, freed...)
+	if reasons = append(reasons, w.relook(pending, w.Now())...); len(reasons) == 0 {
 		return nil
 	}
 	return adder.Add(ctx, w.Now(), reasons)

@@ -61,6 +61,9 @@ type Worker struct {
 	IndexLag    time.Duration // notion.index.lag.ms: how long a query may not show a write
 	Skew        time.Duration // how far the clocks may disagree
 
+	relooked time.Time // when records were looked at again that wait for what tells nobody
+	looked   []lookedAt
+	turn     int64     // the link that was looked at last of them
 	healed   time.Time // when parked work was looked at last, for targets that have come
 	censuses *censuses
 	kept     time.Time // when upkeep looked last

@@ -11,11 +11,15 @@ import (
 func TestPeopleSeeConflictsAndIssues(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.editMapping("contact", func(m map[string]any) { m["notion"].(map[string]any)["comments"] = true })
+	w.editMapping("contact", func(m map[string]any) {
+		m["notion"].(map[string]any)["comments"] = true
+		m["notion"].(map[string]any)["status_property"] = "Tandem"
+	})
 	w.contact(1, "Zoë Müller", "zoe@example.com", "06 12 34 56 78")
 	w.contact(2, "Phone Less", "p@example.com", "call me maybe")
 	r := w.start()
 	w.waitShown("contact", "Zoë Müller", "Phone", "+33612345678")
+	w.waitShown("contact", "Zoë Müller", "Tandem", "In sync")
 	w.eventually("only the bad phone waits", 4*time.Minute, func() string {
 		return strings.TrimPrefix(w.one(`SELECT count(*)::text || ' ' || count(*) FILTER (WHERE parked <> '') FROM tandem.work`), "1 1")
 	})

@@ -53,8 +53,8 @@ func newIssuesCommand(g *globalOptions) *cobra.Command {
 		Use:   "issues --config FILE",
 		Short: "Show the records that do not go on by themselves, or not yet: why, and what ends it",
 		Long: `Issues lists every record that is held, put aside, tried again, or possibly overwritten, with the reason in plain words and what ends it, by class: what
-ends one issue ends all of its class. An issue goes by itself when its cause does and something tells of that (an edit, a page that comes back, a
-row that is linked), at the latest with the next sweep; tandem retry has it looked at now. The same stands in the view tandem.issue.`,
+ends one issue ends all of its class. An issue goes by itself when its cause does: at once where something tells of that (an edit, a page that comes back,
+a row that is linked), else within minutes; tandem retry has it looked at now. The same stands in the view tandem.issue.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}

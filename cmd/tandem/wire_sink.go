@@ -65,8 +65,8 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 		Name: k.Name, Sync: k.Common.Sync, Entities: entities, Ledger: store, Schema: schema, Relay: relay,
 		Worker:   a.worker(ledger.Notion, &k.sinkKeys, parts, store, fns, k.Notion.IndexLag),
 		Sweep:    &sink.RowSweep{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Entities: entities, Rows: keys, Ledger: store, Interval: k.SweepInterval, Now: time.Now},
-		Comments: a.commenter(k, entities, client, store),
-		Kafka:    a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
+		Comments: a.commenter(k, entities, client, store), States: a.stater(k, entities, client, store),
+		Kafka: a.sinkKafka(&k.sinkKeys), Consumer: k.consumer(topics), Settle: k.Settle, Idle: k.Idle, Log: log,
 	})
 	if err != nil {
 		return err
@@ -84,6 +84,15 @@ func (a *app) commenter(k *notionSinkKeys, entities []*mapping.Entity, client *n
 		return nil
 	}
 	return &sinknotion.Commenter{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Pages: client, Ledger: store, Now: time.Now, Log: a.log.With("connector", k.Name)}
+}
+
+// stater lets pages say what keeps them back, if one of the mappings wants that.
+func (a *app) stater(k *notionSinkKeys, entities []*mapping.Entity, client *notionapi.Client, store *pgledger.Store) *sinknotion.Stater {
+	if !slices.ContainsFunc(entities, func(e *mapping.Entity) bool { return e.Document.Notion.StatusProperty != "" }) {
+		return nil
+	}
+	return &sinknotion.Stater{Sync: k.Common.Sync, Connector: k.Name, Holder: k.Name + " " + a.holder, Entities: entities, Pages: client, Ledger: store, Now: time.Now,
+		Log: a.log.With("connector", k.Name)}
 }
 
 func (a *app) crmSinkClass() connector.Class {

@@ -164,6 +164,7 @@ type Schema struct {
 	Database   string            `json:"database"`
 	DataSource string            `json:"dataSource"`
 	External   string            `json:"external"`         // id of the external id property
+	Status     string            `json:"status,omitempty"` // id of the property in which pages say their state, "" for none
 	Properties map[string]string `json:"properties"`       // field name → property id
 	Types      map[string]string `json:"types"`            // field name → property type in Notion
 	Parked     map[string]string `json:"parked,omitempty"` // field name → why it is left out for now

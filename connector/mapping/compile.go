@@ -102,6 +102,9 @@ func (d *Document) property(name string) string {
 	if fold(name) == fold(d.Notion.ExternalID) {
 		return "notion.external_id"
 	}
+	if d.Notion.StatusProperty != "" && fold(name) == fold(d.Notion.StatusProperty) {
+		return "notion.status_property"
+	}
 	for _, r := range d.Fields {
 		if fold(r.Property) == fold(name) {
 			return "the field " + r.Name

@@ -117,10 +117,11 @@ func (s Setting) MarshalJSON() ([]byte, error) {
 
 // Notion says where the entity's pages are.
 type Notion struct {
-	Database   string `json:"database"`              // title; created at the first sync if it is missing
-	DataSource string `json:"data_source,omitempty"` // id of one that exists
-	ExternalID string `json:"external_id,omitempty"` // name of the property that carries our id
-	Comments   bool   `json:"comments,omitempty"`    // a conflict is told by a comment on the page, to who edited it last
+	Database       string `json:"database"`                  // title; created at the first sync if it is missing
+	DataSource     string `json:"data_source,omitempty"`     // id of one that exists
+	ExternalID     string `json:"external_id,omitempty"`     // name of the property that carries our id
+	StatusProperty string `json:"status_property,omitempty"` // name of the property in which a page says what keeps its record back; none if it is empty
+	Comments       bool   `json:"comments,omitempty"`        // a conflict is told by a comment on the page, to who edited it last
 }
 
 // Rule is one field. Exactly one of Column, Lookup and Relation says where its value is in the CRM.

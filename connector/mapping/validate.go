@@ -12,6 +12,9 @@ func (d *Document) validate(ds *Diagnostics) {
 	d.validateCRM(ds)
 	names, columns := map[string]string{}, map[string]string{}
 	properties := map[string]string{fold(d.Notion.ExternalID): "notion.external_id"}
+	if d.Notion.StatusProperty != "" {
+		once(ds, properties, fold(d.Notion.StatusProperty), "notion.status_property", "two properties are named %q", d.Notion.StatusProperty)
+	}
 	titles := 0
 	for i, r := range d.Fields {
 		path := fmt.Sprintf("fields[%d]", i)

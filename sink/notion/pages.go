@@ -94,6 +94,9 @@ func (p *Pages) Create(ctx context.Context, schema ledger.Schema, external strin
 	if err := putExternal(writes, schema, external); err != nil {
 		return "", ledger.Observation{}, err
 	}
+	if err := putStatus(writes, schema, ledger.InSync); err != nil {
+		return "", ledger.Observation{}, err
+	}
 	made, err := p.Client.CreatePage(ctx, notionapi.NewPage{DataSourceID: schema.DataSource, Properties: writes})
 	if err != nil {
 		var known *notionapi.Error

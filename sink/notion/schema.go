@@ -179,6 +179,9 @@ func (s *Schema) findDatabase(ctx context.Context, e *mapping.Entity) (string, e
 
 func (s *Schema) makeDatabase(ctx context.Context, e *mapping.Entity) (string, error) {
 	specs := []notionapi.PropertySpec{{Name: e.Document.Notion.ExternalID, Type: notionapi.TypeRichText, Description: "Ties this page to its record in the CRM. Leave it as it is."}}
+	if name := e.Document.Notion.StatusProperty; name != "" {
+		specs = append(specs, statusSpec(name))
+	}
 	for _, f := range e.Fields {
 		if f.Type != mapping.TypeRelation {
 			specs = append(specs, s.spec(f))
@@ -265,6 +268,7 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 		return err
 	}
 	add = append(add, external...)
+	add = append(add, s.status(e, &known)...)
 	for _, f := range fields {
 		spec := s.spec(f)
 		delete(known.Parked, f.Name)
@@ -348,6 +352,28 @@ func (s *Schema) external(e *mapping.Entity, known *ledger.Schema) (add []notion
 	return nil, nil
 }
 
+// status finds the property in which pages say their state, or says that it has to be added.
+func (s *Schema) status(e *mapping.Entity, known *ledger.Schema) (add []notionapi.PropertySpec) {
+	name := e.Document.Notion.StatusProperty
+	delete(known.Parked, statusField)
+	if _, ok := s.live[e.Name].Property(known.Status); !ok || name == "" {
+		known.Status = ""
+	}
+	if name == "" {
+		return nil
+	}
+	id := known.Status
+	known.Status = ""
+	if !s.match(e, statusSpec(name), id, func(id string) { known.Status = id }, func(why string) { known.Parked[statusField] = why }) {
+		return []notionapi.PropertySpec{statusSpec(name)}
+	}
+	return nil
+}
+
+func statusSpec(name string) notionapi.PropertySpec {
+	return notionapi.PropertySpec{Name: name, Type: notionapi.TypeRichText, Description: "Whether this record is in sync, or what keeps it back. Tandem writes it."}
+}
+
 func clone[V any](m map[string]V) map[string]V {
 	out := map[string]V{}
 	maps.Copy(out, m)
@@ -391,6 +417,9 @@ func (s *Schema) bindAdded(known *ledger.Schema, e *mapping.Entity, fields []map
 	live := s.live[e.Name]
 	if p, ok := live.ByName(e.Document.Notion.ExternalID); ok && known.External == "" {
 		known.External = p.ID
+	}
+	if p, ok := live.ByName(e.Document.Notion.StatusProperty); ok && known.Status == "" && known.Parked[statusField] == "" {
+		known.Status = p.ID
 	}
 	for _, f := range fields {
 		if p, ok := live.ByName(f.Property); ok && known.Properties[f.Name] == "" && known.Parked[f.Name] == "" {

@@ -22,10 +22,11 @@ type Ledger interface {
 	sink.Outbox
 	SchemaLedger
 	SetMapping(ctx context.Context, sync, entity, hash string) error
+	Mapping(ctx context.Context, sync, entity string) (hash string, err error)
 	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
 }
 
-// Config is what a Sink is made of. All fields but Comments are required.
+// Config is what a Sink is made of. All fields but Comments and States are required.
 type Config struct {
 	Name     string // the connector's
 	Sync     string
@@ -36,6 +37,7 @@ type Config struct {
 	Sweep    *sink.RowSweep
 	Relay    *sink.Relay
 	Comments *Commenter // nil: no mapping asks for comments
+	States   *Stater    // nil: no mapping names a status property
 	Kafka    kafka.Config
 	Consumer kafka.ConsumerConfig // Name, Group, topics and error policy; OnGap is the sink's
 	Settle   time.Duration
@@ -77,6 +79,9 @@ func New(c Config) (*Sink, error) {
 	if c.Comments != nil {
 		s.Add("comments", sink.NewLoop(c.Name+" comments", nil, c.Comments.RunOnce, commentIdle, c.Log))
 	}
+	if c.States != nil {
+		s.Add("states", sink.NewLoop(c.Name+" states", s.prepared, c.States.RunOnce, stateIdle, c.Log))
+	}
 	s.Add("alerts", sink.NewLoop(c.Name+" alerts", nil, c.Relay.RunOnce, relayIdle, c.Log))
 	return s, nil
 }
@@ -86,6 +91,7 @@ const (
 	sweepIdle   = 5 * time.Second
 	relayIdle   = time.Second
 	commentIdle = 5 * time.Second
+	stateIdle   = 10 * time.Second
 )
 
 // prepare makes sure of Notion's side and puts the mapping in force. It is repeated until it succeeds.
@@ -97,6 +103,15 @@ func (s *Sink) prepare(ctx context.Context) error {
 		return err
 	}
 	for _, e := range s.config.Entities {
+		was, err := s.config.Ledger.Mapping(ctx, s.config.Sync, e.Name)
+		if err != nil {
+			return fmt.Errorf("read the mapping in force: %w", err)
+		}
+		if was != "" && was != e.Hash { // what the former one could not do, this one may
+			if err := sink.RetryParked(ctx, s.config.Ledger, e, s.config.Worker.Now()); err != nil {
+				return err
+			}
+		}
 		if err := s.config.Ledger.SetMapping(ctx, s.config.Sync, e.Name, e.Hash); err != nil {
 			return fmt.Errorf("put the mapping of %s in force: %w", e.Name, err)
 		}

@@ -149,6 +149,11 @@ type Store interface {
 	// Based lists the keys of links whose bases hold these values, in byte order.
 	Based(ctx context.Context, sync, entity string, values change.Image, max int) ([]string, error)
 
+	// Said lists what pages say of their records where that is not that they are in sync, by link; Say keeps what one is about to say, or says, and
+	// forgets one that says that it is in sync. A link that is not there is passed by.
+	Said(ctx context.Context, sync string) ([]ledger.Said, error)
+	Say(ctx context.Context, sync string, what ledger.Said, now time.Time) error
+
 	// Shadowed keeps the newest unmade write of each link, side and field; a link that is not there is passed by, and what is said again counts once. Shadows sums
 	// them up by entity, side (Notion first), op and field; ShadowSamples gives the newest of each sum.
 	Shadowed(ctx context.Context, shadows []ledger.Shadow) error

@@ -14,7 +14,7 @@ import (
 
 // Run puts a kind of store through the suite. open gives an empty store, a new one each time.
 func Run(t *testing.T, open func(t *testing.T) Store) {
-	for _, part := range [][]story{reasonStories, takeStories, commitStories, recordStories, alertStories, windowStories, pollerStories, budgetStories, raceStories, driftStories, shadowStories, ageStories} {
+	for _, part := range [][]story{reasonStories, takeStories, commitStories, recordStories, alertStories, windowStories, pollerStories, budgetStories, raceStories, driftStories, shadowStories, ageStories, saidStories} {
 		for _, s := range part {
 			t.Run(s.name, func(t *testing.T) {
 				t.Parallel()

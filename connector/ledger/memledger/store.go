@@ -38,6 +38,7 @@ type state struct {
 	windows  []ledger.Window
 	lost     []ledger.Overwrite
 	comments map[string]told
+	said     map[int64]ledger.Said
 	leaders  map[string]leader
 	cursors  map[string]cursor
 	schemas  map[entity]ledger.Schema
@@ -65,7 +66,7 @@ type cursor struct {
 func New() *Store {
 	s := &Store{seen: map[string]int64{}}
 	s.state = state{
-		book: book.New(s.mint), outbox: newOutbox(), comments: map[string]told{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
+		book: book.New(s.mint), outbox: newOutbox(), comments: map[string]told{}, said: map[int64]ledger.Said{}, leaders: map[string]leader{}, cursors: map[string]cursor{},
 		schemas: map[entity]ledger.Schema{}, mappings: map[entity]string{}, budgets: map[string]book.Budget{},
 		drifts: map[entity]ledger.DriftState{}, controls: newControls(), ages: map[string]ledger.Age{},
 	}
@@ -81,7 +82,7 @@ func (s *Store) mint() (int64, string) {
 
 func (st state) clone(mint func() (int64, string)) state {
 	return state{
-		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), comments: maps.Clone(st.comments), leaders: maps.Clone(st.leaders),
+		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), comments: maps.Clone(st.comments), said: maps.Clone(st.said), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
 		drifts: maps.Clone(st.drifts), controls: st.controls.clone(), ages: maps.Clone(st.ages),
 	}
