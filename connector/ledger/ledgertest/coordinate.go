@@ -154,6 +154,34 @@ var budgetStories = []story{
 		n, _ = s.grant(ledger.LaneBackfill, 1, 60)
 		s.equal("backfill goes on once live has what it wanted", n, 1)
 	}},
+	{"live goes first where requests are far apart, and after a pause", func(s *stage) {
+		for _, pause := range []time.Duration{0, time.Hour} {
+			if s.grant(ledger.LaneBackfill, 1, 6); pause > 0 {
+				s.ok(s.Pause(ctx(s), "secret", s.now.Add(pause)))
+			}
+			_, wait := s.grant(ledger.LaneLive, 1, 6)
+			s.pass(wait)
+			if n, _ := s.grant(ledger.LaneBackfill, 1, 6); n > 0 {
+				s.Fatalf("after %v backfill has the request that live waits for", wait)
+			}
+			n, _ := s.grant(ledger.LaneLive, 1, 6)
+			s.equal("live", n, 1)
+			s.pass(time.Minute)
+		}
+	}},
+	{"live never ends, and backfill has one request in twenty or so", func(s *stage) {
+		var live, backfill int
+		for range 5 * 60 * 100 { // a hundredth of a second each; both lanes ask all the time, backfill last
+			n, _ := s.grant(ledger.LaneLive, 3, 180)
+			live += n
+			n, _ = s.grant(ledger.LaneBackfill, 3, 180)
+			backfill += n
+			s.pass(10 * time.Millisecond)
+		}
+		if all := live + backfill; backfill < all/40 || backfill > all/15 || all < 5*170 {
+			s.Fatalf("%d of %d requests are backfill's", backfill, all)
+		}
+	}},
 	{"waiting as told is enough, and not too long", func(s *stage) {
 		for range 20 {
 			n, wait := s.grant(ledger.LaneLive, 1, 70)

@@ -101,12 +101,13 @@ func (s *Store) SetMapping(ctx context.Context, sync, entity, hash string) error
 	return wrap("set the mapping of "+entity, err)
 }
 
-// Grant takes requests from the token's budget: one short transaction on one row, which all processes with that token share.
+// Grant takes requests from the token's budget: one short transaction on one row, which all processes with that token share. The budget runs by the
+// database's clock: else a process whose clock is fast would book the time that the others wait for, for ever.
 func (s *Store) Grant(ctx context.Context, token string, lane ledger.Lane, want, rate int, now time.Time) (int, time.Duration, error) {
 	var granted int
 	var wait time.Duration
-	err := s.budget(ctx, "grant requests", token, func(b book.Budget) (after book.Budget, err error) {
-		after, granted, wait, err = b.Grant(lane, want, rate, now)
+	err := s.budget(ctx, "grant requests", token, func(b book.Budget, ahead time.Duration) (after book.Budget, err error) {
+		after, granted, wait, err = b.Grant(lane, want, rate, now.Add(ahead))
 		return after, err
 	})
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *Store) Grant(ctx context.Context, token string, lane ledger.Lane, want,
 
 // Pause stops all grants of the token until then.
 func (s *Store) Pause(ctx context.Context, token string, until time.Time) error {
-	return s.budget(ctx, "pause requests", token, func(b book.Budget) (book.Budget, error) { return b.Pause(until), nil })
+	return s.budget(ctx, "pause requests", token, func(b book.Budget, ahead time.Duration) (book.Budget, error) { return b.Pause(until.Add(ahead)), nil })
 }
 
 // Budget looks at the token's budget without taking from it: up to when requests are granted, were they spaced evenly, and up to when all pause.
@@ -136,22 +137,36 @@ func budgetRow(token string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// budget changes the row of a token, which is known by its hash only.
-func (s *Store) budget(ctx context.Context, what, token string, change func(book.Budget) (book.Budget, error)) error {
+// budget changes the row of a token, which is known by its hash only. change is told how far the database's clock is ahead of this process's.
+func (s *Store) budget(ctx context.Context, what, token string, change func(b book.Budget, ahead time.Duration) (book.Budget, error)) error {
 	name := budgetRow(token)
 	return s.change(ctx, what, func(tx pgx.Tx) error {
 		const lock = `INSERT INTO tandem.budget AS b (token) VALUES ($1) ON CONFLICT (token) DO UPDATE SET token = b.token
-			RETURNING next, paused, refused`
-		var next, paused, refused *time.Time
-		if err := tx.QueryRow(ctx, lock, name).Scan(&next, &paused, &refused); err != nil {
+			RETURNING next, paused, refused, backfill, owed, clock_timestamp()`
+		var next, paused, refused, backfill, owed *time.Time
+		var there time.Time
+		asked := s.clock()
+		if err := tx.QueryRow(ctx, lock, name).Scan(&next, &paused, &refused, &backfill, &owed, &there); err != nil {
 			return err
 		}
-		b, err := change(book.Budget{Next: timeOf(next), Paused: timeOf(paused), Refused: timeOf(refused)})
+		b := book.Budget{Next: timeOf(next), Paused: timeOf(paused), Refused: timeOf(refused), Backfill: timeOf(backfill), Owed: timeOf(owed)}
+		b, err := change(b, aheadBy(asked, there, s.clock()))
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE tandem.budget SET next = $2, paused = $3, refused = $4 WHERE token = $1`,
-			name, orNull(b.Next), orNull(b.Paused), orNull(b.Refused))
+		_, err = tx.Exec(ctx, `UPDATE tandem.budget SET next = $2, paused = $3, refused = $4, backfill = $5, owed = $6 WHERE token = $1`,
+			name, orNull(b.Next), orNull(b.Paused), orNull(b.Refused), orNull(b.Backfill), orNull(b.Owed))
 		return err
 	})
+}
+
+// aheadBy is how far another clock is ahead of ours, given what it said between two looks at ours; 0 if that may be the same moment.
+func aheadBy(asked, there, answered time.Time) time.Duration {
+	switch {
+	case there.Before(asked.Truncate(time.Microsecond)): // PostgreSQL knows no nanoseconds
+		return there.Sub(asked)
+	case there.After(answered):
+		return there.Sub(answered)
+	}
+	return 0
 }

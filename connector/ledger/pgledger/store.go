@@ -31,12 +31,13 @@ const triesMax = 8
 
 // Store is a ledger in PostgreSQL. Its methods may be called from any goroutine.
 type Store struct {
-	pool *pgxpool.Pool
-	ages ages
+	pool  *pgxpool.Pool
+	clock func() time.Time // this process's, to be compared with the database's
+	ages  ages
 }
 
 // New makes a store on a pool, which stays the caller's to close. The schema must be there: see [Store.Migrate].
-func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool} }
+func New(pool *pgxpool.Pool) *Store { return &Store{pool: pool, clock: time.Now} }
 
 // Add turns reasons into work rows, in one transaction. Thousands at once are best: the cost is four round trips.
 func (s *Store) Add(ctx context.Context, now time.Time, reasons []ledger.Reason) error {

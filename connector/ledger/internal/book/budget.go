@@ -12,15 +12,21 @@ import (
 // for up to a minute.
 const strayed = time.Second
 
-// Refused live demand keeps backfill out for this long.
+// Refused live demand keeps backfill out until it asked again, which it does after an interval at most, and for this long.
 const liveFirst = time.Second
+
+// backfillEvery is how many requests live demand may have, one after the other, before backfill has one: sweeps and comparisons come to an end
+// though people never stop editing.
+const backfillEvery = 20
 
 // Budget is what is known of one token's requests: a virtual schedule (the generic cell rate algorithm), so that requests are spent
 // evenly, and no clock or counter has to be reset.
 type Budget struct {
-	Next    time.Time // when the next request would go out if all were spaced evenly
-	Paused  time.Time // no grant before
-	Refused time.Time // when live demand was last refused; zero since it was met
+	Next     time.Time // when the next request would go out if all were spaced evenly
+	Paused   time.Time // no grant before
+	Refused  time.Time // when live demand was last refused, or the end of the pause for which it was; zero since it was met
+	Backfill time.Time // backfill may have a request from then on, whatever live demands
+	Owed     time.Time // when backfill asked in vain for that request; zero since it had one
 }
 
 // Grant takes up to want requests. At most one second's worth of rate (at least one) is granted at once, the rest is spaced
@@ -47,20 +53,48 @@ func (b Budget) Grant(lane ledger.Lane, want, rate int, now time.Time) (after Bu
 	if pause := b.Paused.Sub(now); pause > 0 {
 		granted, wait = 0, pause
 	}
-	if first := b.Refused.Add(liveFirst).Sub(now); lane != ledger.LaneLive && first > 0 && !b.Refused.IsZero() {
-		granted, wait = 0, max(wait, first)
+	if lane != ledger.LaneLive {
+		granted, wait = b.behindLive(granted, wait, interval, now)
+	} else if granted > 0 && !b.Owed.IsZero() && now.Before(b.Owed.Add(liveFirst+interval)) {
+		if granted--; granted == 0 {
+			wait = interval // the one that is free is backfill's
+		}
 	}
 	b.Next = b.Next.Add(time.Duration(granted) * interval)
 	if lane == ledger.LaneLive {
 		b.Refused = time.Time{}
-		if granted < want {
+		if granted == 0 {
 			b.Refused = now
+			if b.Paused.After(now) {
+				b.Refused = b.Paused
+			}
 		}
 	}
 	if granted > 0 {
 		return b, granted, 0, nil
 	}
 	return b, 0, wait, nil
+}
+
+// behindLive is what backfill is given of what there is: nothing while live demand is unmet, but for its own small share.
+func (b *Budget) behindLive(granted int, wait, interval time.Duration, now time.Time) (int, time.Duration) {
+	share := backfillEvery * interval
+	if first := b.Refused.Add(liveFirst + interval).Sub(now); !b.Refused.IsZero() && first > 0 {
+		if b.Backfill.IsZero() {
+			b.Backfill = now.Add(share)
+		}
+		due := max(b.Backfill.Sub(now), b.Paused.Add(interval).Sub(now)) // the first request after a pause is live's
+		if due > 0 {
+			return 0, max(wait, min(first, due))
+		}
+		if granted = min(granted, 1); granted == 0 {
+			b.Owed = now
+		}
+	}
+	if granted > 0 {
+		b.Backfill, b.Owed = now.Add(share), time.Time{}
+	}
+	return granted, wait
 }
 
 // Pause stops all grants until then; a shorter pause does not end a longer one.
