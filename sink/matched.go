@@ -15,7 +15,7 @@ import (
 )
 
 // A mapping with match keys makes nothing before what is there already was linked: a first sync of two address books would double everybody. And
-// later it makes no row of a page that shows the key of a row that is there.
+// later it makes no row of a page that shows the key of a row that is there, and no page of a row that people have a page of.
 
 // HoldMatch is the kind of hold of a row or page that the match keys cannot tell from another: it is not linked, and nothing is made of it.
 const HoldMatch = "match"
@@ -73,47 +73,70 @@ type run struct {
 	mu      sync.Mutex
 	done    bool
 	foreign time.Time // until when a database that holds pages of people's is not asked again
+
+	loose   []loosePage // pages without a row, as of looseAt
+	looseAt time.Time
 }
 
 // foreignFor is how long the answer that a database holds pages of people's is good: a request for each row that waits would be the budget's end.
 const foreignFor = time.Minute
 
-// unmatched keeps a record from being made twice: it parks the making of a page or row that may be there already, in words that say what to do.
+// verdict is what becomes of a record that is about to be made. The zero one lets it be made.
+type verdict struct {
+	wait  string // nothing is made before a command was run; a whole database waits for that, and no alert tells of each record
+	doubt string // a person has to say whether it is a record that is there already
+	page  string // it is this page's row
+}
+
+// unmatched keeps a record from being made twice: it links a new row with the one page that is like it, or leaves it to a person to say what is what.
 func (r *reconciliation) unmatched(ctx context.Context, d ledger.Decision) (done bool, err error) {
 	makes := r.w.Side == ledger.Notion && d.Page == ledger.PageCreate || r.w.Side == ledger.CRM && d.Row == ledger.RowInsert
 	held := slices.ContainsFunc(r.item.Holds, func(h ledger.Hold) bool { return h.Kind == HoldMatch })
 	if len(r.entity.Mapping.Match) == 0 && !held || !makes {
 		return false, nil
 	}
-	why, alert, err := r.doubtful(ctx)
-	if err != nil || why == "" {
+	v, err := r.judge(ctx)
+	if err != nil || v == (verdict{}) {
 		return false, err
 	}
-	f := r.done()
-	f.Parked = why
 	r.observe("unmatched", d)
-	if alert {
-		return true, r.commit(ctx, ledger.Commit{Finish: f})
+	switch {
+	case v.page != "":
+		return true, r.join(ctx, v.page)
+	case v.doubt != "":
+		h := ledger.Hold{Kind: HoldMatch, Side: r.w.Side, Op: holdAgain, Reason: v.doubt, At: r.w.Now()}
+		return true, r.holding(ctx, ledger.Commit{}, ledger.Decision{Holds: []ledger.Hold{h}})
 	}
+	f := r.done()
+	f.Parked = v.wait
 	return true, r.step(ctx, ledger.Commit{Finish: f, Release: true})
 }
 
-// doubtful says why nothing is made of the record. It is worth an alert of its own where somebody just made it; that a whole database waits for a
-// command is not, a thousand times over.
-func (r *reconciliation) doubtful(ctx context.Context) (why string, alert bool, err error) {
-	if i := slices.IndexFunc(r.item.Holds, func(h ledger.Hold) bool { return h.Kind == HoldMatch }); i >= 0 {
-		return r.item.Holds[i].Reason, false, nil
+// holdAgain marks holds that are judged anew at each look. Those of tandem link stand until it is run again.
+const holdAgain = "create"
+
+func (r *reconciliation) judge(ctx context.Context) (v verdict, err error) {
+	for _, h := range r.item.Holds {
+		switch {
+		case h.Kind != HoldMatch:
+		case h.Chosen(r.w.Now()):
+			return v, nil // a person said that it is a record of its own
+		case h.Op != holdAgain:
+			return verdict{wait: h.Reason}, nil
+		}
 	}
 	linked, err := r.linked(ctx)
 	switch {
 	case err != nil:
-		return "", false, err
+		return v, err
 	case !linked:
-		return fmt.Sprintf("what is there already of %s was not linked yet: run tandem link, look at its report, and run it again with --apply", r.entity.Mapping.Name), false, nil
+		v.wait = fmt.Sprintf("what is there already of %s was not linked yet: run tandem link, look at its report, and run it again with --apply", r.entity.Mapping.Name)
 	case r.w.Side == ledger.CRM:
-		why, err = r.twin(ctx)
+		v.doubt, err = r.twin(ctx)
+	default:
+		v, err = r.likePage(ctx)
 	}
-	return why, true, err
+	return v, err
 }
 
 // linked reports that the entity was linked, or that there was nothing to link: Notion's database held no page but ours.
@@ -155,44 +178,55 @@ func (r *reconciliation) nothingToLink(ctx context.Context, m *run) (bool, error
 }
 
 // twinsMax is how many rows with one value of a key are looked at.
-const twinsMax = 5
+const twinsMax = 20
 
 // twin looks for a row that shows the page's value of one of the keys. Which keys say anything is asked in their order, and the first that does
-// decides, as when everything is linked. Rows are found by the ledger's bases, whatever their columns hold, and by the columns themselves.
+// decides, as when everything is linked.
 func (r *reconciliation) twin(ctx context.Context) (why string, err error) {
+	like := r.entity.Mapping.Likeness(r.in.Notion.Image)
 	for _, key := range r.entity.Mapping.Match {
-		value, shown, ok := match.ValueOf(key, r.in.Notion.Image)
+		value, shown, ok := match.ValueOf(key, like)
 		if !ok {
 			continue
 		}
-		want := pickFields(r.in.Notion.Image, key)
-		keys, err := r.candidates(ctx, want)
-		if err != nil || len(keys) == 0 {
-			if err != nil {
-				return "", err
-			}
-			continue
-		}
-		snapshot, err := r.entity.Rows.Read(ctx, keys)
+		rows, err := r.rowsLike(ctx, key, value, r.in.Notion.Image)
 		if err != nil {
-			return "", fmt.Errorf("read rows like the page: %w", err)
+			return "", err
 		}
-		for _, k := range keys {
-			row := snapshot.Rows[k]
-			if !row.Exists || !row.InScope {
-				continue
-			}
-			view, err := r.t.fromRow(ctx, row)
-			if err != nil {
-				return "", err
-			}
-			if have, _, ok := match.ValueOf(key, view.Image); ok && have == value {
-				return fmt.Sprintf("it may be %s %s, which has the same %s (%s): no second row is made of it; put the page in the trash, or change what is wrong, "+
-					"or link them with tandem links import", r.entity.Mapping.Name, k, strings.Join(key, " and "), shown), nil
-			}
+		for _, k := range rows {
+			return fmt.Sprintf("it may be %s %s, which has the same %s (%s): no second row is made of it; put the page in the trash, or change what is wrong, "+
+				"or link them with tandem links import", r.entity.Mapping.Name, k, strings.Join(key, " and "), shown), nil
 		}
 	}
 	return "", nil
+}
+
+// rowsLike gives the keys of rows in scope that show this value of a match key. They are found by the ledger's bases, whatever their columns hold, and by
+// the columns themselves; what was found is compared as when everything is linked.
+func (r *reconciliation) rowsLike(ctx context.Context, key []string, value string, image change.Image) ([]string, error) {
+	keys, err := r.candidates(ctx, pickFields(image, key))
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	snapshot, err := r.entity.Rows.Read(ctx, keys)
+	if err != nil {
+		return nil, fmt.Errorf("read rows that are like it: %w", err)
+	}
+	var like []string
+	for _, k := range keys {
+		row := snapshot.Rows[k]
+		if !row.Exists || !row.InScope {
+			continue
+		}
+		view, err := r.t.fromRow(ctx, row)
+		if err != nil {
+			return nil, err
+		}
+		if have, _, ok := match.ValueOf(key, r.entity.Mapping.Likeness(view.Image)); ok && have == value {
+			like = append(like, k)
+		}
+	}
+	return like, nil
 }
 
 func pickFields(image change.Image, fields []string) change.Image {

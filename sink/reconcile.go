@@ -233,7 +233,7 @@ func (r *reconciliation) letGo(ctx context.Context) error {
 		return r.commit(ctx, ledger.Commit{Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "reread")}})
 	}
 	none, half, emitted := "", ledger.Half, ""
-	c := ledger.Commit{Page: &none, State: &half, Unbase: change.Sorted(r.link().Base), External: r.w.NewID(), Intended: true, Unsee: true, Emitted: &emitted,
+	c := ledger.Commit{Page: &none, State: &half, Unbase: change.Sorted(r.link().Base), External: ledger.ExternalFor(r.w.NewID(), r.link().Sync, r.link().Entity, r.link().Key), Intended: true, Unsee: true, Emitted: &emitted,
 		Unhold: []string{"*"}, Finish: r.done(), Reasons: []ledger.Reason{r.reason(ledger.Notion, "decided")}}
 	r.observe("let go", ledger.Decision{})
 	return r.commit(ctx, c)

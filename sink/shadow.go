@@ -45,13 +45,17 @@ func (r *reconciliation) shadow(ctx context.Context) error {
 	}
 	makes := d.Page == ledger.PageCreate && !rules.WriteNotion || d.Row == ledger.RowInsert && !rules.WriteCRM
 	if makes && len(r.entity.Mapping.Match) > 0 {
-		why, _, err := r.doubtful(ctx)
+		v, err := r.judge(ctx)
 		if err != nil {
 			return err
 		}
-		if why != "" {
+		switch {
+		case v.page != "":
+			d.Page = ""
+			add(ledger.Notion, "link", "", change.Value{}, change.TextValue(v.page))
+		case v != (verdict{}):
 			d.Page, d.Row = "", ""
-			add(r.w.Side, "hold", "", change.Value{}, change.TextValue(why))
+			add(r.w.Side, "hold", "", change.Value{}, change.TextValue(v.wait+v.doubt))
 		}
 	}
 	side(ledger.Notion, rules.WriteNotion, string(d.Page), d.ToNotion, in.Notion.Image)

@@ -410,12 +410,22 @@ func (h *Hold) describe(in *Input, field string) {
 }
 
 func (in *Input) mark(field string) string {
-	data, err := json.Marshal([2]change.Value{in.CRM.Image[field], in.Notion.Image[field]})
+	data, err := json.Marshal([2]change.Value{in.agreedForm(field, in.CRM.Image[field]), in.agreedForm(field, in.Notion.Image[field])})
 	if err != nil {
 		data = fmt.Appendf(nil, "%v %v", in.CRM.Image[field], in.Notion.Image[field])
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
+}
+
+// agreedForm gives a value that is the base, written differently, as the base is written: for a person they are one.
+func (in *Input) agreedForm(field string, v change.Value) change.Value {
+	if p, ok := in.Rules.policy(field); ok && p.Same != nil {
+		if base, ok := agreedBefore(in, p); ok && p.Alike(base.Value, v) {
+			return base.Value
+		}
+	}
+	return v
 }
 
 // clip is a value as a list bears it.

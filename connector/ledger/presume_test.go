@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -57,6 +58,25 @@ func TestWhatIsPresumedIsWhatAReadWouldShow(t *testing.T) {
 	})
 	if held == 0 {
 		t.Error("nothing was ever held")
+	}
+}
+
+// A page that shows what was agreed on, written differently, is as it was presumed: an approval of what was held without a read passes.
+func TestAnApprovalStandsWhateverTheWriting(t *testing.T) {
+	t.Parallel()
+	in := notReadYet(change.Image{"a": null})
+	in.Rules.Fields[0].Same = func(a, b change.Value) bool {
+		return strings.TrimLeft(a.String(), "0") == strings.TrimLeft(b.String(), "0") && a.Kind() == b.Kind()
+	}
+	full := ledger.Counters{Touched: map[ledger.Meter]int{{Side: ledger.Notion, Op: "blank", Field: "a"}: 20}}
+	presumed, _ := ledger.Presume(in)
+	d, _, _ := ledger.Gate(presumed, ledger.Decide(presumed), ledger.DefaultLimits(), full)
+	said := d.Holds[0]
+	said.Keep, said.Until = ledger.CRM, noon.Add(time.Hour)
+	in.Holds = []ledger.Hold{said}
+	in.Notion = ledger.View{Read: true, There: true, Scope: true, At: noon, Until: noon, Image: change.Image{"a": change.TextValue("00" + two.String())}}
+	if d, _, _ := ledger.Gate(in, ledger.Decide(in), ledger.DefaultLimits(), full); len(d.Holds) > 0 || len(d.ToNotion) != 1 {
+		t.Errorf("held again: %+v", d)
 	}
 }
 

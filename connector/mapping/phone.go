@@ -33,11 +33,7 @@ func (f Field) number(text string) string {
 	if !phoneForm.MatchString(text) {
 		return ""
 	}
-	region := "ZZ" // unknown: the number brings its country code along
-	if g := f.handling.Guard; g != nil && g.Phone != "" && g.Phone != AnyRegion {
-		region = string(g.Phone)
-	}
-	if n, err := phonenumbers.Parse(text, region); err == nil && phonenumbers.IsPossibleNumber(n) {
+	if n, ok := f.parsed(text); ok {
 		return phonenumbers.Format(n, phonenumbers.E164) + "x" + n.GetExtension()
 	}
 	main, extension, _ := strings.Cut(strings.NewReplacer("ext.", "x", "ext", "x", "#", "x").Replace(text), "x")
@@ -49,6 +45,16 @@ func (f Field) number(text string) string {
 		return ""
 	}
 	return plus + main + "x" + digits(extension)
+}
+
+// parsed is a number whose country is known.
+func (f Field) parsed(text string) (*phonenumbers.PhoneNumber, bool) {
+	region := "ZZ" // unknown: the number brings its country code along
+	if g := f.handling.Guard; g != nil && g.Phone != "" && g.Phone != AnyRegion {
+		region = string(g.Phone)
+	}
+	n, err := phonenumbers.Parse(text, region)
+	return n, err == nil && phonenumbers.IsPossibleNumber(n)
 }
 
 func digits(text string) string {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/sink"
 )
@@ -58,4 +60,50 @@ func (p *Pages) Foreign(ctx context.Context, schema ledger.Schema) (bool, error)
 		return false, classify(err)
 	}
 	return len(list.Pages) > 0, nil
+}
+
+// Like gives pages that may show the image's values of one of the keys, at most a hundred: one request for all keys. Queries compare in their own way, and may lag
+// by the index lag: who asks compares what comes back. Keys with a field that a query cannot compare, or whose values are not all there, are left out.
+func (p *Pages) Like(ctx context.Context, schema ledger.Schema, keys [][]string, image change.Image) ([]sink.Listed, error) {
+	var any []notionapi.Filter
+	for _, key := range keys {
+		if f, ok := p.like(schema, key, image); ok {
+			any = append(any, f)
+		}
+	}
+	if len(any) == 0 {
+		return nil, nil
+	}
+	list, err := p.Client.QueryDataSource(ctx, schema.DataSource, notionapi.Query{Filter: notionapi.Or(any...)})
+	if err != nil {
+		return nil, classify(err)
+	}
+	var found []sink.Listed
+	for _, page := range list.Pages {
+		seen, err := observe(page, schema)
+		if err != nil {
+			return nil, err
+		}
+		seen.Via = "sweep"
+		found = append(found, sink.Listed{Page: page.ID, Seen: seen})
+	}
+	return found, nil
+}
+
+func (p *Pages) like(schema ledger.Schema, key []string, image change.Image) (notionapi.Filter, bool) {
+	var all []notionapi.Filter
+	for _, name := range key {
+		f, ok := p.Entity.Field(name)
+		v, id := image[name], schema.Properties[name]
+		if !ok || id == "" || v.Kind() != change.Text || v.Text() == "" {
+			return notionapi.Filter{}, false
+		}
+		switch f.Type {
+		case mapping.TypeTitle, mapping.TypeText, mapping.TypeEmail, mapping.TypePhone, mapping.TypeURL, mapping.TypeSelect, mapping.TypeStatus:
+			all = append(all, notionapi.Equals(id, PropertyType(f.Type), v.Text()))
+		default:
+			return notionapi.Filter{}, false
+		}
+	}
+	return notionapi.And(all...), true
 }

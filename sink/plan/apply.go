@@ -422,7 +422,7 @@ func (t *turn) join(ctx context.Context) (why string, err error) {
 	if t.item.Recalled {
 		keys, external = likeness(t.e), seen.External
 	}
-	if !alike(keys, rowImage, pageImage) || t.item.Recalled && ledger.TagOf(seen.External) != ledger.ExternalTag(t.e.Sync, t.e.Name, t.item.Key) {
+	if !alike(t.e, keys, rowImage, pageImage) || t.item.Recalled && ledger.TagOf(seen.External) != ledger.ExternalTag(t.e.Sync, t.e.Name, t.item.Key) {
 		return "the row and the page are not alike any more", nil
 	}
 	why, err = t.a.Linker.Join(ctx, t.e, t.item.Key, t.item.Page, external)

@@ -206,7 +206,7 @@ func (l *Linker) hold(ctx context.Context, e *mapping.Entity, side ledger.Side, 
 	if linked(item.Link) {
 		return false, "it was linked meanwhile", ignoreFenced(l.Reader.Ledger.Commit(ctx, c))
 	}
-	c.Holds = []ledger.Hold{{Kind: sink.HoldMatch, Reason: why, At: l.Now()}}
+	c.Holds = []ledger.Hold{{Kind: sink.HoldMatch, Side: side, Reason: why, At: l.Now()}}
 	if w, ok := item.Work(side); ok {
 		c.Finish = &ledger.Finish{Side: side, Version: w.Version, Parked: why}
 	}

@@ -154,7 +154,7 @@ func (s *survey) walkRows(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				record.Image = matchFields(s.e, image)
+				record.Image = s.e.Likeness(image)
 			}
 			s.loose = append(s.loose, record)
 		}
@@ -209,7 +209,7 @@ func (s *survey) lone(ctx context.Context, p sink.Listed) error {
 	if err != nil {
 		return err
 	}
-	s.single = append(s.single, match.Record{ID: p.Page, Image: matchFields(s.e, image)})
+	s.single = append(s.single, match.Record{ID: p.Page, Image: s.e.Likeness(image)})
 	s.firm[p.Page] = p
 	return nil
 }

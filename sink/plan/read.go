@@ -6,7 +6,6 @@ import (
 	"iter"
 	"time"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
@@ -136,19 +135,6 @@ func (b pageBatch) ids() []string {
 // linked reports that a link has both of its ends, or that a write that would give it the second is open.
 func linked(l ledger.Link) bool { return l.Key != "" && l.Page != "" || l.Intent != nil }
 
-// matchFields gives what the match keys need of an image.
-func matchFields(e *mapping.Entity, image change.Image) change.Image {
-	out := change.Image{}
-	for _, key := range e.Match {
-		for _, name := range key {
-			if v, ok := image[name]; ok {
-				out[name] = v
-			}
-		}
-	}
-	return out
-}
-
 // Unlinked are the rows and pages of an entity that nobody has linked, with what the match keys need of them, and what people call them.
 type Unlinked struct {
 	Rows, Pages []match.Record
@@ -173,7 +159,7 @@ func (r *Reader) Unlinked(ctx context.Context, e *mapping.Entity, schema ledger.
 			if err != nil {
 				return nil, err
 			}
-			u.Rows = append(u.Rows, match.Record{ID: key, Image: matchFields(e, image)})
+			u.Rows = append(u.Rows, match.Record{ID: key, Image: e.Likeness(image)})
 			u.Titles[key] = image[e.Title().Name].String()
 		}
 	}
@@ -190,7 +176,7 @@ func (r *Reader) Unlinked(ctx context.Context, e *mapping.Entity, schema ledger.
 			if err != nil {
 				return nil, err
 			}
-			u.Pages = append(u.Pages, match.Record{ID: page.Page, Image: matchFields(e, image)})
+			u.Pages = append(u.Pages, match.Record{ID: page.Page, Image: e.Likeness(image)})
 			u.Titles[page.Page] = image[e.Title().Name].String()
 		}
 	}

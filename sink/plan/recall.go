@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -95,7 +96,7 @@ func (s *survey) unlike(ctx context.Context, key string, pages []string) (string
 	if err != nil {
 		return "", err
 	}
-	if alike(likeness(s.e), row, page) {
+	if alike(s.e, likeness(s.e), row, page) {
 		return "", nil
 	}
 	return fmt.Sprintf("page %s was made for a row %s and says something else than this one: the key may have been another record's before the database was restored. Link the two with tandem links import, or put the page in the trash", pages[0], key), nil
@@ -107,7 +108,8 @@ func likeness(e *mapping.Entity) [][]string {
 }
 
 // alike compares by the first key of which both sides have a value.
-func alike(keys [][]string, row, page change.Image) bool {
+func alike(e *mapping.Entity, keys [][]string, row, page change.Image) bool {
+	row, page = inLikeness(e, row), inLikeness(e, page)
 	for _, key := range keys {
 		a, _, ok := match.ValueOf(key, row)
 		b, _, both := match.ValueOf(key, page)
@@ -116,4 +118,11 @@ func alike(keys [][]string, row, page change.Image) bool {
 		}
 	}
 	return false
+}
+
+// inLikeness gives the image with its match keys' values as they are compared.
+func inLikeness(e *mapping.Entity, image change.Image) change.Image {
+	out := image.Clone()
+	maps.Copy(out, e.Likeness(image))
+	return out
 }

@@ -39,6 +39,26 @@ var shadowStories = []story{
 		s.ok(err)
 		s.equal("nothing is left", len(sums), 0)
 	}},
+	{"pages without a row are listed", func(s *stage) {
+		s.add(row("7"), page("p3"), page("p1"))
+		it := s.several("8")[0]
+		c := s.step(it)
+		name := "p2"
+		c.Page = &name
+		s.commit(c)
+		var pages []string
+		for _, most := range []int{10, 1} {
+			links, err := s.Loose(ctx(s), "acme", "contact", most)
+			s.ok(err)
+			for _, l := range links {
+				pages = append(pages, l.Page)
+			}
+		}
+		s.equal("pages", pages, []string{"p1", "p3", "p1"})
+		none, err := s.Loose(ctx(s), "acme", "task", 10)
+		s.ok(err)
+		s.equal("of another entity", len(none), 0)
+	}},
 	{"links are found by what they last agreed on", func(s *stage) {
 		s.add(row("7"), row("8"))
 		for _, it := range s.take(ledger.Notion, 2) {

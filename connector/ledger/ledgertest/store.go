@@ -148,6 +148,8 @@ type Store interface {
 
 	// Based lists the keys of links whose bases hold these values, in byte order.
 	Based(ctx context.Context, sync, entity string, values change.Image, max int) ([]string, error)
+	// Loose lists links that have a page and no row, by page.
+	Loose(ctx context.Context, sync, entity string, max int) ([]ledger.Link, error)
 
 	// Said lists what pages say of their records where that is not that they are in sync, by link; Say keeps what one is about to say, or says, and
 	// forgets one that says that it is in sync. A link that is not there is passed by.

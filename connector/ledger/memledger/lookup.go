@@ -204,6 +204,20 @@ func (s *Store) Based(_ context.Context, sync, entity string, values change.Imag
 	return keys[:min(len(keys), max)], nil
 }
 
+// Loose lists links that have a page and no row, by page and at most max.
+func (s *Store) Loose(_ context.Context, sync, entity string, max int) ([]ledger.Link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []ledger.Link{}
+	for r := range s.state.book.Rows() {
+		if l := r.Link; l.Sync == sync && l.Entity == entity && l.Key == "" && l.Page != "" {
+			found = append(found, book.CopyLink(l))
+		}
+	}
+	slices.SortFunc(found, func(a, b ledger.Link) int { return cmp.Compare(a.Page, b.Page) })
+	return found[:min(len(found), max)], nil
+}
+
 // Conflicts lists the newest conflicts of a link, or of all links if it is 0.
 func (s *Store) Conflicts(_ context.Context, sync string, link int64, max int) ([]ledger.Conflict, error) {
 	s.mu.Lock()
