@@ -136,7 +136,7 @@ func (r *reconciliation) decide() ledger.Decision {
 func (r *reconciliation) unhold(d ledger.Decision) []string {
 	var over []string
 	for _, h := range r.item.Holds {
-		if h.Kind == HoldMatch && (r.link().Key == "" || r.link().Page == "") {
+		if h.Kind == HoldMatch && h.Op != holdAgain && !h.Chosen(r.w.Now()) && (r.link().Key == "" || r.link().Page == "") {
 			continue // whether it is another record's other end is seen by who compares all of them
 		}
 		waits := (h.Chosen(r.w.Now()) || h.Kind == "grace") && r.leftTo(r.w.Side.Other(), d, h.Field)

@@ -125,6 +125,9 @@ func (r *reconciliation) judge(ctx context.Context) (v verdict, err error) {
 			return verdict{wait: h.Reason}, nil
 		}
 	}
+	if len(r.entity.Mapping.Match) == 0 {
+		return v, nil // the keys that made it doubtful are gone
+	}
 	linked, err := r.linked(ctx)
 	switch {
 	case err != nil:
