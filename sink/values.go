@@ -26,11 +26,11 @@ func PropertyType(t mapping.Type) string {
 // PageValues decodes the stored properties of a page, {id: property}, into values by field name. A property that changed its type, or
 // that was cut and not completed, is missing from the answer: it was not read.
 func PageValues(schema ledger.Schema, properties json.RawMessage) (change.Image, error) {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(properties, &raw); err != nil {
+	raw := make(map[string]json.RawMessage, len(schema.Properties)+1)
+	if err := change.Members(properties, func(id, property []byte) { raw[string(id)] = property }); err != nil {
 		return nil, fmt.Errorf("read the page's properties: %w", err)
 	}
-	values := change.Image{}
+	values := make(change.Image, len(schema.Properties))
 	for field, id := range schema.Properties {
 		data, ok := raw[notionapi.CanonicalID(id)]
 		if !ok {

@@ -188,20 +188,31 @@ func (w *Worker) runGroup(ctx, intake context.Context, items []ledger.Item, unti
 	if schema, err = w.extend(ctx, entity, schema, snapshot); err != nil {
 		return err
 	}
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, w.Concurrency))
-	for i, item := range items {
-		group.Go(func() error {
-			if intake.Err() != nil {
-				return context.Cause(intake)
+	turn := func(ctx context.Context, i int) error {
+		if intake.Err() != nil {
+			return context.Cause(intake)
+		}
+		r := &reconciliation{w: w, entity: entity, schema: schema, item: items[i], snapshot: snapshot, until: until, group: items[i+1:]}
+		return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome
+	}
+	if w.Concurrency <= 1 {
+		for i := range items {
+			if err := turn(ctx, i); err != nil {
+				return err
 			}
+		}
+		return nil
+	}
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(w.Concurrency)
+	for i := range items {
+		group.Go(func() error {
 			select {
 			case <-gctx.Done():
 				return nil // the round is over for all; its error is another link's
 			default:
 			}
-			r := &reconciliation{w: w, entity: entity, schema: schema, item: item, snapshot: snapshot, until: until, group: items[i+1:]}
-			return r.run(ctx) // what has begun is finished: a request that is cut off has an unknown outcome
+			return turn(ctx, i)
 		})
 	}
 	return group.Wait()

@@ -176,9 +176,9 @@ func (e *PageEvent) Validate() error {
 	check(e.Op == Read || e.Op == Update || e.Op == Delete, "operation %q, want r, u or d", e.Op)
 	check((e.Op == Delete) == e.Page.InTrash, "operation %q with in_trash=%t: only a page read as trashed is a d", e.Op, e.Page.InTrash)
 	check(e.Page.ID != "", "no page_id")
-	check(json.Valid(e.Page.Parent), "parent is not JSON")
+	check(ValidJSON(e.Page.Parent), "parent is not JSON")
 	for _, id := range slices.Sorted(maps.Keys(e.Page.Properties)) {
-		check(json.Valid(e.Page.Properties[id]), "property %q is not JSON", id)
+		check(ValidJSON(e.Page.Properties[id]), "property %q is not JSON", id)
 	}
 	check(s.Name != "", "no source.name")
 	check(s.Via == ViaPoll || s.Via == ViaWebhook || s.Via == ViaSweep, "via %q, want poll, webhook or sweep", s.Via)

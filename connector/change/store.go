@@ -3,9 +3,12 @@ package change
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // The stored form of a value is JSON that a person can read in the ledger: null, true, "text", [list] for the four plain
@@ -13,37 +16,59 @@ import (
 
 // MarshalJSON writes the stored form. An absent value has none: it is left out of images.
 func (v Value) MarshalJSON() ([]byte, error) {
-	switch v.kind {
-	case Absent:
-		return nil, fmt.Errorf("store value: an absent value is not stored")
-	case Null:
-		return []byte("null"), nil
-	case Bool:
-		return strconv.AppendBool(nil, v.num == 1), nil
-	case Text:
-		return json.Marshal(v.text)
-	case List:
-		return marshalItems(v.Items())
-	case Set:
-		items, err := marshalItems(v.Items())
-		if err != nil {
-			return nil, err
-		}
-		return fmt.Appendf(nil, `{"set":%s}`, items), nil
-	default:
-		text, err := json.Marshal(v.String())
-		if err != nil {
-			return nil, fmt.Errorf("store value: %w", err)
-		}
-		return fmt.Appendf(nil, `{%q:%s}`, v.kind.String(), text), nil
+	if v.holdsAbsent() {
+		return nil, errAbsent
 	}
+	return v.AppendJSON(make([]byte, 0, 16+len(v.text))), nil
 }
 
-func marshalItems(items []Value) ([]byte, error) {
-	if items == nil {
-		items = []Value{}
+var errAbsent = errors.New("store value: an absent value is not stored")
+
+func (v Value) holdsAbsent() bool {
+	return v.kind == Absent || slices.ContainsFunc(v.Items(), Value.holdsAbsent)
+}
+
+// AppendJSON appends the stored form as encoding/json writes it; null for an absent value, which has none.
+func (v Value) AppendJSON(dst []byte) []byte {
+	switch v.kind {
+	case Absent, Null:
+		return append(dst, "null"...)
+	case Bool:
+		return strconv.AppendBool(dst, v.num == 1)
+	case Text:
+		return appendJSONText(dst, v.text)
+	case List:
+		return appendItems(dst, v.Items())
+	case Set:
+		return append(appendItems(append(dst, `{"set":`...), v.Items()), '}')
 	}
-	return json.Marshal(items)
+	dst = append(append(append(dst, `{"`...), v.kind.String()...), `":`...)
+	return append(appendJSONText(dst, v.String()), '}')
+}
+
+func appendItems(dst []byte, items []Value) []byte {
+	dst = append(dst, '[')
+	for i, item := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = item.AppendJSON(dst)
+	}
+	return append(dst, ']')
+}
+
+// appendJSONText writes a text as encoding/json does. Most hold nothing that must be escaped.
+func appendJSONText(dst []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x7f {
+			quoted, err := json.Marshal(text)
+			if err != nil {
+				return append(dst, `""`...) // a string has no error
+			}
+			return append(dst, quoted...)
+		}
+	}
+	return append(append(append(dst, '"'), text...), '"')
 }
 
 // UnmarshalJSON reads the stored form.
@@ -156,11 +181,7 @@ func (v Value) String() string {
 	case TimestampTZ:
 		return formatMicros(v.num, time.RFC3339Nano)
 	case List, Set:
-		b, err := marshalItems(v.Items())
-		if err != nil {
-			return err.Error()
-		}
-		return string(b)
+		return string(appendItems(nil, v.Items()))
 	default:
 		return v.text
 	}

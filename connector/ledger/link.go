@@ -130,20 +130,21 @@ func (o *Observation) Follow(before *Observation) {
 	if before == nil || len(before.Properties) == 0 || len(o.Properties) == 0 || !before.ReadFrom.Before(o.ReadFrom) {
 		return
 	}
-	var was, is map[string]json.RawMessage
-	if json.Unmarshal(before.Properties, &was) != nil || json.Unmarshal(o.Properties, &is) != nil {
-		return
-	}
-	since := map[string]time.Time{}
-	for id, value := range is {
-		old, ok := was[id]
+	was := make(map[string]json.RawMessage, 16)
+	since := make(map[string]time.Time, 16)
+	same := func(id, value []byte) {
+		old, ok := was[string(id)]
 		if !ok || !sameJSON(old, value) {
-			continue
+			return
 		}
-		since[id] = before.ReadFrom
-		if earlier, ok := before.Since[id]; ok {
-			since[id] = earlier
+		name := string(id)
+		since[name] = before.ReadFrom
+		if earlier, ok := before.Since[name]; ok {
+			since[name] = earlier
 		}
+	}
+	if change.Members(before.Properties, func(id, value []byte) { was[string(id)] = value }) != nil || change.Members(o.Properties, same) != nil {
+		return
 	}
 	o.Since = nil
 	if len(since) > 0 {
@@ -152,6 +153,9 @@ func (o *Observation) Follow(before *Observation) {
 }
 
 func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
 	var x, y bytes.Buffer
 	return json.Compact(&x, a) == nil && json.Compact(&y, b) == nil && bytes.Equal(x.Bytes(), y.Bytes())
 }

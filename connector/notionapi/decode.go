@@ -14,22 +14,50 @@ const inlineMax = 25
 // DecodeProperty reads one property value object of a page. It never fails: what it does not understand is absent, with its JSON in Raw.
 func DecodeProperty(name string, raw json.RawMessage) Property {
 	p := Property{Name: name, Raw: raw}
-	var object map[string]json.RawMessage
-	if json.Unmarshal(raw, &object) != nil {
+	var room [8]member
+	object, ok := partsOf(raw, room[:0])
+	if !ok {
 		return p
 	}
-	p.ID, p.Type = textIn(object, "id"), textIn(object, "type")
-	inner, there := object[p.Type]
+	p.ID, p.Type = object.text("id"), object.text("type")
+	inner, there := object.get(p.Type)
 	if !there {
 		return p
 	}
 	p.Value, p.Date = decodeValue(p.Type, inner)
-	if more, said := object["has_more"]; said {
+	if more, said := object.get("has_more"); said {
 		p.HasMore = string(more) == "true"
 	} else {
 		p.HasMore = maybeCut(p.Type, inner)
 	}
 	return p
+}
+
+// parts are an object's members in their order: few enough to look through.
+type parts []member
+
+type member struct{ name, value []byte }
+
+func partsOf(raw []byte, room []member) (parts, bool) {
+	err := change.Members(raw, func(name, value []byte) { room = append(room, member{name, value}) })
+	return room, err == nil
+}
+
+// get gives the last member of that name, as encoding/json does.
+func (m parts) get(name string) (json.RawMessage, bool) {
+	for i := len(m) - 1; i >= 0; i-- {
+		if string(m[i].name) == name {
+			return m[i].value, true
+		}
+	}
+	return nil, false
+}
+
+// text reads a text; "" if there is none.
+func (m parts) text(name string) string {
+	raw, _ := m.get(name)
+	text, _ := change.JSONText(raw)
+	return text
 }
 
 // decodeValue reads what stands under the type's name. Date parts come with dates alone, also with those inside formulas and rollups.
@@ -101,11 +129,29 @@ type wireRichText struct {
 }
 
 func decodeText(raw json.RawMessage) change.Value {
+	if text, ok := plainText(raw); ok {
+		return emptyIsNull(text)
+	}
 	var items []wireRichText
 	if json.Unmarshal(raw, &items) != nil {
 		return change.Value{}
 	}
 	return emptyIsNull(joinText(items))
+}
+
+// plainText reads a text all of whose pieces say what they are in plain text, as in all of Notion's answers.
+func plainText(raw json.RawMessage) (string, bool) {
+	var text string
+	plain := true
+	err := change.Elements(raw, func(piece []byte) {
+		var room [8]member
+		object, ok := partsOf(piece, room[:0])
+		said, _ := object.get("plain_text")
+		part, isText := change.JSONText(said)
+		plain = plain && ok && isText
+		text += part
+	})
+	return text, err == nil && plain
 }
 
 func joinText(items []wireRichText) string {
@@ -128,6 +174,10 @@ func maybeCut(propertyType string, inner json.RawMessage) bool {
 		var items []json.RawMessage
 		return json.Unmarshal(inner, &items) == nil && len(items) >= inlineMax
 	case TypeTitle, TypeRichText:
+		n := 0
+		if change.Elements(inner, func([]byte) { n++ }) != nil || n < inlineMax {
+			return false
+		}
 		var items []wireRichText
 		if json.Unmarshal(inner, &items) != nil {
 			return false
@@ -169,42 +219,41 @@ func decodeCheckbox(raw json.RawMessage) change.Value {
 }
 
 func decodeString(raw json.RawMessage) change.Value {
-	var s *string
-	switch err := json.Unmarshal(raw, &s); {
-	case err != nil:
-		return change.Value{}
-	case s == nil:
+	if isNull(raw) {
 		return change.NullValue()
 	}
-	return emptyIsNull(*s)
+	s, ok := change.JSONText(raw)
+	if !ok {
+		return change.Value{}
+	}
+	return emptyIsNull(s)
 }
 
 func decodeOption(raw json.RawMessage) change.Value {
-	var option *struct {
-		Name string `json:"name"`
-	}
-	switch err := json.Unmarshal(raw, &option); {
-	case err != nil:
-		return change.Value{}
-	case option == nil:
+	if isNull(raw) {
 		return change.NullValue()
 	}
-	return emptyIsNull(option.Name)
+	var room [4]member
+	option, ok := partsOf(raw, room[:0])
+	if name, named := option.get("name"); !ok || named && !isNull(name) && (len(name) == 0 || name[0] != '"') {
+		return change.Value{}
+	}
+	return emptyIsNull(option.text("name"))
 }
 
 // decodeSet reads an array of objects of which one text counts.
 func decodeSet(raw json.RawMessage, name string, canon func(string) string) change.Value {
-	var items []map[string]json.RawMessage
-	if isNull(raw) || json.Unmarshal(raw, &items) != nil {
-		return change.Value{}
-	}
-	names := make([]string, 0, len(items))
-	for _, item := range items {
-		text := textIn(item, name)
-		if text == "" {
-			return change.Value{} // half a set must not be taken for a whole one
-		}
+	var names []string
+	whole := true
+	err := change.Elements(raw, func(item []byte) {
+		var room [4]member
+		object, ok := partsOf(item, room[:0])
+		text := object.text(name)
+		whole = whole && ok && text != "" // half a set must not be taken for a whole one
 		names = append(names, canon(text))
+	})
+	if err != nil || !whole {
+		return change.Value{}
 	}
 	return change.TextSet(names...)
 }

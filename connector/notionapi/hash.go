@@ -3,9 +3,8 @@ package notionapi
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -27,27 +26,31 @@ func ContentHash(page Page, propertyIDs []string) string {
 		}
 	}
 	slices.Sort(ids)
-	h := sha256.New()
+	var room [1024]byte
+	sum := room[:0]
 	hidden := false
-	_, _ = fmt.Fprintf(h, "v1 %q %q %t %t\n", page.ID, page.Parent.DataSourceID, page.InTrash, page.IsArchived)
+	sum = strconv.AppendQuote(append(sum, "v1 "...), page.ID)
+	sum = strconv.AppendQuote(append(sum, ' '), page.Parent.DataSourceID)
+	sum = strconv.AppendBool(append(sum, ' '), page.InTrash)
+	sum = strconv.AppendBool(append(sum, ' '), page.IsArchived)
+	sum = append(sum, '\n')
 	for _, id := range slices.Compact(ids) {
 		prop, there := page.Properties[id]
-		_, _ = fmt.Fprintf(h, "%q %q %s\n", id, prop.Type, storedForm(prop.Value))
+		sum = strconv.AppendQuote(sum, id)
+		sum = strconv.AppendQuote(append(sum, ' '), prop.Type)
+		sum = append(appendStored(append(sum, ' '), prop.Value), '\n')
 		hidden = hidden || prop.HasMore || (there && prop.Value.IsAbsent() && prop.Type != TypeButton)
 	}
 	if hidden {
-		_, _ = fmt.Fprintf(h, "edited %s\n", page.Edited.UTC().Format(time.RFC3339))
+		sum = append(page.Edited.UTC().AppendFormat(append(sum, "edited "...), time.RFC3339), '\n')
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	hash := sha256.Sum256(sum)
+	return hex.EncodeToString(hash[:])
 }
 
-func storedForm(v change.Value) string {
+func appendStored(dst []byte, v change.Value) []byte {
 	if v.IsAbsent() {
-		return "absent"
+		return append(dst, "absent"...)
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return v.Kind().String() + " " + v.String()
-	}
-	return string(text)
+	return v.AppendJSON(dst)
 }

@@ -49,12 +49,17 @@ func (p *Poller) emit(ctx context.Context, st step, pages []notionapi.Page, via 
 	}
 	var done emission
 	var batch []read
+	mapped := st.schema.IDs()
 	for _, page := range pages {
-		if via == change.ViaPoll && p.leaves(st, page, known[page.ID]) {
+		hash := notionapi.ContentHash(page, mapped)
+		if hash == known[page.ID].Hash {
+			continue
+		}
+		if via == change.ViaPoll && p.leaves(form{page.ID, hash, page.Edited}, page, known[page.ID]) {
 			done.leave(page)
 			continue
 		}
-		r, ok, err := p.row(ctx, st, page, known[page.ID], via)
+		r, ok, err := p.row(ctx, st, page, hash, known[page.ID], via)
 		if unreadable(err) {
 			err = p.handOver(ctx, []string{page.ID})
 		}
@@ -71,18 +76,14 @@ func (p *Poller) emit(ctx context.Context, st step, pages []notionapi.Page, via 
 
 // leaves says that a row is the next poll's: a write of our own to the page is under way, or was while the query was answered. A sweep leaves
 // nothing, for the next one is a day away.
-func (p *Poller) leaves(st step, page notionapi.Page, known ledger.Emitted) bool {
-	hash, now := notionapi.ContentHash(page, st.schema.IDs()), p.Now()
-	return hash != known.Hash && unsettled(page, known, now) && p.memory.mayLeave(form{page.ID, hash, page.Edited}, now)
+func (p *Poller) leaves(shown form, page notionapi.Page, known ledger.Emitted) bool {
+	now := p.Now()
+	return unsettled(page, known, now) && p.memory.mayLeave(shown, now)
 }
 
-// row looks at one row of a query. The index that answers queries may lag: if we wrote or read the page since it could have shown that,
+// row looks at one row of a query that shows something new. The index that answers queries may lag: if we wrote or read the page since it could have shown that,
 // the page itself is asked, once for what a row shows. A row that is cut says nothing of what it leaves out: its page is asked each time.
-func (p *Poller) row(ctx context.Context, st step, page notionapi.Page, known ledger.Emitted, via change.Via) (read, bool, error) {
-	hash := notionapi.ContentHash(page, st.schema.IDs())
-	if hash == known.Hash {
-		return read{}, false, nil
-	}
+func (p *Poller) row(ctx context.Context, st step, page notionapi.Page, hash string, known ledger.Emitted, via change.Via) (read, bool, error) {
 	if cut(page, st.schema.IDs()) {
 		return p.get(ctx, st, page.ID, known, via)
 	}

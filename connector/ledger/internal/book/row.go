@@ -189,9 +189,9 @@ func compact(raw json.RawMessage) json.RawMessage {
 	if len(raw) == 0 || string(raw) == "null" {
 		return nil
 	}
-	out, err := json.Marshal(raw)
+	out, err := change.Compact(raw)
 	if err != nil {
-		return bytes.Clone(raw) // refused by validate before it is stored
+		out = raw // what is no JSON is refused before it is stored
 	}
-	return out
+	return bytes.Clone(out)
 }

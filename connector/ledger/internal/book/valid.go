@@ -55,7 +55,7 @@ func validImage(what string, im change.Image) error {
 }
 
 func validSeen(o *ledger.Observation) error {
-	if o != nil && len(o.Properties) > 0 && !json.Valid(o.Properties) {
+	if o != nil && len(o.Properties) > 0 && !change.ValidJSON(o.Properties) {
 		return errors.New("an observation's properties are not JSON")
 	}
 	return nil
