@@ -44,6 +44,34 @@ func LookAtAll(ctx context.Context, l DriftLedger, e *mapping.Entity, now time.T
 // StableID is a uuid made of its parts: what is told twice has one id.
 func StableID(parts ...any) string { return stableID(parts...) }
 
+// terms are the fields of this turn and the ledger's rules for them. Where neither side's schema leaves anything out, was accepted anew, or has custom
+// fields, they are the mapping's own: nobody changes them.
+func (r *reconciliation) terms() ([]mapping.Field, ledger.Rules) {
+	if r.asMapped() {
+		e := r.entity
+		e.own.Do(func() { e.ownRules = e.rules(e.Mapping.Fields, 0) })
+		rules := e.ownRules
+		rules.Skew = r.w.Skew
+		return e.Mapping.Fields, rules
+	}
+	fields := r.leave(r.entity.fields(r.schema, r.row.Image))
+	rules := r.entity.rules(fields, r.w.Skew)
+	r.renew(&rules)
+	return fields, rules
+}
+
+func (r *reconciliation) asMapped() bool {
+	if len(r.snapshot.Parked)+len(r.schema.Parked)+len(r.snapshot.Generations)+len(r.schema.Generations) > 0 {
+		return false
+	}
+	for name := range r.schema.Properties {
+		if mapping.IsCustom(name) {
+			return false
+		}
+	}
+	return !hasCustom(r.row.Image)
+}
+
 // leave takes out of a turn what either side's schema leaves out, and makes what was agreed on before a schema was accepted anew count as
 // nothing: such a field is merged as one that has no base.
 func (r *reconciliation) leave(fields []mapping.Field) []mapping.Field {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -19,7 +20,9 @@ type Entity struct {
 	Rows    Rows
 	Pages   Pages // nil in sink/crm, which touches the CRM only
 
-	run run
+	run      run
+	own      sync.Once
+	ownRules ledger.Rules // of the mapping's fields as they are
 }
 
 // Pages are the pages of one entity in Notion. sink/notion implements it.

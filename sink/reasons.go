@@ -239,7 +239,7 @@ func (h *PageChanges) reason(record kafka.Record) (*ledger.Reason, error) {
 
 // ObservationOf gives the read of a page that an event tells of.
 func ObservationOf(e *change.PageEvent) (ledger.Observation, error) {
-	properties, err := json.Marshal(e.Page.Properties)
+	properties, err := change.Object(e.Page.Properties)
 	if err != nil {
 		return ledger.Observation{}, fmt.Errorf("keep the page's properties: %w", err)
 	}

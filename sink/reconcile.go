@@ -97,11 +97,10 @@ func (r *reconciliation) reconcile(ctx context.Context) error {
 
 // begin makes ready what the turn decides on, and gives it the row's view; Explain begins likewise.
 func (r *reconciliation) begin(ctx context.Context) error {
-	fields := r.leave(r.entity.fields(r.schema, r.row.Image))
+	fields, rules := r.terms()
 	r.t = &translation{entity: r.entity, schema: r.schema, fields: fields, functions: r.w.Functions, links: r.w.Ledger,
 		base: r.link().Base, verify: r.w.Side == ledger.CRM}
-	r.in = ledger.Input{Rules: r.entity.rules(fields, r.w.Skew), Link: *r.link(), Holds: r.item.Holds, Now: r.w.Now()}
-	r.renew(&r.in.Rules)
+	r.in = ledger.Input{Rules: rules, Link: *r.link(), Holds: r.item.Holds, Now: r.w.Now()}
 	return r.viewRow(ctx)
 }
 

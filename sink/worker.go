@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
+	"github.com/tandem-sync/tandem/connector/mapping"
 )
 
 // Ledger is what a worker asks of the ledger.
@@ -239,6 +240,9 @@ func (w *Worker) extend(ctx context.Context, entity *Entity, schema ledger.Schem
 	t := translation{entity: entity, schema: schema}
 	missing := map[string]change.Value{}
 	for _, key := range change.Sorted(snapshot.Rows) {
+		if !hasCustom(snapshot.Rows[key].Image) {
+			continue
+		}
 		for _, f := range t.entity.fields(schema, snapshot.Rows[key].Image) {
 			if f.Custom && schema.Properties[f.Name] == "" {
 				if v := snapshot.Rows[key].Image.Get(f.Name); !v.IsNull() && !v.IsAbsent() {
@@ -255,6 +259,15 @@ func (w *Worker) extend(ctx context.Context, entity *Entity, schema ledger.Schem
 		return schema, fmt.Errorf("add properties for custom fields of %s: %w", entity.Mapping.Name, err)
 	}
 	return extended, nil
+}
+
+func hasCustom(row change.Image) bool {
+	for name := range row {
+		if mapping.IsCustom(name) {
+			return true
+		}
+	}
+	return false
 }
 
 // giveBack lets go of what a failed round had leased, so that the next need not wait for the leases to end.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -77,8 +76,6 @@ func (o *simulateOptions) run(ctx context.Context) error {
 	if o.Seeds > 1 && (o.Ops != "" || o.Faults != "" || o.Trace) {
 		return usagef("--ops, --faults and --trace go with one seed: leave --seeds out")
 	}
-	// Runs leave much garbage and keep little: collecting it half as often makes them a fifth faster.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	if o.Seeds == 1 {
 		return o.one()
 	}

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Envelope is what a consumer gets of a record in Debezium's format: enough to know which row changed, how and when.
@@ -151,9 +151,13 @@ type wireSource struct {
 }
 
 func (e *Envelope) decodeValue(value []byte) error {
+	value = unwrap(value)
 	var wire wireEnvelope
-	if err := json.Unmarshal(unwrap(value), &wire); err != nil {
-		return err
+	if !wire.plain(value) {
+		wire = wireEnvelope{}
+		if err := json.Unmarshal(value, &wire); err != nil {
+			return err
+		}
 	}
 	if wire.Op == nil {
 		return ErrNotEnvelope
@@ -167,6 +171,108 @@ func (e *Envelope) decodeValue(value []byte) error {
 	e.After, errs[1] = decodeRow(wire.After)
 	e.Source, errs[2] = wire.Source.source()
 	return errors.Join(errs[:]...)
+}
+
+// plain reads an envelope as it is nearly always: without message and transaction, every text a text and every number a number. It reports false
+// of any other, which encoding/json has to read.
+func (w *wireEnvelope) plain(value []byte) bool {
+	plain := true
+	err := Members(value, func(name, v []byte) {
+		null := string(v) == "null"
+		switch string(name) {
+		case "before":
+			w.Before = v
+		case "after":
+			w.After = v
+		case "source":
+			plain = plain && w.Source.plain(v)
+		case "op":
+			text, ok := JSONText(v)
+			op := Op(text)
+			w.Op, plain = &op, plain && ok
+		case "transaction", "message":
+			plain = plain && null
+		default:
+			plain = plain && w.number(name, v)
+		}
+	})
+	return err == nil && plain
+}
+
+func (w *wireSource) plain(value []byte) bool {
+	plain := true
+	err := Members(value, func(name, v []byte) {
+		var text *string
+		var number *json.Number
+		switch string(name) {
+		case "version":
+			text = &w.Version
+		case "connector":
+			text = &w.Connector
+		case "name":
+			text = &w.Name
+		case "db":
+			text = &w.DB
+		case "sequence":
+			text = &w.Sequence
+		case "schema":
+			text = &w.Schema
+		case "table":
+			text = &w.Table
+		case "origin":
+			text = &w.Origin
+		case "txId":
+			number = &w.TxID
+		case "lsn":
+			number = &w.LSN
+		case "xmin":
+			number = &w.XMin
+		case "origin_lsn":
+			number = &w.OriginLSN
+		case "snapshot":
+			mark, ok := JSONText(v)
+			w.Snapshot, plain = mark, plain && ok
+			return
+		default:
+			plain = plain && w.number(name, v)
+			return
+		}
+		plain = plain && put(v, text, number)
+	})
+	return err == nil && plain
+}
+
+// number takes one of the clocks; other members are nobody's.
+func (w *wireTimes) number(name, v []byte) bool {
+	switch string(name) {
+	case "ts_ms":
+		return put(v, nil, &w.Millis)
+	case "ts_us":
+		return put(v, nil, &w.Micros)
+	case "ts_ns":
+		return put(v, nil, &w.Nanos)
+	}
+	return !looksLike(name)
+}
+
+// looksLike reports that encoding/json, which does not mind capitals, may take a name for one of ours.
+func looksLike(name []byte) bool {
+	return bytes.ContainsFunc(name, func(r rune) bool { return r >= 'A' && r <= 'Z' || r >= utf8.RuneSelf })
+}
+
+func put(v []byte, text *string, number *json.Number) bool {
+	switch {
+	case string(v) == "null":
+		return true
+	case text != nil:
+		var ok bool
+		*text, ok = JSONText(v)
+		return ok
+	case v[0] == '-' || v[0] >= '0' && v[0] <= '9':
+		*number = json.Number(v)
+		return true
+	}
+	return false
 }
 
 func (w *wireSource) source() (Source, error) {
@@ -285,29 +391,10 @@ func decodeRow(data []byte) (RawRow, error) {
 	if len(data) == 0 || string(data) == "null" {
 		return nil, nil
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
-		return nil, fmt.Errorf("want an object, got %.40q", data)
-	}
+	data = bytes.Clone(data)
 	row := RawRow{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		name, _ := token.(string) // in an object the decoder gives nothing else here
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, err
-		}
-		row = append(row, RawColumn{Name: name, JSON: raw})
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("more after the object")
+	if err := Members(data, func(name, value []byte) { row = append(row, RawColumn{Name: string(name), JSON: value}) }); err != nil {
+		return nil, fmt.Errorf("%w, got %.40q", err, data)
 	}
 	return row, nil
 }

@@ -8,8 +8,9 @@ import (
 
 // errNotObject and errNotArray are what [Members] and [Elements] answer to JSON of another shape, and to what is no JSON.
 var (
-	errNotObject = errors.New("want a JSON object")
-	errNotArray  = errors.New("want a JSON array")
+	errNotObject = errors.New("want an object")
+	errNotArray  = errors.New("want an array")
+	errMore      = errors.New("more after the object")
 )
 
 // Members walks over the members of one JSON object in their order: name and value, as parts of data where nothing had to be unescaped. It takes what
@@ -20,7 +21,7 @@ func Members(data []byte, visit func(name, value []byte)) error {
 	if !s.members(visit) {
 		return errNotObject
 	}
-	return s.end(errNotObject)
+	return s.end()
 }
 
 // Elements walks over the elements of one JSON array, as [Members] does.
@@ -30,7 +31,7 @@ func Elements(data []byte, visit func(value []byte)) error {
 	if !s.elements(visit) {
 		return errNotArray
 	}
-	return s.end(errNotArray)
+	return s.end()
 }
 
 // JSONText reads a JSON text; false if it is none.
@@ -45,13 +46,24 @@ func JSONText(data []byte) (string, bool) {
 // unescaped is the content of a text that was scanned.
 func unescaped(quoted []byte) (string, bool) {
 	inner := quoted[1 : len(quoted)-1]
-	for _, c := range inner {
-		if c == '\\' || c >= utf8.RuneSelf { // what is no UTF-8 is replaced
-			var text string
-			return text, json.Unmarshal(quoted, &text) == nil
-		}
+	if !plainText(inner) {
+		var text string
+		err := json.Unmarshal(quoted, &text)
+		return text, err == nil
 	}
 	return string(inner), true
+}
+
+// plainText reports that a text stands there as it is: without escapes, and in UTF-8, what is none of which is replaced.
+func plainText(inner []byte) bool {
+	ascii := true
+	for _, c := range inner {
+		if c == '\\' {
+			return false
+		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	return ascii || utf8.Valid(inner)
 }
 
 // scan is a place in a JSON text. Each of its methods moves behind what it reads and reports whether it was there.
@@ -64,9 +76,9 @@ type scan struct {
 // depthMax is encoding/json's.
 const depthMax = 10000
 
-func (s *scan) end(otherwise error) error {
+func (s *scan) end() error {
 	if s.space(); s.at != len(s.data) {
-		return otherwise
+		return errMore
 	}
 	return nil
 }
@@ -122,14 +134,11 @@ func (s *scan) members(visit func(name, value []byte)) bool {
 }
 
 func nameOf(quoted []byte) []byte {
-	inner := quoted[1 : len(quoted)-1]
-	for _, c := range inner {
-		if c == '\\' || c >= utf8.RuneSelf {
-			name, _ := unescaped(quoted)
-			return []byte(name)
-		}
+	if inner := quoted[1 : len(quoted)-1]; plainText(inner) {
+		return inner
 	}
-	return inner
+	name, _ := unescaped(quoted)
+	return []byte(name)
 }
 
 func (s *scan) elements(visit func(value []byte)) bool {
@@ -277,7 +286,7 @@ func (s *scan) digits() int {
 func ValidJSON(data []byte) bool {
 	s := scan{data: data}
 	s.space()
-	return s.value() && s.end(errNotObject) == nil
+	return s.value() && s.end() == nil
 }
 
 // Compact gives JSON as encoding/json writes it: without space, and with <, > and & escaped. Nearly all is so already, and comes back as it is.
@@ -288,6 +297,33 @@ func Compact(raw json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(raw)
 }
 
+// lineEnd is how U+2028 and U+2029 begin, which JavaScript takes for line ends and encoding/json escapes.
+const lineEnd = "\xe2\x80"
+
+func breaksLine[T string | []byte](at T) bool {
+	return len(at) > 2 && at[0] == lineEnd[0] && at[1] == lineEnd[1] && at[2]&^1 == 0xa8
+}
+
+// Object writes an object as encoding/json does: names in order, values compact.
+func Object(members map[string]json.RawMessage) (json.RawMessage, error) {
+	size := 2
+	for name, raw := range members {
+		size += len(name) + len(raw) + 4
+	}
+	out := append(make([]byte, 0, size), '{')
+	for i, name := range Sorted(members) {
+		raw, err := Compact(members[name])
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(appendJSONText(out, name), ':'), raw...)
+	}
+	return append(out, '}'), nil
+}
+
 func isCompact(raw []byte) bool {
 	quoted := false
 	for i := 0; i < len(raw); i++ {
@@ -296,7 +332,7 @@ func isCompact(raw []byte) bool {
 			quoted = !quoted
 		case c == '\\':
 			i++
-		case c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf: // U+2028 and U+2029 are escaped too
+		case c == '<' || c == '>' || c == '&' || c == lineEnd[0] && breaksLine(raw[i:]):
 			return false
 		case c <= ' ' && !quoted:
 			return false

@@ -72,7 +72,7 @@ func agree(t *testing.T, data []byte) {
 // The stored form is written by hand, and is what encoding/json makes of it.
 func TestStoredFormIsAsEncodingJSONWritesIt(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "plain", `quote " and \`, "<b>&amp;</b>", "line\nbreak\ttab", "é\u2028\u2029\x7f", "\xff"} {
+	for _, text := range []string{"", "plain", `quote " and \`, "<b>&amp;</b>", "line\nbreak\ttab", "é\u2028\u2029\x7f", "\xff", "Zoë ✓ 日本", "a\u2028", "\xe2\x80"} {
 		want, err := json.Marshal(text)
 		if err != nil {
 			t.Fatal(err)
@@ -91,5 +91,28 @@ func TestStoredFormIsAsEncodingJSONWritesIt(t *testing.T) {
 	}
 	if _, err := json.Marshal(change.ListValue(change.IntValue(1), change.Value{})); err == nil {
 		t.Error("a list with an absent value was stored")
+	}
+}
+
+// An object is written as encoding/json writes it, whatever space and characters its values have.
+func TestObjectIsAsEncodingJSONWritesIt(t *testing.T) {
+	t.Parallel()
+	for _, members := range []map[string]json.RawMessage{
+		{}, nil, {"b": []byte(`1`), "a": []byte(` { "x" : [ 1 , 2 ] } `)}, {"<": []byte(`"a<b"`)}, {"é": []byte(`"  é"`)}, {"n": nil}, {"q": []byte(`"a \"b\" c"`)},
+	} {
+		want, err := json.Marshal(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if members == nil {
+			want = []byte("{}") // no page has null for properties
+		}
+		got, err := change.Object(members)
+		if err != nil || string(got) != string(want) {
+			t.Errorf("%v: %s (%v), want %s", members, got, err, want)
+		}
+	}
+	if _, err := change.Object(map[string]json.RawMessage{"a": []byte(`<`)}); err == nil {
+		t.Error("what is no JSON was written")
 	}
 }

@@ -1,6 +1,7 @@
 package change
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -132,9 +133,13 @@ func (e *PageEvent) Encode() ([]byte, error) {
 
 // DecodePage reads a record of a notion.* topic, JSON with or without schemas, and checks it.
 func DecodePage(value []byte) (*PageEvent, error) {
+	value = bytes.Clone(unwrap(value)) // what is raw in it is kept
 	var wire wirePageEvent
-	if err := json.Unmarshal(unwrap(value), &wire); err != nil {
-		return nil, fmt.Errorf("decode page event: %w", err)
+	if !wire.plain(value) {
+		wire = wirePageEvent{}
+		if err := json.Unmarshal(value, &wire); err != nil {
+			return nil, fmt.Errorf("decode page event: %w", err)
+		}
 	}
 	if wire.Op == "" {
 		return nil, fmt.Errorf("decode page event: %w", ErrNotEnvelope)

@@ -59,16 +59,25 @@ func appendItems(dst []byte, items []Value) []byte {
 
 // appendJSONText writes a text as encoding/json does. Most hold nothing that must be escaped.
 func appendJSONText(dst []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x7f {
-			quoted, err := json.Marshal(text)
-			if err != nil {
-				return append(dst, `""`...) // a string has no error
-			}
+	if !asItIs(text) {
+		if quoted, err := json.Marshal(text); err == nil { // a text has no error
 			return append(dst, quoted...)
 		}
 	}
 	return append(append(append(dst, '"'), text...), '"')
+}
+
+func asItIs(text string) bool {
+	ascii := true
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == lineEnd[0] && breaksLine(text[i:]):
+			return false
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return ascii || utf8.ValidString(text)
 }
 
 // UnmarshalJSON reads the stored form.

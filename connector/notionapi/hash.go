@@ -26,8 +26,7 @@ func ContentHash(page Page, propertyIDs []string) string {
 		}
 	}
 	slices.Sort(ids)
-	var room [1024]byte
-	sum := room[:0]
+	sum := make([]byte, 0, 128+64*len(ids))
 	hidden := false
 	sum = strconv.AppendQuote(append(sum, "v1 "...), page.ID)
 	sum = strconv.AppendQuote(append(sum, ' '), page.Parent.DataSourceID)

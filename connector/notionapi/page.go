@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"time"
 
@@ -68,27 +67,13 @@ func (p Page) Raw() map[string]json.RawMessage {
 
 // Pick gives the JSON of the properties with these ids as one object by canonical id: what the mapping may see, and no more.
 func (p Page) Pick(ids []string) (json.RawMessage, error) {
-	canonical := make([]string, len(ids))
-	for i, id := range ids {
-		canonical[i] = CanonicalID(id)
+	picked := make(map[string]json.RawMessage, len(ids))
+	for _, id := range ids {
+		if prop, ok := p.Property(id); ok {
+			picked[CanonicalID(id)] = prop.Raw
+		}
 	}
-	slices.Sort(canonical)
-	picked := append(make([]byte, 0, 128*len(ids)), '{')
-	for _, id := range slices.Compact(canonical) {
-		prop, ok := p.Properties[id]
-		if !ok {
-			continue
-		}
-		raw, err := change.Compact(prop.Raw)
-		if err != nil {
-			return nil, err
-		}
-		if len(picked) > 1 {
-			picked = append(picked, ',')
-		}
-		picked = append(append(change.TextValue(id).AppendJSON(picked), ':'), raw...)
-	}
-	return append(picked, '}'), nil
+	return change.Object(picked)
 }
 
 // NewPage is a row to make.

@@ -197,9 +197,9 @@ func (p *Pages) Extend(ctx context.Context, _ ledger.Schema, fields []mapping.Fi
 // encode gives the wire form of field values, by property id. Fields without a property are no field of this entity: they are refused, for
 // nothing outside the allow-list is ever written.
 func (p *Pages) encode(schema ledger.Schema, values change.Image, current json.RawMessage) (map[string]notionapi.PropertyWrite, error) {
-	var keep map[string]json.RawMessage
+	keep := map[string]json.RawMessage{}
 	if len(current) > 0 {
-		if err := json.Unmarshal(current, &keep); err != nil {
+		if err := change.Members(current, func(id, raw []byte) { keep[string(id)] = raw }); err != nil {
 			return nil, fmt.Errorf("read the page's properties: %w", err)
 		}
 	}

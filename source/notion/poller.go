@@ -1,6 +1,7 @@
 package notion
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -65,6 +66,7 @@ type Poller struct {
 	leads  bool      // the lead may be ours
 	polled time.Time // when the newest poll began
 	memory memory
+	saved  savedCursor
 	edits  []ledger.Edit // of people, in windows whose end is not known yet
 }
 
@@ -87,6 +89,11 @@ type cursor struct {
 // clockMargin is how far Notion's clock may be behind ours. A whole poll has seen what was edited before it began, less the index lag and
 // this: without that the minute of a large import would be paged through at every poll until somebody edits something later.
 const clockMargin = 10 * time.Minute
+
+// plain is the position as it is read back: its times say what a clock on the wall says.
+func (c cursor) plain() cursor {
+	return cursor{c.Minute.Round(0), c.Whole.Round(0), c.Swept.Round(0)}
+}
 
 // from is where a poll begins: the newest minute seen, or later where a whole poll has shown that nothing new lies before.
 func (c cursor) from(lag time.Duration) time.Time {
@@ -153,7 +160,7 @@ func (p *Poller) begin(ctx context.Context) (step, bool, error) {
 		return step{}, false, fmt.Errorf("the database of %s is not known yet: the sink.NotionSink of sync %s has to run once", p.Entity.Name, p.Entity.Sync)
 	}
 	st := step{fence: fence, schema: schema}
-	if err := p.load(ctx, p.lead(), &st.cursor); err != nil {
+	if err := p.loadCursor(ctx, &st.cursor); err != nil {
 		return st, false, err
 	}
 	return st, true, p.load(ctx, p.lead()+"/request", &st.request)
@@ -177,6 +184,28 @@ func (p *Poller) Close(ctx context.Context) error {
 	return nil
 }
 
+// savedCursor is the position as it was read or written last: a poll that finds it so in the ledger need not read it anew.
+type savedCursor struct {
+	text   []byte
+	cursor cursor
+}
+
+func (p *Poller) loadCursor(ctx context.Context, into *cursor) error {
+	data, err := p.Ledger.Cursor(ctx, p.lead())
+	if err != nil || data == nil {
+		return err
+	}
+	if !bytes.Equal(data, p.saved.text) {
+		var c cursor
+		if err := json.Unmarshal(data, &c); err != nil {
+			return fmt.Errorf("read the state of %s: %w", p.lead(), err)
+		}
+		p.saved = savedCursor{data, c}
+	}
+	*into = p.saved.cursor
+	return nil
+}
+
 func (p *Poller) load(ctx context.Context, name string, into any) error {
 	data, err := p.Ledger.Cursor(ctx, name)
 	if err != nil || data == nil {
@@ -196,6 +225,7 @@ func (p *Poller) save(ctx context.Context, st step) error {
 	if err := p.Ledger.SaveCursor(ctx, p.lead(), st.fence, data); err != nil {
 		return fmt.Errorf("save the poll cursor: %w", err)
 	}
+	p.saved = savedCursor{data, st.cursor.plain()}
 	return nil
 }
 

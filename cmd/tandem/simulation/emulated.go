@@ -50,6 +50,9 @@ func newEmulated(w *world) workspace {
 	return m
 }
 
+// stillSince is never known of the emulator: all polls are played.
+func (m *emulated) stillSince(time.Time) bool { return false }
+
 func (m *emulated) bot() string { return m.emu.BotID(token) }
 
 // pump lets the emulator deliver what is due.

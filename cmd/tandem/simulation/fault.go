@@ -99,8 +99,11 @@ func (w *world) fires(name string) bool {
 		return false
 	}
 	p.calls++
+	if w.faults.allow == nil && p.dice.Float64() >= p.chance {
+		return false
+	}
 	firing := name + "#" + strconv.Itoa(p.calls)
-	if w.faults.allow != nil && !w.faults.allow[firing] || w.faults.allow == nil && p.dice.Float64() >= p.chance {
+	if w.faults.allow != nil && !w.faults.allow[firing] {
 		return false
 	}
 	p.count++

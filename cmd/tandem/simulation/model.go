@@ -26,13 +26,14 @@ import (
 // model is Notion's behaviour without its wire: pages in revisions, times cut to the minute, no conditional write, an index that lags,
 // relations that hide what is in the trash, webhooks that are gathered. What it answers is what notionapi.Client answers.
 type model struct {
-	w      *world
-	dice   *rand.Rand
-	pages  []*page
-	byID   map[string]*page
-	fields map[string]map[string]property // entity → field → its property
-	bin    int                            // grows when pages go to the trash or come back: relations show it
-	hook   webhooks
+	w         *world
+	dice      *rand.Rand
+	pages     []*page
+	byID      map[string]*page
+	fields    map[string]map[string]property // entity → field → its property
+	indexedAt time.Time                      // when the index has all that there is; never before the newest change
+	bin       int                            // grows when pages go to the trash or come back: relations show it
+	hook      webhooks
 }
 
 type property struct{ id, kind string }
@@ -120,8 +121,21 @@ func (m *model) make(entity, by string, values map[string]change.Value, external
 	p.revs = []*revision{{at: m.w.now, shows: m.w.now.Add(m.lag()), by: by, source: entity, external: external, values: values, wrote: wrote}}
 	m.pages = append(m.pages, p)
 	m.byID[p.id] = p
+	m.changed(p)
 	return p
 }
+
+// changed is told of every change of a page.
+func (m *model) changed(p *page) {
+	for _, at := range []time.Time{m.w.now, p.last().shows} {
+		if at.After(m.indexedAt) {
+			m.indexedAt = at
+		}
+	}
+	m.w.system.news()
+}
+
+func (m *model) stillSince(at time.Time) bool { return m.indexedAt.Before(at) }
 
 // lag draws how long the index takes for one write.
 func (m *model) lag() time.Duration {
@@ -143,6 +157,7 @@ func (m *model) revise(p *page, by string, change func(*revision)) *revision {
 	if next.trashed != old.trashed {
 		m.bin++
 	}
+	m.changed(p)
 	return next
 }
 
@@ -312,6 +327,7 @@ func (m *model) duplicate(id string) (string, error) {
 	values := maps.Clone(r.values)
 	copied := m.make(p.home, modelPerson, values, r.external)
 	copied.last().source, copied.hidden = r.source, p.hidden
+	m.changed(copied)
 	m.hook.tell(copied, "page.created", modelPerson)
 	return copied.id, nil
 }
@@ -336,6 +352,7 @@ func (m *model) share(id string, shared bool) error {
 		return errNoPage
 	}
 	p.hidden = !shared
+	m.changed(p)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,8 @@ const (
 func (p Play) Run(ctx context.Context) (Summary, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	// Runs leave much garbage and keep little: collected seldom, they are a fifth faster, and take some 200 MB.
+	defer debug.SetGCPercent(debug.SetGCPercent(1600))
 	var next atomic.Uint64
 	var mu sync.Mutex
 	sum := Summary{Fired: map[string]int{}, Oracles: map[string]int{}}

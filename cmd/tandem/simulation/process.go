@@ -204,7 +204,10 @@ func (w *world) commit(ctx context.Context, c ledger.Commit) error {
 		w.effect("hold", hold.Kind, hold.Reason)
 	}
 	w.system.workChanged()
-	if len(c.Alerts) > 0 {
+	if c.Emitted != nil {
+		w.system.news()
+	}
+	if len(c.Alerts)+len(c.Tripped) > 0 {
 		w.system.wake("relay")
 	}
 	return nil

@@ -89,7 +89,7 @@ func (w *world) drawShape() {
 // How long a run takes after people have left, in its own time.
 const (
 	settle  = 15 * time.Minute // the dead start again, leases end, two polls pass; no sweep is needed for what people edit
-	healing = 40 * time.Minute // nothing goes wrong any more; back-offs run out, two sweeps pass
+	healing = 40 * time.Minute // nothing goes wrong any more; back-offs run out, a sweep passes
 	still   = 15 * time.Minute // nothing may happen any more
 )
 
@@ -157,7 +157,7 @@ func (w *world) heal() error {
 	if counts := w.faults.counts(); counts[pauseCommit]+counts[pauseWrite] == 0 {
 		(&judge{w: w}).prompt() // several pauses of six minutes are longer than polls look back
 	}
-	for round := range 2 {
+	for round := range 1 {
 		if err := sink.RequestSweep(w.context(), w.ledger, sink.RowSweepName(syncName), "heal", w.now, "heal"); err != nil {
 			return fmt.Errorf("ask for a sweep of rows: %w", err)
 		}
@@ -170,7 +170,7 @@ func (w *world) heal() error {
 		w.system.wake("sweep")
 		w.system.wake("poll")
 		w.system.wake("relay")
-		w.advance(healing / 2)
+		w.advance(healing)
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type system struct {
 	entities  []*mapping.Entity
 	processes []*process
 	sweeping  time.Time // until when a sweep that was asked for goes on
+	polls     []*polling
 }
 
 func newSystem(w *world) *system {
@@ -125,8 +126,11 @@ func (s *system) notionSink(p *process) []*task {
 	return []*task{
 		{kind: "consume", step: consume.runOnce, due: consume.due}, work,
 		{kind: "sweep", step: sweep.RunOnce, pause: func(n int) time.Duration {
-			if n > 0 || s.w.now.Before(s.sweeping) {
+			switch {
+			case n > 0:
 				return 3 * time.Second
+			case s.w.now.Before(s.sweeping):
+				return 10 * time.Second // the other copy sweeps
 			}
 			return 6 * time.Hour
 		}},
@@ -186,23 +190,11 @@ func (s *system) poller(p *process) []*task {
 	receiver.Trust(webhookSecret)
 	s.w.notion.receive(p, receiver)
 	var tasks []*task
+	s.polls = nil
 	for _, e := range s.entities {
 		poller := &source.Poller{Entity: e, Topic: "notion." + e.Name, Prefix: "notion", Version: "sim", Holder: p.name, Pages: client, Ledger: p.store(),
 			Publisher: publisher{p}, Now: p.now, Log: logger(), IndexLag: simulatedLag, SweepInterval: source.DefaultSweepInterval, LeadFor: source.DefaultLead}
-		interval := source.Interval{Base: s.w.shape.poll, Min: s.w.shape.poll / 2, Max: 2 * s.w.shape.poll}
-		var last source.Result
-		tasks = append(tasks, &task{kind: "poll", step: func(ctx context.Context) (n int, err error) {
-			last, err = poller.RunOnce(ctx)
-			return last.Emitted, err
-		}, pause: func(emitted int) time.Duration {
-			switch {
-			case last.Sweeping:
-				return time.Millisecond
-			case s.w.faults.healed:
-				return 6 * time.Minute // nobody is in a hurry any more
-			}
-			return interval.Next(emitted)
-		}}, &task{kind: "hints", step: func(ctx context.Context) (int, error) { return s.follow(ctx, poller, e, hints) }, due: func() (time.Time, bool) {
+		tasks = append(tasks, s.polling(p, poller), &task{kind: "hints", step: func(ctx context.Context) (int, error) { return s.follow(ctx, poller, e, hints) }, due: func() (time.Time, bool) {
 			return time.Time{}, len(hints) > 0
 		}})
 	}

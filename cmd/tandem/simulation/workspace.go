@@ -15,6 +15,8 @@ type workspace interface {
 	// receive says who hears webhooks from now on.
 	receive(p *process, hook *source.Webhook)
 	bot() string
+	// stillSince reports that queries show all there is, and that nobody has changed anything since then.
+	stillSince(time.Time) bool
 
 	// What people do. Values are words: one of a text, one an option of a set, page ids of a relation.
 	edit(page, field string, words []string) error

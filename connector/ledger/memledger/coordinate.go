@@ -8,6 +8,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/internal/book"
 )
@@ -39,7 +40,7 @@ func (s *Store) Cursor(_ context.Context, name string) (json.RawMessage, error) 
 
 // SaveCursor keeps a named position under a fence.
 func (s *Store) SaveCursor(_ context.Context, name string, fence ledger.Fence, position json.RawMessage) error {
-	if !json.Valid(position) {
+	if !change.ValidJSON(position) {
 		return fmt.Errorf("save cursor %q: the position is not JSON", name)
 	}
 	s.mu.Lock()

@@ -133,10 +133,18 @@ func (b *Book) keep(r *Row) {
 }
 
 func (b *Book) put(r *Row) {
-	b.unindex(r.Link.ID)
-	b.keep(r)
-	b.index(r)
+	if old := b.rows[r.Link.ID]; old != nil && sameEnds(old.Link, r.Link) {
+		b.keep(r)
+	} else {
+		b.unindex(r.Link.ID)
+		b.keep(r)
+		b.index(r)
+	}
 	b.dirty[r.Link.ID] = true
+}
+
+func sameEnds(a, b ledger.Link) bool {
+	return a.Key == b.Key && a.Page == b.Page && a.External == b.External && a.Sync == b.Sync && a.Entity == b.Entity
 }
 
 func (b *Book) remove(id int64) {

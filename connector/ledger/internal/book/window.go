@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -36,15 +37,14 @@ func closing(l ledger.Link, c ledger.Commit) Closing {
 	if out.At.IsZero() {
 		out.At = Cut(c.Seen.ReadTo) // the outcome was not known; this read settles it
 	}
-	var all map[string]json.RawMessage
-	if json.Unmarshal(c.Seen.Properties, &all) != nil {
-		return out
-	}
-	out.Shown = map[string]json.RawMessage{}
-	for id := range l.Intent.Properties {
-		if raw, ok := all[id]; ok {
-			out.Shown[id] = compact(raw)
+	shown := map[string]json.RawMessage{}
+	err := change.Members(c.Seen.Properties, func(id, raw []byte) {
+		if l.Intent.Properties[string(id)] != "" {
+			shown[string(id)] = compact(raw)
 		}
+	})
+	if err == nil {
+		out.Shown = shown
 	}
 	return out
 }
