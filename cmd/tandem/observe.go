@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -39,7 +38,14 @@ func (o observer) Conflict(entity, field string, winner ledger.Side, undecidable
 
 func (o observer) critical(entity, field string) bool {
 	e, ok := o.entities[entity]
-	return ok && slices.ContainsFunc(e.Mapping.Document.Fields, func(r mapping.Rule) bool { return r.Name == field && r.Critical })
+	if !ok {
+		return false
+	}
+	f, ok := e.Mapping.Field(field)
+	if !ok {
+		f, _ = e.Mapping.CustomField(field, mapping.TypeText) // of whatever type
+	}
+	return f.Critical
 }
 
 // Parked implements sink.Observer.

@@ -31,7 +31,7 @@ const RelatedWriteMax = 100
 // Canon gives the canonical form of a value in the field's domain, in which both sides are compared and the base is kept.
 // An absent value stays absent. An error says in plain words why Notion, or the field's type, cannot hold the value.
 //
-//	title, text        Text: NFC, LF line ends, trimmed; nothing left is null
+//	title, text        Text: NFC, LF line ends, trimmed; nothing that shows is null
 //	email              Text as above, lower case
 //	phone, url         Text, trimmed; numbers are compared by [Field.Same]
 //	number             Decimal without exponent or trailing zeros; what a double cannot hold exactly is refused
@@ -98,8 +98,9 @@ func plain(v change.Value) (string, error) {
 	return s, nil
 }
 
+// textOrNull takes a text that shows nothing, but spaces and invisible characters, for none.
 func textOrNull(s string) change.Value {
-	if s == "" {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsSpace(r) && !invisible(r) }) {
 		return change.NullValue()
 	}
 	return change.TextValue(s)
@@ -186,7 +187,10 @@ func canonTarget(v change.Value) (change.Value, error) {
 	if err != nil {
 		return change.Value{}, err
 	}
-	return textOrNull(s), nil
+	if s == "" {
+		return change.NullValue(), nil
+	}
+	return change.TextValue(s), nil
 }
 
 func canonSet(v change.Value, canon func(change.Value) (change.Value, error), what string) (change.Value, error) {

@@ -50,6 +50,10 @@ func TestCanon(t *testing.T) {
 		{typ: TypeText, in: text(" a\r\nb\u00a0"), want: text("a\nb")},
 		{typ: TypeText, in: text("e\u0301"), want: text("é")},
 		{typ: TypeText, in: text(" \n "), want: null},
+		{typ: TypeText, in: text("\u200b \ufeff\u200f"), want: null}, // zero-width space, byte order mark, mark of direction
+		{typ: TypeText, in: text("\u200bשלום\u200f"), want: text("\u200bשלום\u200f")},
+		{typ: TypeTitle, in: text("👩\u200d👩\u200d👧"), want: text("👩\u200d👩\u200d👧")},
+		{typ: TypeEmail, in: text("\u200b"), want: null},
 		{typ: TypeTitle, in: change.IntValue(42), want: text("42")},
 		{typ: TypeText, in: text(long), want: text(long)},
 		{typ: TypeText, in: text(long + "x"), bad: "200001 characters"},

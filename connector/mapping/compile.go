@@ -130,7 +130,7 @@ func compileOne(d Document) *Entity {
 	}
 	for i, r := range d.Fields {
 		f := compileField(r, e.zone)
-		f.handled(r.Handling, d.TypingDelay)
+		f.handled(r.Handling, r.Critical, &d)
 		e.Fields = append(e.Fields, f)
 		e.byName[r.Name] = i
 	}
@@ -145,7 +145,7 @@ var deletePolicies = map[string]ledger.DeletePolicy{
 
 func compileField(r Rule, zone *time.Location) Field {
 	f := Field{
-		Name: r.Name, Property: r.Property, Type: r.Type, Direction: r.Direction, Critical: r.Critical, Tie: r.Tie, Initial: r.Initial,
+		Name: r.Name, Property: r.Property, Type: r.Type, Direction: r.Direction, Tie: r.Tie, Initial: r.Initial,
 		Function: r.Function, Nullable: nullable(r.Type), Options: r.Options, Unknown: UnknownOptions(r.Unknown), Format: r.Format, zone: zone,
 	}
 	if f.rule = r; f.Unknown == OptionsMap {
@@ -165,7 +165,7 @@ func nullable(t Type) bool { return t != TypeCheckbox && t != TypeMultiSelect &&
 // policies are no part of it.
 func (f Field) ruleHash() string {
 	r := f.rule
-	r.Name, r.Property, r.Direction, r.Critical, r.Tie, r.Initial, r.Format = "", "", "", false, "", "", ""
+	r.Name, r.Property, r.Direction, r.Critical, r.Tie, r.Initial, r.Format = "", "", "", nil, "", "", ""
 	r.Handling = Handling{}
 	if f.Unknown != OptionsMap {
 		r.Unknown, r.UnknownAs = "", ""

@@ -53,14 +53,14 @@ func (e *Entity) CustomField(name string, t Type) (Field, bool) {
 		t = said.Type
 	}
 	f := Field{
-		Name: name, Property: e.customProperty(key, said), Type: t, Direction: c.Direction, Critical: said.Critical, Tie: c.Tie, Initial: c.Initial,
+		Name: name, Property: e.customProperty(key, said), Type: t, Direction: c.Direction, Tie: c.Tie, Initial: c.Initial,
 		Custom: true, Nullable: nullable(t), zone: e.zone,
 	}
 	place := c.Column
 	if c.Rows != nil {
 		place = c.Rows.Table + " " + c.Rows.Value
 	}
-	f.handled(said.Handling, e.Document.TypingDelay)
+	f.handled(said.Handling, said.Critical, &e.Document)
 	f.rule = Rule{Name: name, Type: t}
 	f.Rule = hash(8, t, place, key, e.zone.String())
 	return f, true

@@ -24,7 +24,19 @@ type Document struct {
 
 	Match []Columns `json:"match,omitempty"` // fields by which unlinked rows and pages are the same record; the first key that says anything decides
 
-	TypingDelay string `json:"typing_delay,omitempty"` // of every field that is typed letter by letter and says nothing of its own
+	TypingDelay string   `json:"typing_delay,omitempty"` // of every field that is typed letter by letter and says nothing of its own
+	Defaults    Defaults `json:"defaults,omitzero"`
+}
+
+// Defaults are what is said of every field of the entity that says nothing of its own, custom ones among them. What a field's type or direction
+// makes no sense of is not said of it.
+type Defaults struct {
+	Direction  Direction `json:"direction,omitempty"`
+	Conflict   string    `json:"conflict,omitempty"`
+	Tie        string    `json:"tie,omitempty"`
+	Initial    string    `json:"initial,omitempty"`
+	NeverBlank bool      `json:"never_blank,omitempty"`
+	Critical   bool      `json:"critical,omitempty"`
 }
 
 // CRM says which rows the entity is made of and how rows are written.
@@ -133,7 +145,7 @@ type Rule struct {
 	Property  string       `json:"property,omitempty"` // default: the name
 	Type      Type         `json:"type"`
 	Direction Direction    `json:"direction,omitempty"`
-	Critical  bool         `json:"critical,omitempty"`
+	Critical  *bool        `json:"critical,omitempty"`
 	Tie       string       `json:"tie,omitempty"`     // crm (default) or notion
 	Initial   string       `json:"initial,omitempty"` // crm (default) or notion
 	Function  *FunctionUse `json:"function,omitempty"`
@@ -215,7 +227,7 @@ type Attributes struct {
 type CustomRule struct {
 	Type     Type   `json:"type,omitempty"`
 	Property string `json:"property,omitempty"`
-	Critical bool   `json:"critical,omitempty"`
+	Critical *bool  `json:"critical,omitempty"`
 
 	Handling
 }

@@ -155,6 +155,48 @@ func TestTypingDelaysOfEntityAndField(t *testing.T) {
 	}
 }
 
+// What an entity says of all of its fields is said of those that say nothing of their own, and of those that it makes sense of.
+func TestDefaultsOfAnEntity(t *testing.T) {
+	t.Parallel()
+	said := `"defaults": {"conflict": "notion_wins", "tie": "notion", "initial": "notion", "never_blank": true, "critical": true},
+		"custom": {"column": "extra", "names": {"note": {"type": "text"}, "own": {"type": "text", "conflict": "hold", "never_blank": false, "critical": false}}}, "fields": [
+		{"name": "plain", "column": "c1", "type": "text"}, {"name": "own", "column": "c2", "type": "text", "conflict": "hold", "tie": "crm", "initial": "crm", "never_blank": false, "critical": false},
+		{"name": "box", "column": "c3", "type": "checkbox"}, {"name": "down", "column": "c4", "type": "text", "direction": "to_notion"},`
+	text := strings.Replace(minimal, `"fields": [`, said, 1)
+	if _, ds := Parse([]byte(text)); len(ds) > 0 {
+		t.Fatalf("defaults make %v", ds)
+	}
+	e := compileAll(t, text)["e"]
+	note, _ := e.CustomField(CustomPrefix+"note", TypeText)
+	own, _ := e.CustomField(CustomPrefix+"own", TypeText)
+	fields := map[string]Field{"custom note": note, "custom own": own}
+	for _, f := range e.Fields {
+		fields[f.Name] = f
+	}
+	for name, want := range map[string]string{
+		"plain": "notion_wins notion notion true true", "own": "hold crm crm false false", "box": "notion_wins notion notion false true",
+		"down": "notion_wins notion notion true true", "custom note": "notion_wins notion notion true true", "custom own": "hold notion notion false false",
+	} {
+		f := fields[name]
+		if got := fmt.Sprint(f.Conflict, " ", f.Tie, " ", f.Initial, " ", f.NeverBlank, " ", f.Critical); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	oneWay := strings.Replace(minimal, `"fields": [`, `"defaults": {"direction": "to_notion"}, "fields": [{"name": "up", "column": "c1", "type": "text", "direction": "both"}, {"name": "x", "column": "c", "type": "text"},`, 1)
+	e = compileAll(t, oneWay)["e"]
+	if x, _ := e.Field("x"); x.ToCRM() {
+		t.Error("the entity's fields go to Notion only, and this one goes to the CRM")
+	}
+	if up, _ := e.Field("up"); !up.ToCRM() {
+		t.Error("the field's own word counts for nothing")
+	}
+	for _, wrong := range []string{`{"conflict": "newest"}`, `{"guard": {}}`, `{"tie": "both"}`} {
+		if _, ds := Parse([]byte(strings.Replace(minimal, `"fields": [`, `"defaults": `+wrong+`, "fields": [`, 1))); len(ds) == 0 {
+			t.Errorf("%s is accepted", wrong)
+		}
+	}
+}
+
 // A custom field is handled as any other.
 func TestCustomFieldsAreHandled(t *testing.T) {
 	t.Parallel()

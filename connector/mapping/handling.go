@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ import (
 // any time, and every base stays one.
 type Handling struct {
 	Conflict    string `json:"conflict,omitempty"`     // last_write_wins (default), crm_wins, notion_wins, hold
-	NeverBlank  bool   `json:"never_blank,omitempty"`  // an empty value never takes the place of a value
+	NeverBlank  *bool  `json:"never_blank,omitempty"`  // an empty value never takes the place of a value
 	WriteOnce   bool   `json:"write_once,omitempty"`   // the first value that both agree on stays
 	TypingDelay string `json:"typing_delay,omitempty"` // how long a value of Notion must stay unchanged before it goes to the CRM: "10s"
 	Guard       *Guard `json:"guard,omitempty"`        // what a value of Notion must be like before it goes to the CRM
@@ -32,7 +33,7 @@ func (h *Handling) validate(path string, t Type, direction Direction, ds *Diagno
 	if direction != Both && h.Conflict != "" {
 		ds.warnf(join(path, "conflict"), "edits on the other side are put back, and kept in the history", "a field that travels one way has no conflicts")
 	}
-	if t == TypeCheckbox && h.NeverBlank {
+	if t == TypeCheckbox && h.NeverBlank != nil && *h.NeverBlank {
 		ds.errorf(join(path, "never_blank"), "", "a checkbox is never empty: not ticked is a value")
 	}
 	if t == TypeCheckbox && h.WriteOnce {
@@ -94,15 +95,18 @@ func wholly(pattern string) (*regexp.Regexp, error) {
 }
 
 // handled puts a document's word on a field's edits into the field. The document is valid: what it says can be read.
-func (f *Field) handled(h Handling, entityDelay string) {
-	f.handling = h
-	f.Conflict, f.NeverBlank, f.WriteOnce = ledger.ConflictRule(h.Conflict), h.NeverBlank, h.WriteOnce
-	if f.Conflict == "" {
-		f.Conflict = ledger.LastWriteWins
+func (f *Field) handled(h Handling, critical *bool, d *Document) {
+	f.handling, f.WriteOnce, f.Critical = h, h.WriteOnce, d.Defaults.Critical
+	if critical != nil {
+		f.Critical = *critical
+	}
+	f.Conflict = ledger.ConflictRule(cmp.Or(h.Conflict, d.Defaults.Conflict, string(ledger.LastWriteWins)))
+	if f.NeverBlank = d.Defaults.NeverBlank && f.Type != TypeCheckbox; h.NeverBlank != nil {
+		f.NeverBlank = *h.NeverBlank
 	}
 	delay := h.TypingDelay
 	if delay == "" && slices.Contains(typed, f.Type) {
-		delay = entityDelay
+		delay = d.TypingDelay
 	}
 	if delay != "" && f.ToCRM() {
 		f.TypingDelay, _ = time.ParseDuration(delay)

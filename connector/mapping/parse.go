@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -37,13 +38,11 @@ func (d *Document) fill() {
 	orDefault(&d.CRM.NewKey, defaultKey)
 	orDefault(&d.Notion.ExternalID, defaultExternalID)
 	for i := range d.Fields {
-		d.Fields[i].fill()
+		d.Fields[i].fill(d.Defaults)
 	}
 	if c := d.Custom; c != nil {
 		orDefault(&c.Empty, "remove")
-		orDefault(&c.Direction, Both)
-		orDefault(&c.Tie, "crm")
-		orDefault(&c.Initial, "crm")
+		d.Defaults.fill(&c.Direction, &c.Tie, &c.Initial)
 	}
 	orDefault(&d.Deletes.ToNotion, "trash")
 	orDefault(&d.Deletes.ToCRM, "hold")
@@ -61,11 +60,16 @@ func (d *Document) fill() {
 	orDefault(&d.Mode.ToCRM, Observe)
 }
 
-func (r *Rule) fill() {
+// fill says what a field does not say of its own.
+func (d Defaults) fill(direction *Direction, tie, initial *string) {
+	orDefault(direction, cmp.Or(d.Direction, Both))
+	orDefault(tie, cmp.Or(d.Tie, "crm"))
+	orDefault(initial, cmp.Or(d.Initial, "crm"))
+}
+
+func (r *Rule) fill(d Defaults) {
 	orDefault(&r.Property, r.Name)
-	orDefault(&r.Direction, Both)
-	orDefault(&r.Tie, "crm")
-	orDefault(&r.Initial, "crm")
+	d.fill(&r.Direction, &r.Tie, &r.Initial)
 	for i := range r.Options {
 		if o := &r.Options[i]; o.CRM != nil {
 			orDefault(&o.Notion, *o.CRM)
