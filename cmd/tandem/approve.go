@@ -74,11 +74,7 @@ func (o *approveOptions) run(ctx context.Context) error {
 	case o.All == selects:
 		return usagef("say what is meant, with --kind, --entity, --field, --side or --key, or --all; tandem holds shows what there is")
 	}
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -103,11 +103,7 @@ func (o *conflictsOptions) run(ctx context.Context) error {
 	case o.Top < 1:
 		return usagef("--top must be 1 or more")
 	}
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -48,11 +48,7 @@ type driftStatus struct {
 }
 
 func (o *driftOptions) run(ctx context.Context) error {
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

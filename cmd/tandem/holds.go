@@ -85,11 +85,7 @@ func (o *holdsOptions) run(ctx context.Context) error {
 	if o.Sample < 0 {
 		return usagef("--sample must not be negative")
 	}
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

@@ -81,11 +81,7 @@ func (o *issuesOptions) run(ctx context.Context) error {
 	if o.Top < 1 {
 		return usagef("--top must be 1 or more")
 	}
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,11 +176,7 @@ func (o *retryOptions) run(ctx context.Context, args []string) error {
 	case len(args) == 0 && !o.All && o.Class == "" && o.Entity == "":
 		return usagef("say which: an ENTITY and a KEY, --class, --entity or --all")
 	}
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

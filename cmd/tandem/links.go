@@ -59,11 +59,7 @@ var linkColumns = []string{"sync", "entity", "key", "page", "external", "state"}
 const linksStep = 1000
 
 func (o *linksOptions) export(ctx context.Context, path string) error {
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}

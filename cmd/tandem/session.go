@@ -33,6 +33,15 @@ func (o *sessionOptions) addFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
 }
 
+// open is the session of a command that needs nothing else of the program.
+func (o *sessionOptions) open(ctx context.Context) (*session, error) {
+	a, err := o.app()
+	if err != nil {
+		return nil, err
+	}
+	return a.openSession(ctx, o.Config)
+}
+
 // sessionKeys are what these commands need of the connectors' configuration, whichever class it is of.
 type sessionKeys struct {
 	Name     string

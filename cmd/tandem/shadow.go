@@ -44,11 +44,7 @@ func (o *shadowOptions) run(ctx context.Context) error {
 	if o.Sample < 0 {
 		return usagef("--sample must not be negative")
 	}
-	a, err := o.app()
-	if err != nil {
-		return err
-	}
-	s, err := a.openSession(ctx, o.Config)
+	s, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
