@@ -115,24 +115,6 @@ func Decide(in Input) Decision {
 	return d
 }
 
-// Bases gives, for fields that were merged element by element and go to both sides, the value that the base has while only one side holds the
-// merged set: the other side's own. The base is what both have agreed on, so the merged set becomes it when the second side has it too.
-// What goes to both sides because both are given the base back leaves the base as it is.
-func (d Decision) Bases(in Input, written Side) change.Image {
-	other, view := d.ToCRM, in.CRM
-	sent := d.ToNotion
-	if written == CRM {
-		other, view, sent = d.ToNotion, in.Notion, d.ToCRM
-	}
-	bases := change.Image{}
-	for name, v := range sent {
-		if _, both := other[name]; both && !change.Equal(v, in.Link.Base[name].Value) {
-			bases[name] = view.Image[name]
-		}
-	}
-	return bases
-}
-
 func finishOps(d *Decision) {
 	if d.Page == "" && (len(d.ToNotion) > 0 || d.Mark) {
 		d.Page = PageUpdate

@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
@@ -324,113 +322,6 @@ func isEmpty(v change.Value) bool {
 	return v.IsNull() || v.Kind() == change.Set && len(v.Items()) == 0 || v.Kind() == change.Bool && !v.Bool()
 }
 
-// mergeElements keeps what either side added and drops what either side removed. Nothing is lost, so there is no conflict. It reports false where
-// the two are no sets, or where they would leave nothing of a field that is never blanked.
-func (f *field) mergeElements() bool {
-	if f.crm.Kind() != change.Set || f.notion.Kind() != change.Set {
-		return false
-	}
-	merged := mergeSets(f.base.Value, f.crm, f.notion)
-	if f.policy.NeverBlank && isEmpty(merged) {
-		return false
-	}
-	if !change.Equal(merged, f.notion) {
-		f.toNotion = merged
-	}
-	if !change.Equal(merged, f.crm) {
-		f.toCRM = merged
-	}
-	return true
-}
-
-func mergeSets(base, a, b change.Value) change.Value {
-	in := func(set change.Value, v change.Value) bool {
-		for _, w := range set.Items() {
-			if change.Equal(v, w) {
-				return true
-			}
-		}
-		return false
-	}
-	var merged []change.Value
-	for _, v := range a.Items() {
-		if in(b, v) || !in(base, v) {
-			merged = append(merged, v)
-		}
-	}
-	for _, v := range b.Items() {
-		if !in(a, v) && !in(base, v) {
-			merged = append(merged, v)
-		}
-	}
-	return change.SetValue(merged...)
-}
-
-// lastWriteWins compares the intervals in which the two edits must lie (invariant 10). Where they overlap the order cannot be known:
-// the field's tie rule decides.
-func (f *field) lastWriteWins(in *Input) {
-	winner, decided := later(f.crmEdit(in), f.notionEdit(in), in.Rules.Skew)
-	rule := string(LastWriteWins)
-	if !decided {
-		winner, rule = f.policy.Tie, RuleTie
-	}
-	f.wins(winner, rule, !decided)
-}
-
-// Span is a stretch of time (After, Before] in which an edit was made.
-type Span struct {
-	After  time.Time
-	Before time.Time
-}
-
-// later tells which edit came later, if that can be known.
-func later(crm, notion Span, skew time.Duration) (Side, bool) {
-	switch {
-	case !crm.After.Before(notion.Before.Add(skew)):
-		return CRM, true
-	case !notion.After.Before(crm.Before.Add(skew)):
-		return Notion, true
-	}
-	return "", false
-}
-
-func (f *field) crmEdit(in *Input) Span {
-	return Span{After: f.base.CRMSeen, Before: in.CRM.Until}
-}
-
-func (f *field) notionEdit(in *Input) Span {
-	s := Span{After: f.base.NotionSeen, Before: in.Notion.Until}
-	if hint := in.Notion.Hints[f.policy.Name]; hint.After(s.After) && hint.Before(s.Before) {
-		s.After = hint
-	}
-	return s
-}
-
-// typing tells from when on a read can tell that Notion's value is not being typed any more; zero where it is known by now: two reads at
-// least the delay apart showed the same, or the page's minute and the delay after it were over when it was read. A query's row may show what the
-// page was in the middle of it: the first of the two reads may be one, the last is of the page itself.
-func (f *field) typing(in *Input) time.Time {
-	if f.policy.Typing <= 0 || f.based && change.Equal(f.notion, f.base.Value) {
-		return time.Time{}
-	}
-	n := &in.Notion
-	since, ok := n.Since[f.policy.Name]
-	if !ok || since.After(n.At) {
-		since = n.At
-	}
-	if edited := n.EditedAt.Add(time.Minute + in.Rules.Skew); !n.EditedAt.IsZero() && edited.Before(since) {
-		since = edited
-	}
-	settled := since.Add(f.policy.Typing)
-	switch {
-	case n.At.Before(settled):
-		return settled
-	case n.Lags:
-		return n.At
-	}
-	return time.Time{}
-}
-
 // record puts the field's outcome into the decision, where writing is on; else into what was observed.
 func (f *field) record(in *Input, d *Decision) {
 	name := f.policy.Name
@@ -496,38 +387,4 @@ func (f *field) agreedBase(in *Input) FieldBase {
 		}
 	}
 	return b
-}
-
-// single decides a set of which the CRM keeps one member where the page names several: Notion adds to a relation what its other end names, and
-// takes nothing away. Against the base the one that is new is told from the one that was there, so that moving a record from the far side is an
-// edit like any other, which takes the former one off the page too. It reports false where that cannot be told, or the field is no such set:
-// then the field is decided as it stands.
-func (f *field) single(in *Input) bool {
-	p := f.policy
-	if !p.Single || !p.ToCRM || !p.ToNotion || !in.Rules.WriteNotion || !f.based || in.Chosen[p.Name] != "" || len(f.notion.Items()) < 2 {
-		return false
-	}
-	var added []change.Value
-	for _, v := range f.notion.Items() {
-		if !slices.ContainsFunc(f.base.Value.Items(), v.Equal) {
-			added = append(added, v)
-		}
-	}
-	if len(added) != 1 {
-		return false
-	}
-	shown := f.notion
-	f.notion = change.SetValue(added...)
-	if change.Equal(f.notion, f.crm) {
-		f.toNotion = f.crm // both say so; the page sheds the former one
-		return true
-	}
-	f.decide(in)
-	switch {
-	case f.hold != "" || f.parked != "":
-		f.notion = shown
-	case f.toNotion.IsAbsent():
-		f.toNotion = f.notion
-	}
-	return true
 }
