@@ -43,7 +43,7 @@ func (r *reconciliation) createPage(ctx context.Context, d ledger.Decision, toll
 	if soon(waits) && r.work.Attempts < createWaits {
 		return r.commit(ctx, ledger.Commit{Finish: r.finish(ledger.Decision{Waits: waits})})
 	}
-	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, ReadFrom: r.in.CRM.At, At: r.w.Now()}
+	intent := &ledger.Intent{Kind: ledger.IntentCreate, Values: d.ToNotion, ReadFrom: r.in.CRM.At, At: r.w.Now(), Again: r.gaveUp}
 	write := ledger.Write{Side: ledger.Notion, Op: "create", New: d.ToNotion, Why: r.work.Why}
 	before := ledger.Commit{Intent: intent, Writes: []ledger.Write{write}}
 	toll.into(&before)
@@ -216,7 +216,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 		if !ok {
 			continue
 		}
-		if back, read := got.Image[p.Name]; read {
+		if back, read := got.Image[p.Name]; read && (!r.doubtful || change.Equal(sent, back)) {
 			c.Base[p.Name] = r.seenAt(ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.Notion, sent, back, seen.ReadTo), seen.ReadFrom)
 			if refused := r.refused(p.Name, sent, back, &c); refused != "" {
 				// The base is what Notion holds now: what it did not take is still to be sent, and clears nothing in the CRM.
@@ -431,7 +431,8 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 		return false, fmt.Errorf("look up the page by its external id: %w", err)
 	}
 	if len(pages) == 0 {
-		// Looked up after the lag, and not there: it was not made.
+		// Looked up after the lag, and not there: it was not made, or somebody put it in the trash, where no query shows it.
+		r.gaveUp = true
 		if err := r.step(ctx, ledger.Commit{Intended: true}); err != nil {
 			return false, err
 		}
@@ -443,7 +444,7 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 		return false, fmt.Errorf("read the page that was made: %w", err)
 	}
 	// What the page holds is what was sent then; what the CRM says now is decided in the next turn.
-	r.sentAt = intent.ReadFrom
+	r.sentAt, r.doubtful = intent.ReadFrom, intent.Again
 	return true, r.pageMade(ctx, pages[0], seen, ledger.Decision{ToNotion: intent.Values}, nil)
 }
 

@@ -92,6 +92,35 @@ func TestACreateOfUnknownOutcomeIsLookedUp(t *testing.T) {
 	}
 }
 
+// A page that was in the trash when it was looked up comes back as the seeming answer of the create that took its place: what it shows is older than
+// the row, and no edit of what was sent last.
+func TestAPageThatComesBackIsNotTheNewerCreatesAnswer(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	p := o.pages["contact"]
+	p.once("create", true, unknownError{})
+	o.put("contact", "1", change.Image{"name": text("Ada"), "email": text("a@example.com")})
+	o.run(ledger.Notion)
+	page := p.only()
+	p.pages[page].trash = true
+	o.clock.advance(3 * time.Minute)
+	p.once("create", false, unknownError{})
+	o.put("contact", "1", change.Image{"name": text("Ada Lovelace"), "email": text("a@example.com")})
+	o.run(ledger.Notion)
+	if p.finds != 1 || p.creates != 2 {
+		t.Fatalf("%d looks and %d creates, want 1 and 2: %v", p.finds, p.creates, o.journal.take())
+	}
+	p.pages[page].trash = false
+	o.settle(10 * time.Minute)
+	if row, shown := o.rows["contact"].text("1", "name"), p.pages[page].values["name"].Text(); row != "Ada Lovelace" || shown != row || len(p.pages) != 1 {
+		t.Errorf("the row says %q, the page %q, of %d pages: the edit of the row is lost", row, shown, len(p.pages))
+	}
+	kept := o.conflicts()
+	if len(kept) != 1 || kept[0].Field != "name" || kept[0].Notion.Text() != "Ada" || kept[0].Rule != ledger.RuleInitial {
+		t.Errorf("the history keeps %+v, want what the page said", kept)
+	}
+}
+
 func TestASavedCreateIsReadByItsID(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

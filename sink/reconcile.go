@@ -48,6 +48,8 @@ type reconciliation struct {
 
 	creating *ledger.Intent // stored in this turn: a page is being made
 	sentAt   time.Time      // when the CRM showed what a page was made of that was looked up; zero in all other turns
+	gaveUp   bool           // a create of this turn's link was looked up and not found
+	doubtful bool           // the page that was looked up may be an earlier create's: what it shows otherwise is no edit of what was sent now
 }
 
 func (r *reconciliation) link() *ledger.Link { return &r.item.Link }

@@ -180,6 +180,8 @@ type Intent struct {
 	At       time.Time    `json:"at"`                // when the intent was stored
 
 	Properties map[string]string `json:"properties,omitempty"` // property id → field, of what is written over what was there: its window is kept
+	// Again: a create that was given up came before this one, for its page could not be found. A page that carries the id may be that one's answer.
+	Again bool `json:"again,omitempty"`
 }
 
 // Conflict is one field that both sides changed to different values, with the losing value, stored before it is overwritten.
