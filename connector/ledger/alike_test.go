@@ -85,7 +85,7 @@ func TestADeleteDoesNotTakeAlongWhatWasNeverAgreedOn(t *testing.T) {
 			t.Parallel()
 			w := world{crm: tt.value, notion: tt.value, toNotion: true, toCRM: true, tie: ledger.CRM, initial: ledger.CRM, writeNotion: true, writeCRM: true}
 			row, page := w.input(), w.input()
-			row.CRM, page.Notion = ledger.View{Read: true, Deleted: true}, ledger.View{Read: true, Deleted: true}
+			row.CRM, page.Notion = ledger.View{Read: true, Deleted: true, At: noon}, ledger.View{Read: true, Deleted: true, At: noon}
 			for _, in := range []*ledger.Input{&row, &page} {
 				in.Rules.DeletesToPages, in.Rules.DeletesToRows = ledger.DeletePropagate, ledger.DeletePropagate
 				d := ledger.Decide(*in)
