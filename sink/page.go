@@ -444,8 +444,14 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 		return false, fmt.Errorf("read the page that was made: %w", err)
 	}
 	// What the page holds is what was sent then; what the CRM says now is decided in the next turn.
-	r.sentAt, r.doubtful = intent.ReadFrom, intent.Again
+	r.sentAt, r.doubtful = intent.ReadFrom, intent.Again || madeBefore(seen, intent)
 	return true, r.pageMade(ctx, pages[0], seen, ledger.Decision{ToNotion: intent.Values}, nil)
+}
+
+// madeBefore reports that the page was there before the row was read that the create was made of: it is an earlier create's, of which nothing is
+// known any more where a process died between giving it up and trying again.
+func madeBefore(seen ledger.Observation, intent *ledger.Intent) bool {
+	return !seen.Created.IsZero() && !seen.Created.Add(time.Minute).After(intent.ReadFrom)
 }
 
 // othersCreate waits where a page of no row carries the id of a link whose create is open: it is that create's answer (design.md 5.4), found by
