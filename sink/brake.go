@@ -169,7 +169,8 @@ func (r *reconciliation) tripped(ctx context.Context, c *ledger.Commit, d ledger
 		if braking {
 			continue
 		}
-		a := r.alert("brake", t.Field, "", true, fmt.Sprint(t.Meter))
+		a := r.alert(ledger.AlertBrake, t.Field, "", true, fmt.Sprint(t.Meter))
+		a.State = t.Meter.Name()
 		sample := r.sample(ctx, t.Meter)
 		a.Summary = tripInWords(r.link().Entity, t, r.entity.limits().Window, sample)
 		detail := map[string]any{"side": t.Side, "op": t.Op, "field": t.Field, "counted": t.Counted, "allowed": t.Allowed, "window": r.entity.limits().Window.String(), "sample": sample}

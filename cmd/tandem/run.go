@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/telemetry"
+	"github.com/tandem-sync/tandem/sink"
 )
 
 type runOptions struct {
@@ -60,7 +61,8 @@ func (o *runOptions) run(ctx context.Context, files []string) error {
 // serve runs connectors until ctx ends, or until none of them runs any more.
 func (a *app) serve(ctx context.Context, docs []document, listen telemetry.ServerConfig) error {
 	ended := make(chan struct{}, 1)
-	runtime := connector.New(a.registry(), connector.Config{Log: a.log, Observer: &watcher{states: states{a.metrics}, ended: ended}})
+	failing := a.failing(docs)
+	runtime := connector.New(a.registry(), connector.Config{Log: a.log, Observer: &watcher{states: states{a.metrics}, failing: failing, ended: ended}})
 	for _, doc := range docs {
 		if err := runtime.Add(doc.Document); err != nil {
 			return err
@@ -82,8 +84,18 @@ func (a *app) serve(ctx context.Context, docs []document, listen telemetry.Serve
 	if err := runtime.Start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	alerts := sink.NewLoop("connector alerts", nil, failing.RunOnce, failingIdle, a.log)
+	if err := alerts.Start(context.WithoutCancel(ctx)); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
 	began := time.Now()
 	err := waitFor(ctx, runtime, ended)
+	alerts.Stop()
+	if err != nil { // nothing runs any more: another process may tell it
+		if _, err := failing.RunOnce(context.WithoutCancel(ctx)); err != nil {
+			a.log.Warn("that connectors failed is not told", "reason", err.Error())
+		}
+	}
 	a.log.Info("ending", "ran", time.Since(began).Round(time.Second))
 	runtime.Stop()
 	a.log.Info("ended")
@@ -132,12 +144,14 @@ func leftBehind(runtime *connector.Runtime) error {
 // watcher rings when a connector has failed for good.
 type watcher struct {
 	states
-	ended chan<- struct{}
+	failing *failing
+	ended   chan<- struct{}
 }
 
 // StateChanged implements connector.Observer.
 func (w *watcher) StateChanged(s connector.Status) {
 	w.states.StateChanged(s)
+	w.failing.StateChanged(s)
 	if s.State == connector.Failed {
 		select {
 		case w.ended <- struct{}{}:

@@ -148,7 +148,8 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 		})
 	}
 	if k.WebhookListen != "" {
-		c.Webhook = &source.Webhook{Listen: k.WebhookListen, Path: k.WebhookPath, TokenFile: k.WebhookToken, Log: log}
+		c.Webhook = &source.Webhook{Listen: k.WebhookListen, Path: k.WebhookPath, TokenFile: k.WebhookToken, Log: log,
+			Keep: func(ctx context.Context, e ledger.Edit) error { return store.KeepEdit(ctx, k.Common.Sync, e) }}
 		if me, err := client.Me(ctx); err == nil {
 			c.Webhook.BotID = me.ID
 		} else {

@@ -13,23 +13,23 @@ import (
 const (
 	AlertHold      = "hold"
 	AlertParked    = "parked"
+	AlertBrake     = "brake"     // its State is the meter's name
+	AlertConnector = "connector" // its State is the connector's name
+	AlertDrift     = "drift"
 	AlertRecovered = "recovered" // the state that an earlier alert told of has ended
 )
 
-// Stateful reports that the alert tells of a state of its link, which ends some day.
+// Stateful reports that the alert tells of a state of its link, or of a brake, of which the ledger knows whether it lasts.
 func (a Alert) Stateful() bool {
-	return a.Link != 0 && (a.Kind == AlertHold || a.Kind == AlertParked)
+	return a.Link != 0 && (a.Kind == AlertHold || a.Kind == AlertParked) || a.Kind == AlertBrake && a.State != ""
 }
 
 // Recovery is the message that the state of an alert has ended. Its id follows from that alert's: however often it is made, it is one.
 func (a Alert) Recovery(at time.Time) Alert {
-	was := "on hold"
-	if a.Kind == AlertParked {
-		was = "put aside"
-	}
+	was := map[string]string{AlertHold: "no longer on hold", AlertParked: "no longer put aside", AlertBrake: "the brake holds nothing any more", AlertConnector: "it runs again"}[a.Kind]
 	return Alert{
-		ID: alertID("recovered", a.ID), At: at, Kind: AlertRecovered, Sync: a.Sync, Entity: a.Entity, Key: a.Key, Page: a.Page, Field: a.Field,
-		Summary: fmt.Sprintf("no longer %s: %s", was, a.Summary),
+		ID: alertID("recovered", a.ID), At: at, Kind: AlertRecovered, Sync: a.Sync, Entity: a.Entity, Key: a.Key, Page: a.Page, Field: a.Field, Critical: a.Kind == AlertConnector || a.Kind == AlertBrake,
+		Summary: fmt.Sprintf("%s: %s", cmp.Or(was, "it is over"), a.Summary),
 	}
 }
 

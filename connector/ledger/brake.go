@@ -84,6 +84,9 @@ type Meter struct {
 	Field string `json:"field,omitempty"`
 }
 
+// Name tells meters of one entity apart.
+func (m Meter) Name() string { return string(m.Side) + "/" + m.Op + "/" + m.Field }
+
 // Brake is a limit as it is checked once more when the write is recorded.
 type Brake struct {
 	Meter

@@ -72,8 +72,8 @@ func (s DriftState) Healed(side Side, parked map[string]string) []string {
 func (s DriftState) Park(sync, entity string, side Side, parked map[string]string, now time.Time, id func(parts ...any) string) (DriftState, []Alert) {
 	after := DriftState{Columns: s.Columns}
 	var alerts []Alert
-	tell := func(field, summary string, since time.Time) {
-		alerts = append(alerts, Alert{ID: id("drift", sync, entity, side, field, summary, since), At: now, Kind: "drift", Sync: sync, Entity: entity, Field: field, Summary: summary})
+	tell := func(kind, field, summary string, since time.Time) {
+		alerts = append(alerts, Alert{ID: id(AlertDrift, sync, entity, side, field, summary, since), At: now, Kind: kind, State: AlertDrift, Sync: sync, Entity: entity, Field: field, Summary: summary})
 	}
 	was := map[string]Drifted{}
 	for _, f := range s.Fields {
@@ -83,14 +83,14 @@ func (s DriftState) Park(sync, entity string, side Side, parked map[string]strin
 		}
 		was[f.Field] = f
 		if _, still := parked[f.Field]; !still {
-			tell(f.Field, fmt.Sprintf("%s of %s goes on: what kept it back in %s is mended", fieldInWords(f.Field), entity, side.name()), f.Since)
+			tell(AlertRecovered, f.Field, fmt.Sprintf("%s of %s goes on: what kept it back in %s is mended", fieldInWords(f.Field), entity, side.name()), f.Since)
 		}
 	}
 	for _, field := range slices.Sorted(maps.Keys(parked)) {
 		f, known := was[field]
 		if !known || f.Reason != parked[field] {
 			f = Drifted{Side: side, Field: field, Reason: parked[field], Since: now}
-			tell(field, fmt.Sprintf("%s of %s is left out until somebody mends it%s: %s", fieldInWords(field), entity, others(field), f.Reason), f.Since)
+			tell(AlertDrift, field, fmt.Sprintf("%s of %s is left out until somebody mends it%s: %s", fieldInWords(field), entity, others(field), f.Reason), f.Since)
 		}
 		after.Fields = append(after.Fields, f)
 	}

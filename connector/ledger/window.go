@@ -30,6 +30,11 @@ type Edit struct {
 	At         time.Time
 }
 
+// Name is the same for what is told again.
+func (e Edit) Name() string {
+	return alertID("edit", append(append([]string{e.Page, e.At.UTC().Format(time.RFC3339Nano)}, e.Properties...), e.Authors...)...)
+}
+
 // EditWidth is how long Notion gathers edits of a page into one webhook: any one of them may be so much older than the webhook says.
 const EditWidth = time.Minute
 

@@ -32,7 +32,7 @@ func (w *world) drifts() []string {
 	}
 	var out []string
 	for _, a := range alerts {
-		if a.Kind == "drift" {
+		if a.Kind == ledger.AlertDrift || a.Kind == ledger.AlertRecovered && a.State == ledger.AlertDrift {
 			out = append(out, a.Summary)
 		}
 	}

@@ -17,6 +17,13 @@ const judgeFor = 15 * time.Minute
 // judge looks whether edits of people that webhooks told of fell between a read and a write of ours. It costs a request where one may have. Any
 // process may do it, whoever leads: the ledger lists each overwrite once.
 func (p *Poller) judge(ctx context.Context) error {
+	if !p.told {
+		kept, err := p.Ledger.KeptEdits(ctx, p.Entity.Sync, p.Now().Add(-judgeFor))
+		if err != nil {
+			return fmt.Errorf("recall what webhooks told: %w", err)
+		}
+		p.edits = append(kept, p.edits...) // twice, if this fails: each is listed once
+	}
 	if len(p.edits) == 0 {
 		return nil
 	}
@@ -45,6 +52,7 @@ func (p *Poller) judge(ctx context.Context) error {
 		}
 		later = append(later, wait...)
 	}
+	p.told = true
 	p.edits = slices.DeleteFunc(later, func(e ledger.Edit) bool { return p.Now().Sub(e.At) > judgeFor })
 	return nil
 }

@@ -1,7 +1,12 @@
 package notion_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +169,36 @@ func TestAnEditInAnOpenWindowIsJudgedLater(t *testing.T) {
 	w.once(p)
 	if got := w.overwrites(); len(got) != 1 {
 		t.Errorf("told %+v", got)
+	}
+}
+
+// The process that heard of the edit dies before the write has ended; the next one knows.
+func TestAnEditThatWasToldIsJudgedByTheNextProcess(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	page, _ := w.linked("Ann")
+	w.swept(w.poller("a"))
+	hook := &source.Webhook{Path: "/hook", Wake: func(source.Hint) {}, Log: slog.New(slog.DiscardHandler),
+		Keep: func(ctx context.Context, e ledger.Edit) error { return w.store.KeepEdit(ctx, "acme", e) }}
+	hook.Trust(secret)
+	w.write("Ann", page, "ours@example.com", func() {
+		w.email(page, "hers@example.com")
+		body := fmt.Sprintf(`{"id":"e1","timestamp":%q,"type":"page.properties_updated","authors":[{"id":%q,"type":"person"}],"entity":{"id":%q,"type":"page"},"data":{"updated_properties":[%q]}}`,
+			w.clock.now().Format(time.RFC3339Nano), w.author(), page, w.schema.Properties["email"])
+		if got := deliver(hook, "POST", "/hook", body, sign(body, secret)); got != http.StatusOK {
+			t.Fatalf("the delivery was answered with %d", got)
+		}
+	})
+	w.once(w.poller("b"))
+	if got := w.overwrites(); len(got) != 1 || !strings.Contains(got[0].Summary, w.author()) {
+		t.Errorf("told %+v", got)
+	}
+
+	// What cannot be kept is not acknowledged: Notion sends it again.
+	hook.Keep = func(context.Context, ledger.Edit) error { return errors.New("connection refused") }
+	body := event("e2", "page.properties_updated", ada)
+	if got := deliver(hook, "POST", "/hook", body, sign(body, secret)); got != http.StatusServiceUnavailable {
+		t.Errorf("not kept, and answered with %d", got)
 	}
 }
 

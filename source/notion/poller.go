@@ -37,6 +37,7 @@ type Ledger interface {
 	SaveCursor(ctx context.Context, name string, fence ledger.Fence, position json.RawMessage) error
 	Windows(ctx context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error)
 	Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error
+	KeptEdits(ctx context.Context, sync string, after time.Time) ([]ledger.Edit, error)
 }
 
 // Publisher puts records into Kafka and returns when all are acknowledged.
@@ -68,6 +69,7 @@ type Poller struct {
 	memory memory
 	saved  savedCursor
 	edits  []ledger.Edit // of people, in windows whose end is not known yet
+	told   bool          // those that were told before this process began are among them
 }
 
 // Result is what one step did.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 )
@@ -29,6 +30,7 @@ type Webhook struct {
 	TokenFile string // keeps the verification token: written at the handshake, read at each start. Mode 0600
 	BotID     string // our own bot: events by nobody else are echoes, which cost no request
 	Wake      func(Hint)
+	Keep      func(ctx context.Context, e ledger.Edit) error // keeps what is told of people's edits, before the delivery is acknowledged; nil keeps nothing
 	Log       *slog.Logger
 
 	mu    sync.Mutex
@@ -107,7 +109,13 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		http.Error(rw, "the body is too large or was cut", http.StatusRequestEntityTooLarge)
 		return
 	}
-	if err := w.accept(body, r.Header.Get(notionapi.SignatureHeader)); err != nil {
+	err = w.accept(r.Context(), body, r.Header.Get(notionapi.SignatureHeader))
+	if errors.Is(err, errNotKept) {
+		w.Log.WarnContext(r.Context(), "webhook not taken, Notion sends it again", "reason", err.Error())
+		http.Error(rw, "try again later", http.StatusServiceUnavailable)
+		return
+	}
+	if err != nil {
 		w.Log.WarnContext(r.Context(), "webhook refused", "reason", err.Error())
 		http.Error(rw, err.Error(), http.StatusUnauthorized)
 		return
@@ -118,7 +126,7 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 var errSignature = errors.New("the signature is not that of our subscription")
 
 // accept verifies a delivery and passes its hint on.
-func (w *Webhook) accept(body []byte, signature string) error {
+func (w *Webhook) accept(ctx context.Context, body []byte, signature string) error {
 	w.mu.Lock()
 	token := w.token
 	w.mu.Unlock()
@@ -132,8 +140,24 @@ func (w *Webhook) accept(body []byte, signature string) error {
 	if err != nil {
 		return err
 	}
+	if err := w.keep(ctx, event); err != nil {
+		return fmt.Errorf("%w: %w", errNotKept, err)
+	}
 	w.Take(event)
 	return nil
+}
+
+var errNotKept = errors.New("what it tells cannot be kept")
+
+// keep keeps what an event tells of people's edits: it may be a while until it is known whether one of them was overwritten.
+func (w *Webhook) keep(ctx context.Context, event notionapi.WebhookEvent) error {
+	authors := w.people(event)
+	if w.Keep == nil || event.PageID == "" || len(event.UpdatedProperties) == 0 || len(authors) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return w.Keep(ctx, ledger.Edit{Page: event.PageID, Properties: event.UpdatedProperties, Authors: authors, At: event.Time})
 }
 
 // Take passes the hint of a verified event on, unless it was heard before or tells of nothing but our own writes.

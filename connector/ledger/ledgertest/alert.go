@@ -78,6 +78,30 @@ var alertStories = []story{
 		s.ok(err)
 		s.equal("left", len(left), 1)
 	}},
+	{"a state of which the ledger knows nothing is told once, and so is its end", func(s *stage) {
+		down := func() {
+			s.Helper()
+			s.ok(s.Raise(ctx(s), []ledger.Alert{{ID: "connector-x", At: s.now, Kind: ledger.AlertConnector, State: "x", Sync: "acme", Critical: true, Summary: "x does not run"}}))
+		}
+		end := func(sync, state string) int {
+			s.Helper()
+			n, err := s.End(ctx(s), sync, ledger.AlertConnector, state, s.now)
+			s.ok(err)
+			return n
+		}
+		down()
+		down()
+		s.equal("told", len(s.waiting()), 1)
+		s.issue(s.waiting()...)
+		s.equal("others'", []int{end("other", "x"), end("acme", "y")}, []int{0, 0})
+		s.equal("ended", []int{end("acme", "x"), end("acme", "x")}, []int{1, 0})
+		s.issue(s.waiting()...)
+		s.pass(time.Minute)
+		down()
+		if again := s.waiting(); len(again) != 1 || again[0].ID == "connector-x" {
+			s.Fatalf("it is down again: %+v", again)
+		}
+	}},
 	{"the end of a state is told once, and the state again when it comes back", func(s *stage) {
 		l := s.live("7", "p7")
 		park := func() {

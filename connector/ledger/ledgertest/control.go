@@ -85,6 +85,28 @@ var controlStories = []story{
 		}
 		s.equal("told", ids, []string{"a1", "a3"})
 	}},
+	{"that a brake holds nothing any more is told once", func(s *stage) {
+		it := s.several("1", "2")
+		for i := range it {
+			c := s.step(it[i])
+			c.Holds = []ledger.Hold{{Kind: "brake", Field: "phone", Side: ledger.Notion, Op: ledger.OpBlank, At: s.now, Reason: "too many"}}
+			c.Tripped = []ledger.Tripped{{Meter: blankPhones, Alert: ledger.Alert{ID: fmt.Sprint("a", i), Sync: "acme", Entity: "contact", At: s.now, Kind: "brake", State: blankPhones.Name(), Critical: true}}}
+			s.commit(c)
+		}
+		s.issue(s.waiting()...)
+		free := func(i int) {
+			c := s.step(it[i])
+			c.Unhold = []string{"brake/phone"}
+			s.commit(c)
+		}
+		free(0)
+		s.equal("one is held still", s.recovered(), 0)
+		free(1)
+		s.equal("none is", []int{s.recovered(), s.recovered()}, []int{1, 0})
+		if over := s.waiting(); len(over) != 1 || over[0].Kind != ledger.AlertRecovered || !over[0].Critical {
+			s.Fatalf("waiting: %+v", over)
+		}
+	}},
 	{"a transaction's links are counted as they become reasons", func(s *stage) {
 		touched := func(key string, xid uint32, deleted bool) ledger.Reason {
 			r := row(key)

@@ -151,6 +151,12 @@ type Store interface {
 	// Loose lists links that have a page and no row, by page.
 	Loose(ctx context.Context, sync, entity string, max int) ([]ledger.Link, error)
 
+	// KeepEdit keeps what a webhook told of people's edits, once however often it tells; KeptEdits lists what was told of edits after a time, in their
+	// order. PruneWindows forgets them too. End makes the message that a state has ended of which the ledger itself knows nothing, once.
+	KeepEdit(ctx context.Context, sync string, e ledger.Edit) error
+	KeptEdits(ctx context.Context, sync string, after time.Time) ([]ledger.Edit, error)
+	End(ctx context.Context, sync, kind, state string, now time.Time) (int, error)
+
 	// Said lists what pages say of their records where that is not that they are in sync, by link; Say keeps what one is about to say, or says, and
 	// forgets one that says that it is in sync. A link that is not there is passed by.
 	Said(ctx context.Context, sync string) ([]ledger.Said, error)

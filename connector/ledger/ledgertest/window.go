@@ -81,6 +81,25 @@ var windowStories = []story{
 		s.commit(c)
 		s.equal("closed", s.windows(start)[0].Closed, s.now)
 	}},
+	{"what webhooks tell of edits is kept once, for a while", func(s *stage) {
+		first := ledger.Edit{Page: "p7", Properties: []string{"e1", "t"}, Authors: []string{"ada"}, At: s.now}
+		second := ledger.Edit{Page: "p8", Properties: []string{"e1"}, Authors: []string{"ada", "bob"}, At: s.now.Add(time.Second)}
+		for _, e := range []ledger.Edit{second, first, second} {
+			s.ok(s.KeepEdit(ctx(s), "acme", e))
+		}
+		s.ok(s.KeepEdit(ctx(s), "other", first))
+		kept := func(after time.Time) []ledger.Edit {
+			s.Helper()
+			found, err := s.KeptEdits(ctx(s), "acme", after)
+			s.ok(err)
+			return found
+		}
+		s.equal("kept", kept(s.now.Add(-time.Second)), []ledger.Edit{first, second})
+		s.equal("later ones", kept(s.now), []ledger.Edit{second})
+		_, err := s.PruneWindows(ctx(s), second.At)
+		s.ok(err)
+		s.equal("forgotten", kept(start.Add(-time.Hour)), []ledger.Edit{second})
+	}},
 	{"an overwritten edit is listed and told once", func(s *stage) {
 		l := s.live("7", "p7")
 		o := ledger.Overwrite{Window: ledger.Window{Link: l.ID, Sync: "acme", Entity: "contact", Key: "7", Page: "p7", Opened: s.now, Closed: s.now.Add(time.Second)},

@@ -137,26 +137,56 @@ func (s *Store) Recover(_ context.Context, sync string, now time.Time) (int, err
 	b, o := s.state.book, s.state.outbox
 	n := 0
 	for _, a := range slices.Clone(b.Alerts) {
-		if _, told := o.issued[a.ID]; !told || o.ended[a.ID] || a.Sync != sync || !a.Stateful() || lasts(b.Row(a.Link), a) {
+		if _, told := o.issued[a.ID]; !told || o.ended[a.ID] || a.Sync != sync || !a.Stateful() || lasts(b, a) {
 			continue
 		}
-		o.ended[a.ID] = true
-		b.Ended(a.ID)
-		b.Raise(a.Recovery(now))
+		s.end(a, now)
 		n++
 	}
 	return n, nil
 }
 
+// end is called under mu.
+func (s *Store) end(a ledger.Alert, now time.Time) {
+	s.state.outbox.ended[a.ID] = true
+	s.state.book.Ended(a.ID)
+	s.state.book.Raise(a.Recovery(now))
+}
+
+// End makes the message that a state has ended of which the ledger itself knows nothing.
+func (s *Store) End(_ context.Context, sync, kind, state string, now time.Time) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, a := range slices.Clone(s.state.book.Alerts) {
+		if a.Sync == sync && a.Kind == kind && a.State == state && !s.state.outbox.ended[a.ID] {
+			s.end(a, now)
+			n++
+		}
+	}
+	return n, nil
+}
+
 // lasts reports that the state which an alert tells of is there still.
-func lasts(r *book.Row, a ledger.Alert) bool {
-	switch {
+func lasts(b *book.Book, a ledger.Alert) bool {
+	if a.Kind == ledger.AlertBrake {
+		for r := range b.Rows() {
+			if r.Link.Sync == a.Sync && r.Link.Entity == a.Entity && slices.ContainsFunc(r.Holds, func(h ledger.Hold) bool {
+				return h.Kind == ledger.AlertBrake && ledger.Meter{Side: h.Side, Op: h.Op, Field: h.Field}.Name() == a.State
+			}) {
+				return true
+			}
+		}
+		return false
+	}
+	switch r := b.Row(a.Link); {
 	case r == nil:
 		return false
 	case a.Kind == ledger.AlertHold:
 		return slices.ContainsFunc(r.Holds, func(h ledger.Hold) bool { return h.Kind == a.State && h.Field == a.Field })
+	default:
+		return len(r.Works) > 0
 	}
-	return len(r.Works) > 0
 }
 
 // Prune forgets alerts that were delivered before a time and tell of no state that lasts.

@@ -37,6 +37,7 @@ type state struct {
 	outbox   outbox
 	windows  []ledger.Window
 	lost     []ledger.Overwrite
+	told     []toldEdit
 	comments map[string]told
 	said     map[int64]ledger.Said
 	leaders  map[string]leader
@@ -82,7 +83,7 @@ func (s *Store) mint() (int64, string) {
 
 func (st state) clone(mint func() (int64, string)) state {
 	return state{
-		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), comments: maps.Clone(st.comments), said: maps.Clone(st.said), leaders: maps.Clone(st.leaders),
+		book: st.book.Clone(mint), lastID: st.lastID, outbox: st.outbox.clone(), windows: slices.Clone(st.windows), lost: slices.Clip(st.lost), told: slices.Clip(st.told), comments: maps.Clone(st.comments), said: maps.Clone(st.said), leaders: maps.Clone(st.leaders),
 		cursors: maps.Clone(st.cursors), schemas: maps.Clone(st.schemas), mappings: maps.Clone(st.mappings), budgets: maps.Clone(st.budgets),
 		drifts: maps.Clone(st.drifts), controls: st.controls.clone(), ages: maps.Clone(st.ages),
 	}

@@ -1,6 +1,7 @@
 package memledger
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -43,6 +44,7 @@ func (s *Store) PruneWindows(_ context.Context, before time.Time) (int, error) {
 	defer s.mu.Unlock()
 	n := len(s.state.windows)
 	s.state.windows = slices.DeleteFunc(s.state.windows, func(w ledger.Window) bool { return w.Opened.Before(book.Cut(before)) })
+	s.state.told = slices.DeleteFunc(slices.Clone(s.state.told), func(t toldEdit) bool { return t.edit.At.Before(book.Cut(before)) })
 	return n - len(s.state.windows), nil
 }
 
@@ -57,4 +59,35 @@ func (s *Store) Overwrote(_ context.Context, lost []ledger.Overwrite, now time.T
 		s.state.book.Raise(o.Alert(now))
 	}
 	return nil
+}
+
+// toldEdit is what a webhook told.
+type toldEdit struct {
+	sync string
+	edit ledger.Edit
+}
+
+// KeepEdit keeps what a webhook told of people's edits.
+func (s *Store) KeepEdit(_ context.Context, sync string, e ledger.Edit) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.At = book.Cut(e.At)
+	if !slices.ContainsFunc(s.state.told, func(t toldEdit) bool { return t.sync == sync && t.edit.Name() == e.Name() }) {
+		s.state.told = append(s.state.told, toldEdit{sync, e})
+	}
+	return nil
+}
+
+// KeptEdits lists what was told of edits after a time, in their order.
+func (s *Store) KeptEdits(_ context.Context, sync string, after time.Time) ([]ledger.Edit, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []ledger.Edit{}
+	for _, t := range s.state.told {
+		if t.sync == sync && t.edit.At.After(book.Cut(after)) {
+			found = append(found, t.edit)
+		}
+	}
+	slices.SortFunc(found, func(a, b ledger.Edit) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Name(), b.Name())) })
+	return found, nil
 }

@@ -139,17 +139,41 @@ func (s *Store) Postpone(ctx context.Context, target, id string, until time.Time
 	return wrap("postpone a delivery", err)
 }
 
-// Recover makes the message that a state has ended, for each alert that told of one: the hold is gone, or nothing of the link waits any more.
+// Recover makes the message that a state has ended, for each alert that told of one: the hold is gone, nothing of the link waits any more, the brake
+// holds nothing.
 func (s *Store) Recover(ctx context.Context, sync string, now time.Time) (int, error) {
+	const ofLinks = `UPDATE tandem.alert a SET ended_at = $2
+		WHERE a.sync = $1 AND a.issued_at IS NOT NULL AND a.ended_at IS NULL AND a.link <> 0 AND a.kind IN ('hold', 'parked') AND (
+			a.kind = 'hold' AND NOT EXISTS (SELECT FROM tandem.hold h WHERE h.link = a.link AND h.kind = a.state AND h.field = a.field)
+			OR a.kind = 'parked' AND NOT EXISTS (SELECT FROM tandem.work w WHERE w.link = a.link))
+		RETURNING id, detail`
+	const ofBrakes = `UPDATE tandem.alert a SET ended_at = $2
+		WHERE a.sync = $1 AND a.kind = 'brake' AND a.state <> '' AND a.issued_at IS NOT NULL AND a.ended_at IS NULL AND NOT EXISTS (
+			SELECT FROM tandem.hold h JOIN tandem.link l ON l.id = h.link
+			WHERE h.kind = 'brake' AND l.sync = a.sync AND l.entity = a.entity AND h.side || '/' || h.op || '/' || h.field = a.state)
+		RETURNING id, detail`
+	n := 0
+	for _, end := range []string{ofLinks, ofBrakes} {
+		ended, err := s.end(ctx, now, end, sync, book.Cut(now))
+		if n += ended; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// End makes the message that a state has ended of which the ledger itself knows nothing.
+func (s *Store) End(ctx context.Context, sync, kind, state string, now time.Time) (int, error) {
+	const end = `UPDATE tandem.alert SET ended_at = $2 WHERE sync = $1 AND kind = $3 AND state = $4 AND ended_at IS NULL RETURNING id, detail`
+	return s.end(ctx, now, end, sync, book.Cut(now), kind, state)
+}
+
+// end ends the alerts that a statement names, and stores their recoveries.
+func (s *Store) end(ctx context.Context, now time.Time, statement string, args ...any) (int, error) {
 	n := 0
 	err := s.change(ctx, "tell what has ended", func(tx pgx.Tx) error {
 		n = 0
-		const end = `UPDATE tandem.alert a SET ended_at = $2
-			WHERE a.sync = $1 AND a.issued_at IS NOT NULL AND a.ended_at IS NULL AND a.link <> 0 AND (
-				a.kind = 'hold' AND NOT EXISTS (SELECT FROM tandem.hold h WHERE h.link = a.link AND h.kind = a.state AND h.field = a.field)
-				OR a.kind = 'parked' AND NOT EXISTS (SELECT FROM tandem.work w WHERE w.link = a.link))
-			RETURNING id, detail`
-		rows, err := tx.Query(ctx, end, sync, book.Cut(now))
+		rows, err := tx.Query(ctx, statement, args...)
 		if err != nil {
 			return err
 		}

@@ -63,8 +63,30 @@ func (s *Store) Windows(ctx context.Context, sync string, pages []string, after 
 
 // PruneWindows forgets windows that opened before a time.
 func (s *Store) PruneWindows(ctx context.Context, before time.Time) (int, error) {
-	tag, err := s.pool.Exec(ctx, `DELETE FROM tandem.window WHERE opened_at < $1`, book.Cut(before))
+	tag, err := s.pool.Exec(ctx, `WITH told AS (DELETE FROM tandem.told_edit WHERE at < $1) DELETE FROM tandem.window WHERE opened_at < $1`, book.Cut(before))
 	return int(tag.RowsAffected()), wrap("forget windows", err)
+}
+
+// KeepEdit keeps what a webhook told of people's edits.
+func (s *Store) KeepEdit(ctx context.Context, sync string, e ledger.Edit) error {
+	e.At = book.Cut(e.At)
+	_, err := s.pool.Exec(ctx, `INSERT INTO tandem.told_edit (id, sync, page, properties, authors, at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		sync+" "+e.Name(), sync, e.Page, e.Properties, e.Authors, e.At)
+	return wrap("keep what a webhook told", err)
+}
+
+// KeptEdits lists what was told of edits after a time, in their order.
+func (s *Store) KeptEdits(ctx context.Context, sync string, after time.Time) ([]ledger.Edit, error) {
+	rows, err := s.pool.Query(ctx, `SELECT page, properties, authors, at FROM tandem.told_edit WHERE sync = $1 AND at > $2 ORDER BY at, id`, sync, book.Cut(after))
+	if err != nil {
+		return nil, fmt.Errorf("list what webhooks told: %w", err)
+	}
+	found, err := pgx.AppendRows([]ledger.Edit{}, rows, func(row pgx.CollectableRow) (e ledger.Edit, err error) {
+		err = row.Scan(&e.Page, &e.Properties, &e.Authors, &e.At)
+		e.At = e.At.UTC()
+		return e, err
+	})
+	return found, wrap("list what webhooks told", err)
 }
 
 // Overwrote lists edits as possibly overwritten, each with an alert.
