@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -10,7 +11,7 @@ import (
 func (r *reconciliation) audited(c *ledger.Commit) {
 	for i := range c.Writes {
 		w := &c.Writes[i]
-		w.Run = r.w.Run
+		w.Run = cmp.Or(w.Run, r.w.Run)
 		if w.By == "" {
 			w.By = r.author(w.Side)
 		}

@@ -20,6 +20,7 @@ type Restoration struct {
 	Reason   string // why, in their words; may be empty
 	Force    bool   // also over newer edits
 	Run      string // the undo that this is a part of, "" if it is one conflict's
+	Over     bool   // of an undo: brakes are passed over
 }
 
 // Restored tells what a restoration did.
@@ -84,6 +85,12 @@ func (r *reconciliation) restore(ctx context.Context, re Restoration) (Restored,
 	if why := waits[field]; why != "" {
 		return out, &NotRestoredError{Reason: fmt.Sprintf("%s cannot be put back now: %s", field, why)}
 	}
+	var toll toll
+	if re.Run != "" { // one conflict's value is a person's one edit
+		if toll, err = r.pay(ctx, ledger.Decision{Row: ledger.RowUpdate, ToCRM: change.Image{field: lost}}, re.Over); err != nil {
+			return out, err
+		}
+	}
 	entry := re.entry(r, out.Replaced)
 	write := RowWrite{Op: RowUpdate, Key: r.link().Key, Expect: expected(r.row, set), Set: set}
 	stale := false
@@ -95,9 +102,14 @@ func (r *reconciliation) restore(ctx context.Context, re Restoration) (Restored,
 		c.Conflicts = []ledger.Conflict{entry}
 		c.Writes = []ledger.Write{{Side: ledger.CRM, Op: string(ledger.RowUpdate), Old: change.Image{field: out.Replaced}, New: change.Image{field: lost}, Why: re.why(), By: re.By, Run: re.Run}}
 		c.Reasons = []ledger.Reason{r.restoredReason()}
+		toll.into(&c)
 		return c, nil
 	})
 	switch {
+	case errors.Is(err, ledger.ErrBraked):
+		return out, no("a brake is full; --over-brakes passes over that")
+	case errors.Is(err, ledger.ErrPaused):
+		return out, no("%v", err)
 	case err != nil:
 		return out, fmt.Errorf("write the row: %w", err)
 	case stale:
@@ -115,7 +127,6 @@ func (r *reconciliation) restoredReason() ledger.Reason {
 // restorable reads both sides, and refuses what no restoring can do.
 func (r *reconciliation) restorable(ctx context.Context, re Restoration) error {
 	l, field := r.link(), re.Conflict.Field
-	no := func(format string, args ...any) error { return &NotRestoredError{Reason: fmt.Sprintf(format, args...)} }
 	entity, ok := r.w.Entities[l.Entity]
 	if !ok {
 		return no("the mappings have no entity %q any more", l.Entity)

@@ -50,6 +50,8 @@ const (
 	RowInsert RowOp = "insert"
 	RowUpdate RowOp = "update"
 	RowDelete RowOp = "delete"
+	// RowRestore takes a soft delete back; only a person asks for it.
+	RowRestore RowOp = "restore"
 )
 
 // RowWrite is one write to one row, in the CRM's own values.

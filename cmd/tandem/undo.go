@@ -26,6 +26,8 @@ type undoOptions struct {
 	writeOptions
 	Plan, Out string
 	Apply     bool
+	Records   bool
+	Over      bool
 	As        string
 	Reason    string
 	Top       int
@@ -39,7 +41,11 @@ func newUndoCommand(g *globalOptions) *cobra.Command {
 		Long: `Undo plans to put each field back to what it was before the writes that are named: by --run, --by, --field, --entity, --key, --side, --since and
 --until, at least one of them. A field that somebody has edited since keeps its newer value, and is listed. Without --apply it only shows what it would
 do; --out writes that down as a plan, and --plan FILE --apply does what stands there or less. Values are put back in the CRM, each compared with what
-stands there at that moment, and the connectors that run bring them to Notion, under their brakes. New records and deletes are listed, and left.`,
+stands there at that moment, and the connectors that run bring them to Notion. The brakes of the mapping count what undo writes like anything else.
+
+With --records whole records are taken back as well, each if nobody has touched it since: a page that was made goes to the trash, a row that was made is
+deleted, a page that went to the trash comes back, and a deleted row is put back (as it was where the mapping deletes softly, else as a new row of the values
+that the audit has). Their other ends are left as they are, on hold: tandem holds lists them, and approve, reject or keep say what is to become of them.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
@@ -47,6 +53,8 @@ stands there at that moment, and the connectors that run bring them to Notion, u
 	o.writeOptions.addFlags(c)
 	f := c.Flags()
 	f.BoolVar(&o.Apply, "apply", false, "do it")
+	f.BoolVar(&o.Records, "records", false, "also take back records that were made, and put back those that were removed")
+	f.BoolVar(&o.Over, "over-brakes", false, "let it write more than the brakes allow; the audit says so")
 	f.StringVar(&o.Out, "out", "", "write the plan to this file")
 	f.StringVar(&o.Plan, "plan", "", "take the plan from this file instead of making one")
 	f.StringVar(&o.As, "as", "", "who asks, for the audit (default: the user of this process)")
@@ -57,13 +65,14 @@ stands there at that moment, and the connectors that run bring them to Notion, u
 
 // undoPlan is what undo would do. Its hash binds a file to what was shown.
 type undoPlan struct {
-	Sync   string      `json:"sync"`
-	Made   time.Time   `json:"made"`
-	Back   []undoField `json:"back"`   // to be put back
-	Newer  []undoField `json:"newer"`  // edited since: kept
-	Left   []undoField `json:"left"`   // cannot be put back, with the reason
-	Stands int         `json:"stands"` // are as they were already
-	Hash   string      `json:"hash"`
+	Sync    string       `json:"sync"`
+	Made    time.Time    `json:"made"`
+	Back    []undoField  `json:"back"`    // to be put back
+	Newer   []undoField  `json:"newer"`   // edited since: kept
+	Left    []undoField  `json:"left"`    // cannot be put back, with the reason
+	Stands  int          `json:"stands"`  // are as they were already
+	Records []undoRecord `json:"records"` // to be taken or put back as a whole
+	Hash    string       `json:"hash"`
 }
 
 type undoField struct {
@@ -160,7 +169,7 @@ func (o *undoOptions) plan(ctx context.Context, s *session) (*undoPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return planUndo(s.sync, time.Now().UTC(), writes, links)
+	return planUndo(s.sync, time.Now().UTC(), writes, links, o.Records)
 }
 
 func readUndo(path, sync string) (*undoPlan, error) {
@@ -184,21 +193,29 @@ func readUndo(path, sync string) (*undoPlan, error) {
 	return plan, nil
 }
 
-// planUndo sums writes up, oldest first: each field goes from what the last of them left there to what was there before the first.
-func planUndo(sync string, now time.Time, writes []pgledger.AuditRow, links map[int64]ledger.Link) (*undoPlan, error) {
+// planUndo sums writes up, oldest first: each field goes from what the last of them left there to what was there before the first. What was made or removed as
+// a whole is one record, if records are asked for.
+func planUndo(sync string, now time.Time, writes []pgledger.AuditRow, links map[int64]ledger.Link, records bool) (*undoPlan, error) {
 	type name struct {
 		link  int64
 		field string
 	}
 	fields, order, left := map[name]*undoField{}, []name{}, map[name]bool{}
-	plan := &undoPlan{Sync: sync, Made: now, Back: []undoField{}, Newer: []undoField{}, Left: []undoField{}}
+	plan := &undoPlan{Sync: sync, Made: now, Back: []undoField{}, Newer: []undoField{}, Left: []undoField{}, Records: []undoRecord{}}
+	whole := map[int64]bool{}
+	if records {
+		whole = plan.takeRecords(writes, links)
+	}
 	for _, w := range writes {
+		if whole[w.Link] {
+			continue
+		}
 		n := name{w.Link, w.Field}
 		f := undoField{Link: w.Link, Entity: w.Entity, Key: w.Key, Field: w.Field, Wrote: w.Became, Was: w.Was}
 		if w.Op != "update" {
 			if n.field = ""; !left[n] {
 				left[n] = true
-				f.Field, f.Wrote, f.Was, f.Why = "", change.Value{}, change.Value{}, "a "+w.Op+" of the whole record is not taken back by undo"
+				f.Field, f.Wrote, f.Was, f.Why = "", change.Value{}, change.Value{}, "a "+w.Op+" of the whole record; --records takes it back"
 				plan.Left = append(plan.Left, f)
 			}
 			continue
@@ -252,7 +269,8 @@ func (o *undoOptions) show(p *undoPlan) {
 	o.list("to be put back", p.Back, func(f undoField) string { return inBrief(f.Wrote) + " → " + inBrief(f.Was) })
 	o.list("edited since, kept", p.Newer, func(f undoField) string { return "is " + inBrief(f.Now) + "; the writes left " + inBrief(f.Wrote) })
 	o.list("left", p.Left, func(f undoField) string { return f.Why })
-	if len(p.Back) > 0 {
+	o.showRecords(p.Records)
+	if len(p.Back)+len(p.Records) > 0 {
 		o.out.printf("nothing was changed; --apply does it\n")
 	}
 }
@@ -277,6 +295,8 @@ type undoAnswer struct {
 	Stands int         `json:"stood_already"`
 	Newer  []undoField `json:"newer"`
 	Left   []undoField `json:"left"`
+
+	Records int `json:"records"` // taken or put back as a whole
 }
 
 func (o *undoOptions) apply(ctx context.Context, a *app, s *session, plan *undoPlan) error {
@@ -287,7 +307,7 @@ func (o *undoOptions) apply(ctx context.Context, a *app, s *session, plan *undoP
 	w.Holder, w.Lease = "tandem undo "+a.holder, time.Minute
 	answer := undoAnswer{Run: "undo-" + newID()[:8], Newer: plan.Newer, Left: plan.Left, Stands: plan.Stands}
 	for _, f := range plan.Back {
-		out, err := restoreSoon(ctx, w, sink.Restoration{Link: f.Link, ID: newID(), By: byWhom(o.As), Reason: o.Reason, Run: answer.Run,
+		out, err := restoreSoon(ctx, w, sink.Restoration{Link: f.Link, ID: newID(), By: byWhom(o.As), Reason: o.Reason, Run: answer.Run, Over: o.Over,
 			Conflict: ledger.Conflict{Field: f.Field, CRM: f.Was, Notion: f.Wrote, Winner: ledger.Notion}})
 		var not *sink.NotRestoredError
 		switch {
@@ -306,6 +326,10 @@ func (o *undoOptions) apply(ctx context.Context, a *app, s *session, plan *undoP
 			answer.Put++
 		}
 	}
+	if err := o.applyRecords(ctx, w, plan.Records, &answer); err != nil {
+		o.tell(answer)
+		return err
+	}
 	o.tell(answer)
 	return nil
 }
@@ -316,6 +340,9 @@ func (o *undoOptions) tell(a undoAnswer) {
 		return
 	}
 	o.out.printf("%d fields were put back in the CRM as run %s; the connectors that run bring them to Notion\n", a.Put, a.Run)
+	if a.Records > 0 {
+		o.out.printf("%d whole records were taken or put back; their other ends wait for a person: tandem holds\n", a.Records)
+	}
 	o.list("edited since, kept", a.Newer, func(f undoField) string { return cmp.Or(f.Why, "is "+inBrief(f.Now)+" now") })
 	o.list("left", a.Left, func(f undoField) string { return f.Why })
 }

@@ -257,8 +257,7 @@ func decideRowGone(in Input) Decision {
 	}
 	switch {
 	case (in.Link.State == RowDeleted || in.Link.State == Trashed) && in.Notion.Read && in.Notion.There:
-		return Decision{Holds: []Hold{{Kind: "restored", Side: Notion, At: in.Now,
-			Reason: "the page is there again after its row was deleted; a person has to say whether the row comes back"}}}
+		return in.restored(Notion, "the page is there again after its row was deleted; a person has to say whether the row comes back")
 	case in.Link.State == Trashed && (!in.Notion.Read || !in.Notion.There), in.Link.State == RowDeleted:
 		return Decision{}
 	case !in.CRM.Deleted:
@@ -286,6 +285,16 @@ func decideRowGone(in Input) Decision {
 		return d
 	}
 	return Decision{Page: PageTrash, State: Trashed}
+}
+
+// restored asks a person whether what was removed on a side comes back. What was said of it when it was asked first is said again: an undo knows more of it.
+func (in *Input) restored(side Side, reason string) Decision {
+	for _, h := range in.Holds {
+		if h.Kind == "restored" && h.Side == side {
+			reason = h.Reason
+		}
+	}
+	return Decision{Holds: []Hold{{Kind: "restored", Side: side, At: in.Now, Reason: reason}}}
 }
 
 // grace lets a delete wait for as long as the mapping says, from when it was first seen.
@@ -363,8 +372,7 @@ func decidePageGone(in Input) Decision {
 	case in.Link.State == Trashed || trashing(in.Link):
 		return Decision{Page: PageRestore, State: Live} // the row came back: so does its page
 	case in.Link.State == RowDeleted:
-		return Decision{Holds: []Hold{{Kind: "restored", Side: CRM, At: in.Now,
-			Reason: "the row came back after it was deleted because its page is in the trash; a person has to say whether the page comes back"}}}
+		return in.restored(CRM, "the row came back after it was deleted because its page is in the trash; a person has to say whether the page comes back")
 	case in.Link.State == Vanished && in.Rules.DeletesToRows != DeleteKeep:
 		return Decision{Holds: []Hold{{Kind: "delete_row", Side: CRM, At: in.Now,
 			Reason: "the page was put in the trash while one of the two could not be found; a person has to decide about its row"}}}

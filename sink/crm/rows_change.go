@@ -84,6 +84,25 @@ func (w *writer) remove(ctx context.Context, key string) error {
 	return w.runUpdate(ctx, s, key)
 }
 
+// bringBack takes a soft delete back.
+func (w *writer) bringBack(ctx context.Context, key string) error {
+	s := w.plan.statement()
+	soft := w.plan.entity.Document.CRM.SoftDelete
+	c, err := w.plan.catalog.Find(w.plan.table, soft)
+	if err != nil {
+		return err
+	}
+	expr := "NULL"
+	if c.Category == "B" {
+		expr = "false"
+	}
+	s.set(soft, expr)
+	if err := w.settings(s, w.plan.entity.Document.CRM.Set, false); err != nil {
+		return err
+	}
+	return w.runUpdate(ctx, s, key)
+}
+
 // insert makes the row and its children and gives its key.
 func (w *writer) insert(ctx context.Context, set change.Image) (string, error) {
 	s := w.plan.statement()

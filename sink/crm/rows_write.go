@@ -113,12 +113,19 @@ func (w *writer) do(ctx context.Context, req sink.RowWrite) (sink.RowResult, err
 	if err != nil {
 		return sink.RowResult{}, err
 	}
-	if !found || !w.now.Exists || !w.now.InScope || !w.plan.holds(w.now, req.Expect) {
+	there := w.now.Exists && w.now.InScope
+	if req.Op == sink.RowRestore {
+		there = w.now.Soft
+	}
+	if !found || !there || !w.plan.holds(w.now, req.Expect) {
 		return w.stale(ctx, key)
 	}
-	if req.Op == sink.RowDelete {
+	switch req.Op {
+	case sink.RowDelete:
 		err = w.remove(ctx, key)
-	} else {
+	case sink.RowRestore:
+		err = w.bringBack(ctx, key)
+	default:
 		err = w.update(ctx, key, req.Set)
 	}
 	if err != nil {
@@ -178,6 +185,8 @@ func (w *writer) result(ctx context.Context, key string, op sink.RowOp) (sink.Ro
 	switch {
 	case op == sink.RowDelete && !gone:
 		return sink.RowResult{}, refuse("", nil, "the row is still there after its delete; a trigger or rule of the CRM keeps it")
+	case op == sink.RowRestore && gone:
+		return sink.RowResult{}, refuse("", nil, "the row is still deleted after it was brought back; a trigger or rule of the CRM keeps it so")
 	case op == sink.RowInsert && (gone || !row.InScope):
 		return sink.RowResult{}, refuse("", nil,
 			"the new row would not be in the mapping's scope (%s); give the columns that decide it in crm.set_on_insert", w.plan.entity.Document.CRM.Where)
