@@ -35,6 +35,20 @@ func example(t *testing.T, name string) config.Document {
 	return doc
 }
 
+// People are told to give examples/*.json to the commands: all of these are connectors.
+func TestAllExampleFilesAreConnectors(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("examples/*.json")
+	if err != nil || len(files) != len(connectors) {
+		t.Errorf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		if connectors[filepath.Base(file)] == "" {
+			t.Errorf("%s is no connector", file)
+		}
+	}
+}
+
 func TestExampleConnectorsAreWhatTheirNamesSay(t *testing.T) {
 	t.Parallel()
 	syncs := map[string]bool{}

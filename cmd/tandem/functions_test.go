@@ -93,7 +93,7 @@ func TestAFunctionsErrorsAreToldApart(t *testing.T) {
 func TestAPluginThatDiesTakesNobodyAlong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.write("plugins.json", []map[string]any{
+	w.write("plugins/phone.json", []map[string]any{
 		{"name": "phone", "command": []string{phonePlugin(t)}}, {"name": "rogue", "command": []string{w.build("../../plugins/host/testdata/rogue")}},
 	})
 	w.editMapping("contact", func(m map[string]any) {

@@ -177,7 +177,7 @@ func (w *world) writeFiles(override map[string]string) {
 	w.editMapping("contact", func(m map[string]any) {
 		m["creates"] = map[string]any{"to_notion": true, "to_crm": true, "quiet_seconds": 0}
 	})
-	w.write("plugins.json", []map[string]any{{"name": "phone", "command": []string{phonePlugin(w.t)}}})
+	w.write("plugins/phone.json", []map[string]any{{"name": "phone", "command": []string{phonePlugin(w.t)}}})
 	common := map[string]string{
 		"database.hostname": "", "database.port": "", "database.dbname": "", "database.user": "", "database.password": "",
 		"database.dsn": w.dsn, "allow.overprivileged.role": "postgres", "bootstrap.servers": w.broker.Bootstrap(), "publication.autocreate.mode": "filtered",
@@ -233,6 +233,9 @@ func (w *world) write(name string, v any) string {
 		w.t.Fatal(err)
 	}
 	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		w.t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func (p places) overrides() map[string]string {
 		return "${file:" + filepath.Join(p.dir, secretsFile) + ":" + name + "}"
 	}
 	return map[string]string{
-		"bootstrap.servers": p.kafka,
+		"bootstrap.servers": p.kafka, "plugins.file": "plugins.json",
 		"database.hostname": "127.0.0.1", "database.port": fmt.Sprint(p.crmPort), "database.dbname": database, "database.user": "tandem",
 		"database.password": secret("crm.password"), "database.sslmode": "disable",
 		"notion.token": secret("notion.token"), "notion.base.url": p.notion, "notion.parent.page": p.parentPage,

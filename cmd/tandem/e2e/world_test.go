@@ -108,7 +108,7 @@ func (w *world) writeFiles(o options) {
 			w.editMapping(entity, func(m map[string]any) { o.mapping(entity, m) })
 		}
 	}
-	w.write("plugins.json", []map[string]any{{"name": "phone", "command": []string{binary(w.t, "phone")}}})
+	w.write("plugins/phone.json", []map[string]any{{"name": "phone", "command": []string{binary(w.t, "phone")}}})
 	for _, name := range connectors {
 		doc, err := config.ReadFile("../../../deploy/examples/" + name + ".json")
 		if err != nil {
@@ -174,6 +174,9 @@ func (w *world) write(name string, v any) string {
 		w.t.Fatal(err)
 	}
 	path := filepath.Join(w.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
