@@ -239,7 +239,7 @@ func (r *reconciliation) sampleOf(ctx context.Context, item ledger.Item, m ledge
 	if err != nil || !read || change.Equal(now, base.Value) {
 		return s, false
 	}
-	s.From, s.To = short(base.Value), short(now)
+	s.From, s.To = short(r.titles(ctx, m.Field, base.Value)), short(r.titles(ctx, m.Field, now))
 	return s, true
 }
 

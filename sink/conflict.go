@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -42,19 +43,19 @@ func stableID(parts ...any) string {
 }
 
 // conflictAlerts tells of conflicts on critical fields, always, and of those that the clocks could not decide.
-func (r *reconciliation) conflictAlerts(conflicts []ledger.Conflict) []ledger.Alert {
+func (r *reconciliation) conflictAlerts(ctx context.Context, conflicts []ledger.Conflict) []ledger.Alert {
 	var alerts []ledger.Alert
 	for _, c := range conflicts {
 		if !c.Critical && !c.Undecidable || c.Rule == ledger.RulePerson { // a person decided this one, and knows
 			continue
 		}
 		loser, lost := c.Loser()
-		kept := c.CRM
-		if c.Winner == ledger.Notion {
-			kept = c.Notion
-		}
+		kept, lost := r.titles(ctx, c.Field, c.Kept()), r.titles(ctx, c.Field, lost)
 		summary := fmt.Sprintf("%s of %s %s was changed in both places; %s's %q was kept (%s), %s's %q is in the conflict history",
 			c.Field, r.link().Entity, r.link().Key, c.Winner, short(kept), ruleInWords(c), loser, short(lost))
+		if c.Editor != "" {
+			summary += "; the page was edited last by " + ledger.UserOf(c.Editor)
+		}
 		a := r.alert("conflict", c.Field, summary, c.Critical, c.ID)
 		a.ID = c.ID
 		if detail, err := json.Marshal(c); err == nil && len(detail) <= alertDetailMax {

@@ -139,7 +139,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
 	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: r.bases(d), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
-	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts),
+	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(ctx, conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	toll.into(&before)
 	switch err := r.step(ctx, before); {

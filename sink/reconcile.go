@@ -470,6 +470,10 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 	}
 	c.Holds = slices.Clone(d.Holds)
 	for i, h := range d.Holds {
+		if f, ok := r.entity.Mapping.Field(h.Field); ok && f.Relation != "" && h.Kind == "conflict" {
+			h.Reason = ledger.ConflictReason(h.Field, r.titles(ctx, h.Field, r.in.CRM.Image[h.Field]), r.titles(ctx, h.Field, r.in.Notion.Image[h.Field]))
+			c.Holds[i].Reason, d.Holds[i].Reason = h.Reason, h.Reason
+		}
 		if same := named(known, h); same >= 0 {
 			c.Holds[i].At = known[same].At // it waits since then
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/kafka"
@@ -50,6 +51,8 @@ type Relay struct {
 	Quiet     ledger.Quiet
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	People func(ctx context.Context, ids []string) map[string]string // names of Notion's users by their ids, as far as they are known; nil knows nobody
 
 	looked time.Time // when it was looked for states that have ended
 	pruned time.Time
@@ -134,6 +137,7 @@ func (r *Relay) publish(ctx context.Context) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
+	r.name(ctx, due)
 	records, ids := make([]kafka.Record, len(due)), make([]string, len(due))
 	for i, d := range due {
 		value, err := json.Marshal(d.Alert)
@@ -175,6 +179,34 @@ func (r *Relay) publishEach(ctx context.Context, due []ledger.Delivery, records 
 	return n, nil
 }
 
+// user finds those whom ledger.UserOf names.
+var user = regexp.MustCompile(regexp.QuoteMeta(ledger.UserOf("")) + `([0-9a-f-]{36})`)
+
+// name puts people's names in the place of their ids, where they are known.
+func (r *Relay) name(ctx context.Context, due []ledger.Delivery) {
+	if r.People == nil {
+		return
+	}
+	var ids []string
+	for _, d := range due {
+		for _, m := range user.FindAllStringSubmatch(d.Alert.Summary, -1) {
+			ids = append(ids, m[1])
+		}
+	}
+	if len(ids) == 0 {
+		return
+	}
+	names := r.People(ctx, ids)
+	for i := range due {
+		due[i].Alert.Summary = user.ReplaceAllStringFunc(due[i].Alert.Summary, func(text string) string {
+			if name := names[user.FindStringSubmatch(text)[1]]; name != "" {
+				return name
+			}
+			return text
+		})
+	}
+}
+
 // say logs an alert. The summary may hold a person's data: it goes to the targets; the log names the record.
 func (r *Relay) say(ctx context.Context, a ledger.Alert) {
 	r.Log.WarnContext(ctx, "alert", "id", a.ID, "kind", a.Kind, "entity", a.Entity, "key", a.Key, "page", a.Page, "field", a.Field, "critical", a.Critical, "count", max(a.Count, 1))
@@ -186,6 +218,7 @@ func (r *Relay) tell(ctx context.Context, t AlertTarget) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	r.name(ctx, due)
 	n, failed := 0, 0
 	for _, d := range due {
 		cause := t.Send(ctx, d.Alert)

@@ -98,7 +98,7 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 	conflicts := r.conflictsOver(d, ledger.CRM)
 	live := ledger.Live
 	c := ledger.Commit{
-		State: &live, Base: map[string]ledger.FieldBase{}, Conflicts: conflicts, Alerts: r.conflictAlerts(conflicts), Unhold: r.unhold(d),
+		State: &live, Base: map[string]ledger.FieldBase{}, Conflicts: conflicts, Alerts: r.conflictAlerts(ctx, conflicts), Unhold: r.unhold(d),
 		Brakes: toll.brakes, Counts: toll.counts,
 		Writes: []ledger.Write{{Side: ledger.CRM, Op: string(d.Row), Old: pick(r.in.CRM.Image, d.ToCRM), New: d.ToCRM, Why: r.work.Why}},
 	}

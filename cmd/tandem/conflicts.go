@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/sink"
 )
 
 type conflictsOptions struct {
@@ -154,7 +155,7 @@ func (o *conflictsOptions) answer(ctx context.Context, s *session) (conflictsAns
 		}
 	})
 	for _, p := range past {
-		answer.Conflicts = append(answer.Conflicts, conflictOf(p, names))
+		answer.Conflicts = append(answer.Conflicts, s.titled(ctx, conflictOf(p, names)))
 	}
 	answer.Undecided, err = o.undecided(ctx, s, which.Link)
 	return answer, err
@@ -207,6 +208,16 @@ func conflictOf(p pgledger.PastConflict, names map[string]string) conflictAnswer
 	}
 	if !p.NotionBefore.IsZero() {
 		c.NotionAt = &edited{p.NotionAfter, p.NotionBefore}
+	}
+	return c
+}
+
+// titled puts the titles of what a relation names in the place of links.
+func (s *session) titled(ctx context.Context, c conflictAnswer) conflictAnswer {
+	if e, err := s.entity(c.Entity); err == nil {
+		for _, v := range []*change.Value{&c.Base, &c.CRM, &c.Notion, &c.NowAgreed} {
+			*v = sink.Titles(ctx, s.store, e, c.Field, *v)
+		}
 	}
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
@@ -50,4 +51,23 @@ func (s *session) names(ctx context.Context, each func(yield func(id string))) m
 	}
 	maps.Copy(names, fresh) // a guest is in the ledger and not in the list
 	return names
+}
+
+// peopleEvery is how often Notion is asked for its users where an alert names one whom the ledger does not know.
+const peopleEvery = time.Hour
+
+// people gives names for alerts: the ledger's, and with a client those of Notion.
+func (a *app) people(store *pgledger.Store, client *notionapi.Client) func(ctx context.Context, ids []string) map[string]string {
+	var asked time.Time
+	return func(ctx context.Context, ids []string) map[string]string {
+		s := &session{store: store, log: a.log}
+		if time.Since(asked) > peopleEvery {
+			s.client, asked = client, time.Now()
+		}
+		return s.names(notionapi.WithLane(ctx, notionapi.Backfill), func(yield func(string)) {
+			for _, id := range ids {
+				yield(id)
+			}
+		})
+	}
 }

@@ -51,6 +51,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err != nil {
 		return err
 	}
+	relay.People = a.people(store, client)
 	log := a.log.With("connector", k.Name)
 	schema := &sinknotion.Schema{Client: client, Ledger: store, Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, ParentPage: k.ParentPage,
 		Entities: entities, Custom: map[string]sinknotion.CustomNames{}, Now: time.Now, Log: log, LeadFor: k.Lease}
@@ -83,7 +84,7 @@ func (a *app) commenter(k *notionSinkKeys, entities []*mapping.Entity, client *n
 	if !slices.ContainsFunc(entities, func(e *mapping.Entity) bool { return e.Document.Notion.Comments }) {
 		return nil
 	}
-	return &sinknotion.Commenter{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Pages: client, Ledger: store, Now: time.Now, Log: a.log.With("connector", k.Name)}
+	return &sinknotion.Commenter{Sync: k.Common.Sync, Holder: k.Name + " " + a.holder, Pages: client, Ledger: store, Entities: entities, Now: time.Now, Log: a.log.With("connector", k.Name)}
 }
 
 // stater lets pages say what keeps them back, if one of the mappings wants that.
@@ -126,6 +127,7 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	if err != nil {
 		return err
 	}
+	relay.People = a.people(store, nil)
 	parts := map[string]*sink.Entity{}
 	var topics []string
 	for _, e := range entities {

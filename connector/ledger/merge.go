@@ -220,11 +220,15 @@ func (f *field) bothChanged(in *Input) {
 	case NotionWins:
 		f.wins(Notion, string(NotionWins), false)
 	case HoldConflict:
-		f.hold = fmt.Sprintf("%s was changed in both places: the CRM has %s, Notion has %s; a person has to say which of them stands",
-			f.policy.Name, quote(f.crm), quote(f.notion))
+		f.hold = ConflictReason(f.policy.Name, f.crm, f.notion)
 	case LastWriteWins, "":
 		f.lastWriteWins(in)
 	}
+}
+
+// ConflictReason says why a conflict waits for a person.
+func ConflictReason(field string, crm, notion change.Value) string {
+	return fmt.Sprintf("%s was changed in both places: the CRM has %s, Notion has %s; a person has to say which of them stands", field, quote(crm), quote(notion))
 }
 
 // wins lets a side's value stand; the other's is kept in the history, and overwritten.

@@ -112,8 +112,8 @@ func (o Overwrite) Alert(at time.Time) Alert {
 	w := o.Window
 	a := Alert{
 		ID: o.Name(), At: at, Kind: "overwritten", Sync: w.Sync, Entity: w.Entity, Key: w.Key, Page: w.Page, Critical: true, Link: w.Link,
-		Summary: fmt.Sprintf("an edit of %s by Notion user %s on %s %s, told of at %s, may have been overwritten by a write from the CRM between %s and %s; what it was stands in the page's history: %s",
-			strings.Join(o.Fields, ", "), o.Author, w.Entity, w.Key, clock(o.At), clock(w.Opened), clock(w.Closed), PageURL(w.Page)),
+		Summary: fmt.Sprintf("an edit of %s by %s on %s %s, told of at %s, may have been overwritten by a write from the CRM between %s and %s; what it was stands in the page's history: %s",
+			strings.Join(o.Fields, ", "), UserOf(o.Author), w.Entity, w.Key, clock(o.At), clock(w.Opened), clock(w.Closed), PageURL(w.Page)),
 	}
 	if len(o.Fields) == 1 {
 		a.Field = o.Fields[0]
@@ -123,6 +123,9 @@ func (o Overwrite) Alert(at time.Time) Alert {
 	}
 	return a
 }
+
+// UserOf is how an alert names a user of Notion by its id, for whoever tells it to put the name in its place.
+func UserOf(id string) string { return "Notion user " + id }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05.000 MST") }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/sink"
 )
@@ -25,6 +26,7 @@ type CommentLedger interface {
 	CommentTried(ctx context.Context, conflict string, next time.Time) error
 	CommentDone(ctx context.Context, conflict, outcome string, now time.Time) error
 	Raise(ctx context.Context, alerts []ledger.Alert) error
+	sink.Links
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
 }
 
@@ -38,6 +40,8 @@ type Commenter struct {
 	Ledger CommentLedger
 	Now    func() time.Time
 	Log    *slog.Logger
+
+	Entities []*mapping.Entity // whose relations are told by the titles of what they name
 
 	off bool // a capability is missing: until this process starts again
 }
@@ -112,7 +116,7 @@ func (c *Commenter) comment(ctx context.Context, d ledger.Comment) (string, erro
 			}
 		}
 	}
-	if _, err := c.Pages.CreateComment(ctx, d.Page, d.Conflict.Editor, CommentText(d.Conflict)); err != nil {
+	if _, err := c.Pages.CreateComment(ctx, d.Page, d.Conflict.Editor, CommentText(c.titled(ctx, d))); err != nil {
 		return "", fmt.Errorf("comment on the page: %w", err)
 	}
 	return "posted", nil
@@ -126,6 +130,17 @@ func (c *Commenter) turnOff(ctx context.Context, cause error) error {
 		ID: "comments-" + c.Sync + "-" + c.Holder, At: c.Now(), Kind: "setup", Sync: c.Sync,
 		Summary: "conflicts cannot be told by comments in Notion: the connection lacks the capability to insert or read comments; give it both, and start the sink again",
 	}})
+}
+
+// titled is a conflict with the titles of what a relation names in the place of links.
+func (c *Commenter) titled(ctx context.Context, d ledger.Comment) ledger.Conflict {
+	out := d.Conflict
+	for _, e := range c.Entities {
+		if e.Name == d.Entity {
+			out.CRM, out.Notion = sink.Titles(ctx, c.Ledger, e, out.Field, out.CRM), sink.Titles(ctx, c.Ledger, e, out.Field, out.Notion)
+		}
+	}
+	return out
 }
 
 // CommentText says what happened to one field, for somebody who only knows the page.
