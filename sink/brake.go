@@ -217,6 +217,7 @@ func (r *reconciliation) sampleOf(ctx context.Context, item ledger.Item, m ledge
 	s := sampled{Key: l.Key, Page: l.Page}
 	if m.Field == "" {
 		row, read := r.snapshot.Rows[l.Key]
+		s.From = r.called(l, row.Image)
 		return s, l.ID == r.link().ID || m.Side == ledger.Notion && (!read || !row.Exists) && len(item.Works) > 0 && item.Works[0].Deleted
 	}
 	base, ok := l.Base[m.Field]
@@ -243,9 +244,51 @@ func (r *reconciliation) sampleOf(ctx context.Context, item ledger.Item, m ledge
 	return s, true
 }
 
+// called is what people call a record: its title, as it was last agreed on, or as it is in the CRM or on the page.
+func (r *reconciliation) called(l ledger.Link, row change.Image) string {
+	title := r.entity.Mapping.Title().Name
+	if base, ok := l.Base[title]; ok {
+		return short(base.Value)
+	}
+	if v, ok := row[title]; ok {
+		return short(v)
+	}
+	if l.ID == r.link().ID {
+		return short(r.in.Notion.Image[title])
+	}
+	return ""
+}
+
 func tripInWords(entity string, t ledger.Trip, window time.Duration, sample []sampled) string {
 	var b strings.Builder
-	what := map[string]string{ledger.OpDelete: "deletes", ledger.OpCreate: "new records", ledger.OpUpdate: "changes", ledger.OpBlank: "emptied values", ledger.OpTransaction: "records in one transaction of the CRM"}[t.Op]
+	fmt.Fprintf(&b, "brake on %s: %s", entity, countedInWords(t, window))
+	for i, s := range sample {
+		b.WriteString(map[bool]string{true: ", like ", false: "; "}[i == 0])
+		b.WriteString(s.Key)
+		if s.Key == "" {
+			b.WriteString(s.Page)
+		}
+		switch {
+		case t.Field != "":
+			fmt.Fprintf(&b, " (%s → %s)", orNothing(s.From), orNothing(s.To))
+		case s.From != "":
+			fmt.Fprintf(&b, " (%s)", s.From)
+		}
+	}
+	b.WriteString(". tandem holds lists them; tandem approve lets them through once, tandem reject takes them back.")
+	return b.String()
+}
+
+// countedInWords says what was counted, what is allowed, and what is held.
+func countedInWords(t ledger.Trip, window time.Duration) string {
+	if t.Op == ledger.OpTransaction {
+		did := "deleted"
+		if t.Field != "" {
+			did = "changed " + t.Field + " of"
+		}
+		return fmt.Sprintf("one transaction of the CRM %s %d records so far, and %d are allowed at once; all of it is held until a person has looked", did, t.Counted, t.Allowed)
+	}
+	what := map[string]string{ledger.OpDelete: "deletes", ledger.OpCreate: "new records", ledger.OpUpdate: "changes", ledger.OpBlank: "emptied values"}[t.Op]
 	if t.Field != "" {
 		what += " of " + t.Field
 	}
@@ -253,23 +296,8 @@ func tripInWords(entity string, t ledger.Trip, window time.Duration, sample []sa
 	if t.Side == ledger.CRM {
 		to = "the CRM"
 	}
-	fmt.Fprintf(&b, "brake on %s: %d %s on the way to %s, and %d are allowed", entity, t.Counted, what, to, t.Allowed)
-	if t.Op != ledger.OpTransaction {
-		fmt.Fprintf(&b, " in %s", strings.TrimSuffix(strings.TrimSuffix(window.String(), "0s"), "0m"))
-	}
-	b.WriteString("; the rest is held until a person has looked")
-	for i, s := range sample {
-		b.WriteString(map[bool]string{true: ", like ", false: "; "}[i == 0])
-		b.WriteString(s.Key)
-		if s.Key == "" {
-			b.WriteString(s.Page)
-		}
-		if t.Field != "" {
-			fmt.Fprintf(&b, " (%s → %s)", orNothing(s.From), orNothing(s.To))
-		}
-	}
-	b.WriteString(". tandem holds lists them; tandem approve lets them through once, tandem reject takes them back.")
-	return b.String()
+	in := strings.TrimSuffix(strings.TrimSuffix(window.String(), "0s"), "0m")
+	return fmt.Sprintf("%d %s on the way to %s, and %d are allowed in %s; the rest is held until a person has looked", t.Counted, what, to, t.Allowed, in)
 }
 
 func orNothing(s string) string {

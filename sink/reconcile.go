@@ -474,6 +474,9 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 			h.Reason = ledger.ConflictReason(h.Field, r.titles(ctx, h.Field, r.in.CRM.Image[h.Field]), r.titles(ctx, h.Field, r.in.Notion.Image[h.Field]))
 			c.Holds[i].Reason, d.Holds[i].Reason = h.Reason, h.Reason
 		}
+		if h.Field == "" && h.From == "" {
+			c.Holds[i].From = r.called(*r.link(), r.row.Image)
+		}
 		if same := named(known, h); same >= 0 {
 			c.Holds[i].At = known[same].At // it waits since then
 			continue

@@ -74,6 +74,9 @@ func TestAPersonDecidesOnAMassChange(t *testing.T) {
 	w.exec(`UPDATE contact SET job_title = NULL`)
 	held(rows - 20)
 	golden(t, "holds", anyOf(asks(exitOK, "holds", "--sample", "2")))
+	if out := asks(exitOK, "status"); !strings.Contains(out, "20 of contact job_title  held since ") || strings.Count(out, "(tandem holds)") != 1 || strings.Contains(out, "--top") {
+		t.Errorf("status says of 20 records what is to be said of one:\n%s", out)
+	}
 	var answer struct{ Holds []ledger.HoldGroup }
 	if err := json.Unmarshal([]byte(asks(exitOK, "holds", "--json")), &answer); err != nil || len(answer.Holds) != 1 || answer.Holds[0].Count != rows-20 {
 		t.Errorf("holds --json: %v %+v", err, answer)

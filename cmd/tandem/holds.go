@@ -178,8 +178,10 @@ func heldName(h ledger.Held) string {
 
 func heldValues(h ledger.Held) string {
 	switch {
-	case h.Field == "":
+	case h.Field == "" && h.From == "":
 		return ""
+	case h.Field == "":
+		return fmt.Sprintf(": %q", h.From)
 	case h.Side == "":
 		return fmt.Sprintf(": the CRM has %s, Notion has %s", orNothing(h.To), orNothing(h.From))
 	}

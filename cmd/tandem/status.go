@@ -40,7 +40,8 @@ type statusAnswer struct {
 	Entities []entityStatus   `json:"entities"`
 	Work     []workStatus     `json:"work"`
 	Backfill *backfillStatus  `json:"backfill,omitempty"`
-	LeftOut  []driftStatus    `json:"left_out"` // fields that a changed table or database keeps back
+	LeftOut  []driftStatus    `json:"left_out"`       // fields that a changed table or database keeps back
+	Held     []heldStatus     `json:"held,omitempty"` // what waits for a person, summed up
 	Pending  []pendingStatus  `json:"pending"`
 	Paused   []ledger.Pausing `json:"paused"`
 	More     bool             `json:"more"` // more records are pending than are listed
@@ -71,6 +72,25 @@ type backfillStatus struct {
 	Records   int    `json:"records"`
 	PerMinute int    `json:"requests_per_minute"`
 	AtLeast   string `json:"at_least"`
+}
+
+// heldStatus sums up what waits for the same answer of a person.
+type heldStatus struct {
+	Entity string    `json:"entity"`
+	Kind   string    `json:"kind"`
+	Field  string    `json:"field,omitempty"`
+	Count  int       `json:"count"`
+	Chosen int       `json:"answered"` // of Count: somebody has said, and it is under way
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"` // of one of them
+}
+
+func heldStatusOf(g ledger.HoldGroup) heldStatus {
+	h := heldStatus{Entity: g.Entity, Kind: g.Kind, Field: g.Field, Count: g.Count, Chosen: g.Chosen, Since: g.Oldest}
+	for _, sample := range g.Sample {
+		h.Reason = sample.Reason
+	}
+	return h
 }
 
 type pendingStatus struct {
@@ -135,6 +155,13 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	}
 	if answer.LeftOut, err = s.drifts(ctx); err != nil {
 		return answer, err
+	}
+	groups, err := s.store.HoldGroups(ctx, ledger.Selection{Sync: s.sync}, answer.At, 1)
+	if err != nil {
+		return answer, err
+	}
+	for _, g := range groups {
+		answer.Held = append(answer.Held, heldStatusOf(g))
 	}
 	answer.More = len(pending) > top
 	for _, p := range pending[:min(top, len(pending))] {
@@ -229,18 +256,42 @@ func (o *statusOptions) show(a statusAnswer) {
 			o.out.printf("  %s.%s: %s\n", printable(d.Entity), printable(d.Field), printable(short(d.Reason, 300)))
 		}
 	}
-	if len(a.Pending) == 0 {
-		return
+	o.showWaiting(a)
+}
+
+// showWaiting sums up what many records wait for alike, and lists the others.
+func (o *statusOptions) showWaiting(a statusAnswer) {
+	lines, single := 0, 0
+	line := func(what, kind string, since time.Time, reason string) {
+		if lines++; lines == 1 {
+			o.out.printf("\nwaiting for something:\n")
+		}
+		o.out.printf("  %s  %s since %s: %s\n", printable(what), kind, ago(a.At, since), printable(short(reason, 300)))
 	}
-	o.out.printf("\nwaiting for something:\n")
+	many := map[string]bool{}
+	for _, h := range a.Held {
+		if h.Count < 2 {
+			continue
+		}
+		many[h.Reason] = true
+		kind := "held"
+		if h.Chosen > 0 {
+			kind = fmt.Sprintf("held (%d of them answered)", h.Chosen)
+		}
+		line(strings.TrimSpace(fmt.Sprintf("%d of %s %s", h.Count, h.Entity, h.Field)), kind, h.Since, h.Reason+" (tandem holds)")
+	}
 	for _, p := range a.Pending {
+		if many[p.Reason] {
+			continue
+		}
 		name := strings.TrimSpace(p.Entity + " " + p.Key)
 		if p.Key == "" {
 			name = p.Entity + " page " + p.Page
 		}
-		o.out.printf("  %s  %s since %s: %s\n", printable(name), p.Kind, ago(a.At, p.Since), printable(short(p.Reason, 300)))
+		single++
+		line(name, p.Kind, p.Since, p.Reason)
 	}
-	if a.More {
+	if a.More && single > 0 {
 		o.out.printf("  … and more: --top says how many are listed\n")
 	}
 }

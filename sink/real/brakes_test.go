@@ -236,6 +236,7 @@ func TestALargeTransactionIsHeldAsAWhole(t *testing.T) {
 		t.Fatalf("held: %+v", g)
 	}
 	w.oneAlertOf("transaction")
+	w.says("the alert", w.one(`SELECT detail->>'summary' FROM tandem.alert`), "one transaction of the CRM changed phone of 40 records so far, and 30 are allowed", `("+33 1 00 00 `)
 	w.rule(ledger.Ruling{Selection: ledger.Selection{Kind: "brake"}, Choice: ledger.Approve, Until: w.now()})
 	if n := w.empty(rows); n != 0 {
 		t.Errorf("an approval that has run out let %d through", n)
