@@ -56,6 +56,12 @@ func TestTheFieldsPolicyIsCarriedOut(t *testing.T) {
 		{"blanked in the CRM, edited in Notion", `"never_blank": true`, "", "theirs", "theirs", "theirs", "never_blank", []string{""}},
 		{"written once, edited in the CRM", `"write_once": true`, "ours", "old", "old", "old", "write_once", []string{"ours"}},
 		{"written once, edited in Notion", `"write_once": true`, "old", "theirs", "old", "old", "write_once", []string{"theirs"}},
+		{"to Notion only, edited there", `"direction": "to_notion"`, "old", "theirs", "old", "old", "one_way", []string{"theirs"}},
+		{"to Notion only, edited on both sides", `"direction": "to_notion"`, "ours", "theirs", "ours", "ours", "one_way", []string{"theirs"}},
+		{"to the CRM only, edited there", `"direction": "to_crm"`, "ours", "old", "old", "old", "one_way", []string{"ours"}},
+		{"nobody knows which came later", `"conflict": "last_write_wins"`, "ours", "theirs", "ours", "ours", "tie", []string{"theirs"}},
+		{"nobody knows which came later, Notion wins ties", `"tie": "notion"`, "ours", "theirs", "theirs", "theirs", "tie", []string{"ours"}},
+		{"both changed it to the same", `"conflict": "crm_wins"`, "same", "same", "same", "same", "", nil},
 		{"written once, edited on both sides", `"write_once": true`, "ours", "theirs", "old", "old", "write_once", []string{"ours", "theirs"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,6 +80,9 @@ func TestTheFieldsPolicyIsCarriedOut(t *testing.T) {
 					t.Errorf("the history names %s", c.Rule)
 				}
 			}
+			if told := o.alerts("conflict") == 1; told != (tt.rule == "tie") {
+				t.Errorf("an alert: %t, and it was decided by %q", told, tt.rule)
+			}
 			for _, lost := range tt.lost {
 				if !kept[lost] || len(kept) != len(tt.lost) {
 					t.Errorf("the history has %v, want %q", kept, tt.lost)
@@ -87,6 +96,25 @@ func TestTheFieldsPolicyIsCarriedOut(t *testing.T) {
 				t.Errorf("it does not come to rest: %d requests, %d conflicts", n, len(o.conflicts()))
 			}
 		})
+	}
+}
+
+// A number that is written differently on a side stays as it is written there, and costs nobody's edit of the other side a conflict.
+func TestANumberWrittenDifferentlyIsNoEdit(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, strings.Replace(saying("note", `"critical": true`), `"type": "text"`, `"type": "phone"`, 1))
+	page := o.linked("1", change.Image{"name": text("Ada"), "note": text("+33 6 12 34 56 78")})
+	o.bothEdit(page, "note", "+33612345678", "+33 (0)6-12-34-56-78")
+	if crm, notion := o.shown(page, "note"); crm != "+33612345678" || notion != "+33 (0)6-12-34-56-78" || len(o.conflicts()) > 0 {
+		t.Errorf("the row says %q, the page %q, conflicts %v", crm, notion, o.conflicts())
+	}
+	o.bothEdit(page, "note", "+33.6.12.34.56.78", "+44 20 7946 0018")
+	if crm, notion := o.shown(page, "note"); crm != "+44 20 7946 0018" || notion != crm || len(o.conflicts()) > 0 {
+		t.Errorf("Notion alone was edited: the row says %q, the page %q, conflicts %v", crm, notion, o.conflicts())
+	}
+	o.bothEdit(page, "note", "+1 212 555 0123", "+442079460018")
+	if crm, notion := o.shown(page, "note"); crm != "+1 212 555 0123" || notion != crm || len(o.conflicts()) > 0 {
+		t.Errorf("the CRM alone was edited: the row says %q, the page %q, conflicts %v", crm, notion, o.conflicts())
 	}
 }
 

@@ -201,8 +201,10 @@ func wireForm(f mapping.Field, id string, v change.Value) json.RawMessage {
 		typ, content = "title", rich()
 	case mapping.TypeText:
 		typ, content = "rich_text", rich()
-	case mapping.TypeEmail:
-		typ, content = "email", nil
+	case mapping.TypeEmail, mapping.TypePhone:
+		if typ = string(f.Type); f.Type == mapping.TypePhone {
+			typ = "phone_number"
+		}
 		if v.Text() != "" {
 			content = v.Text()
 		}
