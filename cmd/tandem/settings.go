@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"os"
 	"regexp"
@@ -104,6 +106,15 @@ func (n *notionKeys) Define(s *config.Set) {
 		Doc:      "Which share of these requests Tandem may use, where other programs use the same connection: 0.5 is half of them. The connectors of one token are given the same."})
 	s.Duration(&n.IndexLag, config.Key{Name: "notion.index.lag.ms", Default: "120000", Importance: config.Low, Group: group, Validate: config.Between(0, 600_000),
 		Doc: "How long Notion's queries may not show a write, in milliseconds. After a create whose outcome is unknown we wait so long before we look."})
+}
+
+// budgetName is what the ledger's budget of the token is known by: a hash; "" without a token.
+func (n *notionKeys) budgetName() string {
+	if n.Token.Reveal() == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(n.Token.Reveal()))
+	return hex.EncodeToString(sum[:16])
 }
 
 // rate is how many requests a minute we may send.

@@ -40,8 +40,9 @@ type statusAnswer struct {
 	Entities []entityStatus   `json:"entities"`
 	Work     []workStatus     `json:"work"`
 	Backfill *backfillStatus  `json:"backfill,omitempty"`
-	LeftOut  []driftStatus    `json:"left_out"`       // fields that a changed table or database keeps back
-	Held     []heldStatus     `json:"held,omitempty"` // what waits for a person, summed up
+	Refused  time.Time        `json:"notion_refuses_until,omitzero"` // Notion asked to send nothing before then
+	LeftOut  []driftStatus    `json:"left_out"`                      // fields that a changed table or database keeps back
+	Held     []heldStatus     `json:"held,omitempty"`                // what waits for a person, summed up
 	Pending  []pendingStatus  `json:"pending"`
 	Paused   []ledger.Pausing `json:"paused"`
 	More     bool             `json:"more"` // more records are pending than are listed
@@ -149,6 +150,15 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 		answer.Work = append(answer.Work, workStatus{t.Entity, string(t.Side), string(t.Lane), t.Due, t.Later, t.Parked, t.Oldest})
 	}
 	answer.Backfill = s.backfill(tallies)
+	if token := s.keys.Notion.budgetName(); token != "" {
+		_, paused, err := s.store.Budget(ctx, token)
+		if err != nil {
+			return answer, err
+		}
+		if paused.After(answer.At) {
+			answer.Refused = paused.UTC()
+		}
+	}
 	pending, err := s.store.Pending(ctx, s.sync, top+1)
 	if err != nil {
 		return answer, err
@@ -215,6 +225,9 @@ func pendingOf(p ledger.Pending) []pendingStatus {
 
 func (o *statusOptions) show(a statusAnswer) {
 	o.out.printf("sync %s\n\n", a.Sync)
+	if !a.Refused.IsZero() {
+		o.out.printf("Notion asked to be left alone until %s, for %s from now: nothing is sent to it before; what is to be done waits\n\n", a.Refused.Format("2006-01-02 15:04:05 UTC"), roughly(a.Refused.Sub(a.At)))
+	}
 	for _, p := range a.Paused {
 		o.out.printf("PAUSED since %s by %s: %s", ago(a.At, p.Since), printable(p.By), printable(pausedWhat(p)))
 		if p.Reason != "" {
