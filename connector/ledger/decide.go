@@ -362,7 +362,7 @@ func decidePageGone(in Input) Decision {
 		return moved(in.Now)
 	case !n.Deleted:
 		return Decision{State: Vanished, Holds: []Hold{{Kind: "vanished", At: in.Now,
-			Reason: "the page cannot be read: it is not shared with the connection any more, or gone for good; its row is left as it is"}}}
+			Reason: "the page cannot be read: it is not shared with the connection any more, in the trash with its database, or gone for good; its row is left as it is"}}}
 	case in.Link.State == OutOfScope && !in.Rules.WriteNotion:
 		return Decision{}
 	case in.Link.State == OutOfScope:

@@ -41,6 +41,15 @@ func (p *Pages) Read(ctx context.Context, schema ledger.Schema, page string) (le
 	case err != nil:
 		return ledger.Observation{}, classify(err)
 	}
+	if got.InTrash && p.Schema != nil {
+		buried, err := p.Schema.buried(ctx, p.Entity)
+		if err != nil {
+			return ledger.Observation{}, err
+		}
+		if buried { // the page is in the trash with its database: nobody has deleted it
+			return ledger.Observation{Gone: true, Via: "read"}, nil
+		}
+	}
 	if err := p.Client.Complete(ctx, &got, schema.IDs()...); err != nil {
 		return ledger.Observation{}, classify(err)
 	}

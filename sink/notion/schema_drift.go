@@ -34,10 +34,10 @@ func (s *Schema) RunOnce(ctx context.Context) (int, error) {
 			return looked, fmt.Errorf("recall the database of %s: %w", e.Name, err)
 		}
 		pause := schemaLook
-		if len(known.Parked) > 0 {
+		s.mu.Lock()
+		if len(known.Parked) > 0 || s.live[e.Name].InTrash {
 			pause = driftLook
 		}
-		s.mu.Lock()
 		due := ok && s.Now().Sub(s.checked[e.Name]) >= pause
 		s.mu.Unlock()
 		if !due {
@@ -83,10 +83,41 @@ func (s *Schema) look(ctx context.Context, e *mapping.Entity, pause time.Duratio
 	}
 	s.mark(e, live)
 	s.known[e.Name] = known
+	if live.InTrash {
+		return known, s.tellBuried(ctx, e, known)
+	}
 	if err := s.ensureFields(ctx, e, s.fields(e)); err != nil {
 		return known, err
 	}
 	return s.known[e.Name], nil
+}
+
+// buried reports that an entity's database is in the trash, as it is now: its pages read as trashed, and nobody has deleted one of them.
+func (s *Schema) buried(ctx context.Context, e *mapping.Entity) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.live == nil || s.looksOnly {
+		return false, nil
+	}
+	if _, err := s.look(ctx, e, 0); err != nil {
+		return false, err
+	}
+	return s.live[e.Name].InTrash, nil
+}
+
+// tellBuried tells people once that a database is in the trash; that it is back is told, and looked at, as any other drift. Needs mu.
+func (s *Schema) tellBuried(ctx context.Context, e *mapping.Entity, known ledger.Schema) error {
+	const why = "the database is in Notion's trash, and its pages with it: restore it there; no row is deleted for it"
+	state, err := s.Ledger.Drift(ctx, s.Sync, e.Name)
+	if err != nil || state.Parked(ledger.Notion)[""] != "" {
+		return err
+	}
+	parked := clone(known.Parked)
+	parked[""] = why
+	s.Log.WarnContext(ctx, "a database is in the trash", "entity", e.Name)
+	return s.Ledger.ChangeDrift(ctx, s.Sync, e.Name, func(was ledger.DriftState) (ledger.DriftState, []ledger.Alert) {
+		return was.Park(s.Sync, e.Name, ledger.Notion, parked, s.Now(), sink.StableID)
+	})
 }
 
 // mark keeps a database as it was read.

@@ -144,12 +144,38 @@ func (p *Poller) get(ctx context.Context, st step, id string, known ledger.Emitt
 	if err != nil {
 		return read{}, false, fmt.Errorf("read page %s: %w", id, err)
 	}
+	if buried, err := p.buried(ctx, st, page); buried || err != nil {
+		return read{}, false, err
+	}
 	if err := p.Pages.Complete(ctx, &page, st.schema.IDs()...); err != nil {
 		return read{}, false, fmt.Errorf("read the rest of page %s: %w", id, err)
 	}
 	hash := notionapi.ContentHash(page, st.schema.IDs())
 	ours := known.Entity == p.Entity.Name || page.Parent.DataSourceID == st.schema.DataSource
 	return read{page: page, hash: hash, seq: known.Seq, via: via, got: true}, ours && hash != known.Hash, nil
+}
+
+// Databases tells of a database whether it is in the trash. [notionapi.Client] is one.
+type Databases interface {
+	DataSource(ctx context.Context, id string) (notionapi.DataSource, error)
+}
+
+// buried reports that a page reads as trashed because its database, or a page above that, is in the trash: nobody has deleted it.
+func (p *Poller) buried(ctx context.Context, st step, page notionapi.Page) (bool, error) {
+	databases, ok := p.Pages.(Databases)
+	if !ok || !page.InTrash || page.Parent.DataSourceID != st.schema.DataSource {
+		return false, nil
+	}
+	db, err := databases.DataSource(ctx, st.schema.DataSource)
+	switch {
+	case notionapi.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("look whether the database of a trashed page is in the trash too: %w", err)
+	case db.InTrash:
+		p.Log.WarnContext(ctx, "a page is in the trash with its database: that is no delete", "entity", p.Entity.Name, "page", page.ID)
+	}
+	return db.InTrash, nil
 }
 
 // publish puts the reads into Kafka, and remembers them as emitted once they are acknowledged.

@@ -397,6 +397,38 @@ func TestWebhooksNamePages(t *testing.T) {
 	}
 }
 
+// A database in the trash has its pages read as trashed. Nobody has deleted them: no event says so, by webhook or by sweep.
+func TestPagesInTheTrashWithTheirDatabaseAreNotDeleted(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	p := w.poller("a")
+	page := w.person("Ada")
+	w.swept(p)
+	w.events()
+	if err := w.ada.Trash(w.emu.RootPageID()); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(time.Hour)
+	if _, err := p.RunPages(t.Context(), map[string]source.Named{page: {}}); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.events(); len(e) != 0 {
+		t.Errorf("%+v", e)
+	}
+	if err := w.ada.Restore(w.emu.RootPageID()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.ada.Trash(page); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.RunPages(t.Context(), map[string]source.Named{page: {}}); err != nil {
+		t.Fatal(err)
+	}
+	if e := w.events(); len(e) != 1 || e[0].Op != change.Delete {
+		t.Errorf("the page alone: %+v", e)
+	}
+}
+
 func TestIntervalStaysWithinItsBounds(t *testing.T) {
 	t.Parallel()
 	i := source.Interval{Base: 5 * time.Minute, Min: 30 * time.Second, Max: 10 * time.Minute}
