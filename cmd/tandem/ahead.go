@@ -38,6 +38,7 @@ type ahead struct {
 	schema   *sinknotion.Schema
 	steps    []sinknotion.SchemaStep // what making sure of the schema would take, where it is foreseen
 	requests atomic.Int64            // to Notion, so far
+	recorder *requests               // of those that change something; nil where the ledger is not stored
 }
 
 // aheadOptions say how far a look goes.
@@ -165,10 +166,15 @@ func (h *ahead) openClient(a *app) (*notionapi.Client, error) {
 	n := h.keys.Notion
 	sum := sha256.Sum256([]byte(n.Token.Reveal()))
 	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: hex.EncodeToString(sum[:16]), Rate: n.rate(), Now: time.Now, Sleep: pause}
-	client, err := notionapi.New(notionapi.Config{
+	c := notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log, Budget: budget,
 		OnAttempt: func(notionapi.Attempt) { h.requests.Add(1) },
-	})
+	}
+	if h.stored {
+		h.recorder = newRequests(h.store, h.sync, a.holder)
+		c.Recorder = h.recorder
+	}
+	client, err := notionapi.New(c)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,7 @@ func (o *applyOptions) run(ctx context.Context, file string, files []string) err
 		return err
 	}
 	h.worker.Run, h.worker.Connector = "plan-"+foot.Sum[:12], ledger.PlanConnector
+	h.recorder.run.Store(h.worker.Run)
 	if err := h.ensureAsPlanned(ctx, head); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -77,8 +78,9 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 type historyOptions struct {
 	sessionOptions
 	writeOptions
-	Top    int
-	Verify bool
+	Top      int
+	Verify   bool
+	Requests bool
 }
 
 func newHistoryCommand(g *globalOptions) *cobra.Command {
@@ -88,7 +90,8 @@ func newHistoryCommand(g *globalOptions) *cobra.Command {
 		Short: "Show what was written to either side, when, why and by whom",
 		Long: `History lists the writes to both sides, newest first, one line for each field: they are written down before they happen, in an append-only table
 of the CRM's own database (view tandem.history, for SQL). With --verify it walks the chain of hashes that binds each write to the one before, looks
-whether every value is the one that was written down, and prints the chain's head: noted elsewhere, it proves later that nothing before it changed.`,
+whether every value is the one that was written down, and prints the chain's head: noted elsewhere, it proves later that nothing before it changed.
+With --requests it lists the requests that changed something in Notion, each written down before it left, with what came of it and Notion's name for it.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
@@ -96,6 +99,7 @@ whether every value is the one that was written down, and prints the chain's hea
 	o.writeOptions.addFlags(c)
 	c.Flags().IntVar(&o.Top, "top", 50, "how many lines are shown; 0 is all")
 	c.Flags().BoolVar(&o.Verify, "verify", false, "check the chain instead")
+	c.Flags().BoolVar(&o.Requests, "requests", false, "list requests to Notion instead; of the narrowings --run, --key (a page's id), --since and --until count")
 	return c
 }
 
@@ -125,6 +129,9 @@ func (o *historyOptions) run(ctx context.Context) error {
 	if f.Max = o.Top; o.Top > 0 {
 		f.Max++
 	}
+	if o.Requests {
+		return o.requests(ctx, s, f)
+	}
 	found, err := s.store.Audit(ctx, f)
 	if err != nil {
 		return err
@@ -150,6 +157,37 @@ func (o *historyOptions) run(ctx context.Context) error {
 		}
 	}
 	o.show(found, more)
+	return nil
+}
+
+func (o *historyOptions) requests(ctx context.Context, s *session, f pgledger.AuditFilter) error {
+	found, err := s.store.Requests(ctx, f)
+	if err != nil {
+		return err
+	}
+	more := o.Top > 0 && len(found) > o.Top
+	if more {
+		found = found[:o.Top]
+	}
+	if o.JSON {
+		return o.out.json(map[string]any{"requests": found, "more": more})
+	}
+	if len(found) == 0 {
+		o.out.printf("nothing in Notion was to be changed, as far as the audit goes back\n")
+		return nil
+	}
+	var rows [][]string
+	for _, r := range found {
+		outcome := cmp.Or(r.Outcome, "no answer yet")
+		if r.Status > 0 {
+			outcome += fmt.Sprintf(" (%d)", r.Status)
+		}
+		rows = append(rows, []string{r.At.Local().Format("2006-01-02 15:04:05"), r.Method + " " + strings.TrimPrefix(r.Path, "/v1"), strings.Join(r.Parts, " "), outcome, r.Made, r.RequestID, r.Run})
+	}
+	o.out.table([]string{"WHEN", "REQUEST", "CHANGES", "OUTCOME", "OBJECT", "REQUEST ID", "RUN"}, rows)
+	if more {
+		o.out.printf("there are more: --top says how many are shown\n")
+	}
 	return nil
 }
 

@@ -134,7 +134,7 @@ func (s *session) connect(ctx context.Context, a *app) (err error) {
 		return unreachable("the ledger", fmt.Errorf("it is not there in this version: has a sync begun in this database? (%w)", err))
 	}
 	if !s.keys.Notion.Token.IsZero() {
-		if s.client, err = a.client(s.keys.Notion, s.keys.Name, s.store, &s.parts); err != nil {
+		if s.client, err = a.client(s.keys.Notion, s.keys.Name, s.sync, s.store, &s.parts); err != nil {
 			return usageError{err}
 		}
 	}

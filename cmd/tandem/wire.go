@@ -130,13 +130,13 @@ func (a *app) openLedger(ctx context.Context, c postgres.Config, name string, p 
 }
 
 // client makes the way to Notion, with the budget that all processes with this token share. name is the connector's.
-func (a *app) client(n notionKeys, name string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
+func (a *app) client(n notionKeys, name, sync string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
 	sum := sha256.Sum256([]byte(n.Token.Reveal()))
 	token := hex.EncodeToString(sum[:16])
 	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.rate(), Now: time.Now, Sleep: pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log,
-		Budget: timedBudget{budget, a.metrics}, OnAttempt: a.attempted,
+		Budget: timedBudget{budget, a.metrics}, OnAttempt: a.attempted, Recorder: newRequests(store, sync, a.holder),
 	})
 	if err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func (a *app) buildNotionSink(ctx context.Context, k *notionSinkKeys, p *parts) 
 	if err := a.aging(ctx, &k.sinkKeys, entities, store, p); err != nil {
 		return err
 	}
-	client, err := a.client(k.Notion, k.Name, store, p)
+	client, err := a.client(k.Notion, k.Name, k.Common.Sync, store, p)
 	if err != nil {
 		return err
 	}

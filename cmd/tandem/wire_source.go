@@ -113,7 +113,7 @@ func (a *app) buildNotionSource(ctx context.Context, k *pollKeys, p *parts) erro
 	if err := a.leastPrivilege(ctx, pool, entities, &k.Sync); err != nil {
 		return err
 	}
-	client, err := a.client(k.Notion, k.Name, store, p)
+	client, err := a.client(k.Notion, k.Name, k.Common.Sync, store, p)
 	if err != nil {
 		return err
 	}

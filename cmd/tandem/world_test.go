@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -95,6 +96,8 @@ type world struct {
 
 	behind atomic.Int64 // how much Notion's clock is behind, in nanoseconds
 
+	spy func(r *http.Request, body []byte) // sees each request to Notion before Notion does; nil is nobody. Set before anything runs
+
 	mu       sync.Mutex
 	requests []string // "POST /v1/pages", in order
 }
@@ -149,6 +152,14 @@ func (w *world) openNotion() {
 		w.mu.Lock()
 		w.requests = append(w.requests, r.Method+" "+r.URL.Path)
 		w.mu.Unlock()
+		if w.spy != nil {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				w.t.Errorf("read a request: %v", err)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			w.spy(r, body)
+		}
 		w.notion.ServeHTTP(rw, r)
 	}))
 	w.t.Cleanup(server.Close)

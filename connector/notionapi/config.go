@@ -42,6 +42,8 @@ type Config struct {
 	Budget Budget
 	// Logger gets one line per attempt at Debug, and a line at Warn when Notion limits us.
 	Logger *slog.Logger
+	// Recorder writes down every attempt to change something before it leaves; nil is nobody.
+	Recorder Recorder
 	// OnAttempt is told of each attempt after it ended, from the caller's goroutine; metrics are made of it.
 	OnAttempt func(Attempt)
 

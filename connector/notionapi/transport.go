@@ -22,6 +22,7 @@ import (
 func assemble(cfg Config) http.RoundTripper {
 	var rt http.RoundTripper = exchange{base: cfg.Transport, timeout: cfg.RequestTimeout, now: cfg.Now}
 	rt = logged{next: rt, logger: cfg.Logger, observe: cfg.OnAttempt, now: cfg.Now}
+	rt = recorded{next: rt, recorder: cfg.Recorder, logger: cfg.Logger}
 	rt = newSema(rt, cfg.ConcurrencyMax)
 	rt = limit{next: rt, budget: cfg.Budget, logger: cfg.Logger, now: cfg.Now}
 	rt = newRetry(rt, cfg)

@@ -215,6 +215,9 @@ func (s *Store) Retain(ctx context.Context, sync string, before, now time.Time) 
 		if err := tx.QueryRow(ctx, `WITH gone AS (DELETE FROM tandem.write WHERE sync = $1 AND position <= $2 RETURNING old AS a, new AS b)`+values, sync, cut).Scan(&n); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `DELETE FROM tandem.request WHERE sync = $1 AND at < $2`, sync, book.Cut(before)); err != nil {
+			return err
+		}
 		var conflicts int
 		return tx.QueryRow(ctx, `WITH gone AS (DELETE FROM tandem.conflict WHERE sync = $1 AND at < $2 RETURNING vals AS a, NULL::json AS b)`+values, sync, book.Cut(before)).Scan(&conflicts)
 	})
