@@ -70,7 +70,7 @@ func TestManyDeletesAreHeld(t *testing.T) {
 	reasons := w.one(`SELECT string_agg(DISTINCT kind, ',') FROM tandem.hold`)
 	w.is("held", reasons, "brake")
 	w.is("called by their names", w.one(`SELECT bool_and(shows LIKE 'P%')::text FROM tandem.hold`), "true")
-	w.says("the alert", w.one(`SELECT detail->>'summary' FROM tandem.alert ORDER BY at LIMIT 1`), "5 deletes on the way to Notion, and 5 are allowed in 1h", ", like ", " (P1")
+	w.says("the alert", w.one(`SELECT detail->>'summary' FROM tandem.alert ORDER BY at LIMIT 1`), "5 deletes on the way to Notion, and 5 are allowed in 1h", ", like ", " (P")
 	w.write("person", w.page("person", "1"), map[string]any{"Name": title("goes on")})
 	w.is("goes on", w.one(`SELECT name FROM person WHERE id = 1`), "goes on")
 }
