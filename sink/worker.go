@@ -121,8 +121,12 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 		w.censuses = &censuses{last: map[string]census{}}
 	}
 	until := w.Now().Add(cmp.Or(w.Round, DefaultRound))
+	entities, err := w.begun(ctx)
+	if err != nil || len(entities) == 0 {
+		return 0, err
+	}
 	items, err := w.Ledger.Take(ctx, ledger.Claim{
-		Sync: w.Sync, Entities: change.Sorted(w.Entities), Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link, Lane: w.Lane,
+		Sync: w.Sync, Entities: entities, Side: w.Side, Max: w.Max, Holder: w.Holder, Lease: w.Lease, Now: w.Now(), Link: link, Lane: w.Lane,
 		Connector: w.Connector,
 	})
 	if err != nil {
@@ -146,6 +150,22 @@ func (w *Worker) run(ctx context.Context, link int64) (int, error) {
 		}
 	}
 	return len(items), errors.Join(errs...)
+}
+
+// begun are the entities whose work can be done. One that is only observed, and whose database is not there, waits by itself: nobody makes it.
+func (w *Worker) begun(ctx context.Context) ([]string, error) {
+	var names []string
+	for _, name := range change.Sorted(w.Entities) {
+		if !w.Entities[name].Mapping.WriteNotion {
+			if _, ok, err := w.Ledger.Schema(ctx, w.Sync, name); err != nil {
+				return nil, fmt.Errorf("read what is known of Notion's schema: %w", err)
+			} else if !ok {
+				continue
+			}
+		}
+		names = append(names, name)
+	}
+	return names, nil
 }
 
 // groups puts items of one entity together, parents before children: a child finds its parent's page made.

@@ -242,7 +242,10 @@ func (s Schema) IDs() []string {
 	for _, field := range change.Sorted(s.Properties) {
 		ids = append(ids, s.Properties[field])
 	}
-	return append(ids, s.External)
+	if s.External != "" { // while a mapping only observes it may not be there yet
+		ids = append(ids, s.External)
+	}
+	return ids
 }
 
 // Xids are all transactions of the work's reasons that are remembered: a snapshot counts if it contains every one of them.

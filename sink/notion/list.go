@@ -53,9 +53,11 @@ func (p *Pages) listed(ctx context.Context, page notionapi.Page, schema ledger.S
 
 // Foreign reports that the database holds a page that does not carry our id: one that people made. It costs one request.
 func (p *Pages) Foreign(ctx context.Context, schema ledger.Schema) (bool, error) {
-	list, err := p.Client.QueryDataSource(ctx, schema.DataSource, notionapi.Query{
-		Filter: notionapi.IsEmpty(schema.External, notionapi.TypeRichText), FilterProperties: []string{schema.External}, PageSize: 1,
-	})
+	query := notionapi.Query{PageSize: 1}
+	if schema.External != "" {
+		query.Filter, query.FilterProperties = notionapi.IsEmpty(schema.External, notionapi.TypeRichText), []string{schema.External}
+	}
+	list, err := p.Client.QueryDataSource(ctx, schema.DataSource, query)
 	if err != nil {
 		return false, classify(err)
 	}

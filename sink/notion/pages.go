@@ -71,7 +71,7 @@ func (p *Pages) strange(page notionapi.Page, schema ledger.Schema) bool {
 		}
 	}
 	_, ok := page.Property(schema.External)
-	return !ok
+	return !ok && schema.External != ""
 }
 
 // drifted has the schema looked at, and gives errDrifted if it is not any more what the turn went by, else the cause.

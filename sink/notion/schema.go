@@ -119,6 +119,11 @@ func (s *Schema) ensureEntity(ctx context.Context, e *mapping.Entity) error {
 	if source == "" && s.Foresee != nil {
 		return s.foreseeDatabase(ctx, e)
 	}
+	if source == "" && s.observes(e) {
+		s.Log.InfoContext(ctx, "the database is not there, and writing to Notion is off: it waits", "entity", e.Name, "database", e.Document.Notion.Database)
+		s.known[e.Name] = ledger.Schema{}
+		return nil
+	}
 	if source == "" {
 		if source, err = s.makeDatabase(ctx, e); err != nil {
 			return err
@@ -259,6 +264,9 @@ func (s *Schema) Extend(ctx context.Context, e *mapping.Entity, fields []mapping
 // ensureFields finds each field's property by id, else by name, else adds it. Needs mu.
 func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []mapping.Field) error {
 	before := s.known[e.Name]
+	if before.DataSource == "" && s.observes(e) {
+		return nil
+	}
 	known := before
 	known.Properties, known.Types, known.Names = clone(known.Properties), clone(known.Types), clone(known.Names)
 	known.Parked, known.Kinds, known.Generations = clone(known.Parked), clone(known.Kinds), clone(known.Generations)
@@ -274,13 +282,17 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 		delete(known.Parked, f.Name)
 		switch {
 		case s.find(e, f, spec, &known):
+		case s.observes(e):
+			known.Parked[f.Name] = notYet
+		case spec.Relation != nil && spec.Relation.DataSourceID == "" && s.Foresee == nil:
+			known.Parked[f.Name] = notYet // its target's database
 		case slices.ContainsFunc(add, func(other notionapi.PropertySpec) bool { return other.Name == spec.Name }):
 			known.Parked[f.Name] = fmt.Sprintf("another field has the property %q already", spec.Name)
 		default:
 			add = append(add, spec)
 		}
 	}
-	if len(add) > 0 {
+	if len(add) > 0 && !s.observes(e) {
 		if err := s.add(ctx, e, &known, add, fields); err != nil {
 			return err
 		}
@@ -291,6 +303,12 @@ func (s *Schema) ensureFields(ctx context.Context, e *mapping.Entity, fields []m
 	}
 	return s.tell(ctx, e, before, known)
 }
+
+// observes reports that nothing may be made in Notion for an entity: its mapping only observes that side.
+func (s *Schema) observes(e *mapping.Entity) bool { return !e.WriteNotion && s.Foresee == nil }
+
+// notYet is why a field is left out while its mapping only observes.
+const notYet = "its property is not there yet: it is made once mode.to_notion is write"
 
 // ownerOf names the field that has a property, "" if none has.
 func ownerOf(known ledger.Schema, id string) string {
@@ -430,7 +448,7 @@ func (s *Schema) bindAdded(known *ledger.Schema, e *mapping.Entity, fields []map
 
 func (s *Schema) save(ctx context.Context, e *mapping.Entity, known ledger.Schema) error {
 	s.known[e.Name] = known
-	if known.External == "" {
+	if known.External == "" && !s.observes(e) {
 		return nil // not whole yet: others wait
 	}
 	if err := s.Ledger.SaveSchema(ctx, s.Sync, e.Name, known); err != nil {

@@ -215,7 +215,9 @@ func (s *Schema) tell(ctx context.Context, e *mapping.Entity, before, known ledg
 	if err != nil {
 		return fmt.Errorf("recall what is left out of %s: %w", e.Name, err)
 	}
-	again := len(state.Healed(ledger.Notion, known.Parked)) > 0
+	parked := maps.Clone(known.Parked)
+	maps.DeleteFunc(parked, func(_, reason string) bool { return reason == notYet }) // nobody's trouble
+	again := len(state.Healed(ledger.Notion, parked)) > 0
 	for field, n := range known.Generations {
 		again = again || n > before.Generations[field]
 	}
@@ -224,13 +226,13 @@ func (s *Schema) tell(ctx context.Context, e *mapping.Entity, before, known ledg
 			return err
 		}
 	}
-	if maps.Equal(state.Parked(ledger.Notion), known.Parked) || len(known.Parked) == 0 && len(state.Parked(ledger.Notion)) == 0 {
+	if maps.Equal(state.Parked(ledger.Notion), parked) || len(parked) == 0 && len(state.Parked(ledger.Notion)) == 0 {
 		return nil
 	}
-	for field, reason := range known.Parked {
+	for field, reason := range parked {
 		s.Log.WarnContext(ctx, "a field is left out", "entity", e.Name, "field", field, "reason", reason)
 	}
 	return s.Ledger.ChangeDrift(ctx, s.Sync, e.Name, func(was ledger.DriftState) (ledger.DriftState, []ledger.Alert) {
-		return was.Park(s.Sync, e.Name, ledger.Notion, known.Parked, s.Now(), sink.StableID)
+		return was.Park(s.Sync, e.Name, ledger.Notion, parked, s.Now(), sink.StableID)
 	})
 }

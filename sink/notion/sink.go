@@ -160,7 +160,7 @@ func (s *Sink) begun(ctx context.Context) error {
 	for _, e := range s.config.Entities {
 		if _, ok, err := s.config.Ledger.Schema(ctx, s.config.Sync, e.Name); err != nil {
 			return err
-		} else if !ok {
+		} else if !ok && e.WriteNotion {
 			return sink.ErrNoSchema
 		}
 	}

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
 // While both sides are only observed, nothing is written to either, whatever happens.
@@ -38,6 +42,56 @@ func TestObserveWritesNothing(t *testing.T) {
 	}
 	w.is("bob's row", w.one(`SELECT string_agg(p::text, ' ' ORDER BY id) FROM person p WHERE id = 2`), before)
 	w.is("rows", w.one(`SELECT count(*)::text FROM person`), "2")
+}
+
+// A mapping that only observes makes nothing in Notion either: no database, no property, no page. What is not there waits; what is there is looked at, and once
+// writing is on everything is made.
+func TestObservingMakesNothingInNotion(t *testing.T) {
+	t.Parallel()
+	watching := strings.Replace(fmt.Sprintf(mass, "{}"), `"$defaults"`, `"creates": {"to_notion": true, "to_crm": true, "quiet_seconds": 0}`, 1)
+	w := newWorld(t, fmt.Sprintf(massSQL, 3), watching)
+	w.all(3, 0, "snapshot", ledger.LaneBackfill)
+	if _, known, err := w.store.Schema(t.Context(), "real", "contact"); known || err != nil || len(w.made) > 0 {
+		t.Fatalf("without a database: known %t, %v, made %q", known, err, w.made)
+	}
+	db, err := w.client.CreateDatabase(t.Context(), notionapi.NewDatabase{ParentPageID: w.emu.RootPageID(), Title: "Contacts", Properties: []notionapi.PropertySpec{
+		{Name: "Name", Type: notionapi.TypeTitle}, {Name: "Phone", Type: notionapi.TypePhoneNumber},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := w.ada.Create(db.DataSources[0].ID, map[string]any{"Name": title("Only there")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.made = nil
+	if err := w.schema.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.work()
+	w.pass(10 * time.Minute)
+	w.add(w.polled("contact", page))
+	w.work()
+	known := w.known("contact")
+	if known.External != "" || known.Properties["note"] != "" || !strings.Contains(known.Parked["note"], "mode.to_notion") || known.Properties["phone"] == "" {
+		t.Errorf("known of the database: %+v", known)
+	}
+	shadow := func(side, op string) string {
+		return w.one(`SELECT count(*)::text FROM tandem.shadow WHERE side = $1 AND op = $2`, side, op)
+	}
+	w.is("would be made", shadow("notion", "create")+" "+shadow("crm", "create"), "3 1")
+	w.is("alerts", w.one(`SELECT count(*)::text FROM tandem.alert`), "0")
+	if len(w.made) > 0 || w.one(`SELECT count(*)::text FROM contact`) != "3" {
+		t.Errorf("made while observing: %q", w.made)
+	}
+
+	w.entities["contact"].WriteNotion = true
+	if err := w.schema.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.all(3, 0, "sweep", ledger.LaneBackfill)
+	w.is("note", w.shows(w.page("contact", "2"), "Note"), "n")
+	w.is("left out", fmt.Sprint(len(w.known("contact").Parked)), "0")
 }
 
 // More than max(5, 1 %) deletes in an hour are held, on both ways, and the rest goes on.

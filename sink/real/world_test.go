@@ -63,6 +63,8 @@ type world struct {
 	before func(r *http.Request) // what happens before a request is met; one at a time
 	writes []string              // POST and PATCH of pages, in order
 	asked  int                   // all requests
+	made   []string              // whatever is no read
+	client *notionapi.Client
 }
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
@@ -92,6 +94,7 @@ func newWorld(t *testing.T, sql string, documents ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.client = client
 	w.build(client, documents)
 	return w
 }
@@ -146,6 +149,9 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
+	if r.Method != http.MethodGet && !strings.HasSuffix(r.URL.Path, "/query") && !strings.HasSuffix(r.URL.Path, "/search") {
+		w.made = append(w.made, r.Method+" "+r.URL.Path)
+	}
 	if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, "/v1/pages") {
 		w.writes = append(w.writes, r.Method+" "+r.URL.Path)
 	}
