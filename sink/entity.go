@@ -132,6 +132,7 @@ type translation struct {
 	raw    change.Image                // its row as the CRM has it
 	verify bool                        // removed targets must be known to be there: we would clear references to them
 	reread []ledger.Link               // targets that have to be read for that
+	masked bool                        // whether a removed target was removed cannot be told while it is in the trash
 }
 
 // fromRow gives the CRM's view.

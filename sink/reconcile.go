@@ -402,11 +402,20 @@ func pauseAfter(first, most time.Duration, attempts int) time.Duration {
 // commit ends the turn, or a step of it if the commit does not release.
 func (r *reconciliation) commit(ctx context.Context, c ledger.Commit) error {
 	c.Release = true
+	r.tellAgain(&c)
 	r.tellParked(&c)
 	if err := r.wake(ctx, &c); err != nil {
 		return err
 	}
 	return r.step(ctx, c)
+}
+
+// tellAgain lets the poller's next sweep tell of the page once more: whether a relation's target was taken away can be told only when it is out of the trash,
+// and then nobody edits this page.
+func (r *reconciliation) tellAgain(c *ledger.Commit) {
+	if r.t != nil && r.t.masked {
+		c.Emitted = new("")
+	}
 }
 
 func (r *reconciliation) step(ctx context.Context, c ledger.Commit) error {

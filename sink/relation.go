@@ -77,7 +77,7 @@ func (t *translation) unremoved(ctx context.Context, f mapping.Field, set change
 		switch {
 		case !ok:
 		case link.State == ledger.PageTrashed || link.State == ledger.Trashed || link.State == ledger.Vanished:
-			items = append(items, change.TextValue(strconv.FormatInt(id, 10)))
+			items, t.masked = append(items, change.TextValue(strconv.FormatInt(id, 10))), true
 		case t.verify && link.Page != "" && link.ReadAt.Before(readFrom):
 			t.reread = append(t.reread, link)
 			waits = fmt.Sprintf("whether %s %s is still there is being looked at", link.Entity, link.Key)

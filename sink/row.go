@@ -33,6 +33,7 @@ func (r *reconciliation) writeRow(ctx context.Context, d ledger.Decision, toll t
 		if err == nil && !result.Stale {
 			err = r.holds(ctx, &c, d)
 		}
+		r.tellAgain(&c)
 		r.tellParked(&c)
 		if err == nil {
 			err = r.wake(ctx, &c)

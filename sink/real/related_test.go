@@ -157,3 +157,31 @@ func TestHundredsRelated(t *testing.T) {
 	w.sweep("node")
 	w.is("a fixed point", strings.Join(w.spent(), ","), "")
 }
+
+// A target that is taken away while it is in the trash looks like one that is only hidden. Once it is back it can be told, and the page, which nobody
+// edits any more, is told again.
+func TestATargetThatIsTakenAwayWhileItIsInTheTrash(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nodeSQL+`INSERT INTO node (name) VALUES ('one'), ('two'); INSERT INTO peer VALUES (1, 2)`,
+		strings.Replace(strings.Replace(node, `"$defaults"`, defaults, 1), `"to_crm": "delete"`, `"to_crm": "keep"`, 1))
+	w.sweep("node")
+	one, two := w.page("node", "1"), w.page("node", "2")
+	emitted := func() string { return w.one(`SELECT emitted FROM tandem.link WHERE key = '1'`) }
+	if err := w.ada.Trash(two); err != nil {
+		t.Fatal(err)
+	}
+	w.poll("node", two)
+	w.write("node", one, map[string]any{"Peers": related()})
+	w.is("hidden, or taken away", w.one(`SELECT count(*)::text FROM peer`), "1")
+	w.is("told again by the next sweep", emitted(), "")
+	if err := w.ada.Restore(two); err != nil {
+		t.Fatal(err)
+	}
+	w.poll("node", two)
+	w.is("nobody edits the page", w.shows(one, "Peers"), "")
+	w.poll("node", one) // as the sweep does
+	w.is("taken away", w.one(`SELECT count(*)::text FROM peer`), "0")
+	if emitted() == "" {
+		t.Error("it is told again and again")
+	}
+}
