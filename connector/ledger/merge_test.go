@@ -212,3 +212,29 @@ func TestHintsNarrowTheInterval(t *testing.T) {
 		})
 	}
 }
+
+// A stretch that ends before it begins, or has no end, tells nothing: a clock is wrong, or the page's newest edit was another one (an option was
+// renamed, which moves no page's time). Nobody wins by that, whatever the other side's stretch is.
+func TestTimesThatCannotBeDecideNothing(t *testing.T) {
+	t.Parallel()
+	at := func(minute int) time.Time { return noon.Add(time.Duration(minute) * time.Minute) }
+	good := map[string]ledger.Span{"early": {After: at(-60), Before: at(-50)}, "late": {After: at(50), Before: at(60)}, "any time": {Before: at(60)}}
+	impossible := map[string]ledger.Span{"no end": {After: at(0)}, "the end lies before the beginning": {After: at(10), Before: at(0)}, "nothing": {}}
+	for what, bad := range impossible {
+		for when, other := range good {
+			for _, tie := range []ledger.Side{ledger.CRM, ledger.Notion} {
+				for side, c := range map[string]ledger.Conflict{"the CRM's": judged(bad, other, time.Second, tie), "Notion's": judged(other, bad, time.Second, tie)} {
+					if !c.Undecidable || c.Winner != tie || c.Rule != ledger.RuleTie {
+						t.Errorf("%s edit has a stretch with %s, the other's is %s: %s wins by %s", side, what, when, c.Winner, c.Rule)
+					}
+				}
+			}
+		}
+	}
+	if c := judged(good["early"], good["late"], time.Second, ledger.CRM); c.Undecidable || c.Winner != ledger.Notion {
+		t.Errorf("good clocks decide: %+v", c)
+	}
+	if c := judged(ledger.Span{After: at(0), Before: at(0).Add(-time.Second / 2)}, good["late"], time.Second, ledger.CRM); c.Undecidable || c.Winner != ledger.Notion {
+		t.Errorf("clocks that disagree by less than the skew decide: %+v", c)
+	}
+}

@@ -23,9 +23,18 @@ type Span struct {
 	Before time.Time
 }
 
+// possible reports that something can have happened in the span. It begins with a read of the old value and ends by what a side says of its newest edit;
+// if the end is not known, or lies before the beginning, a clock is wrong or that edit was another: who renames an option in Notion changes pages, and not
+// when they were edited last.
+func (s Span) possible(skew time.Duration) bool {
+	return !s.Before.IsZero() && !s.After.After(s.Before.Add(skew))
+}
+
 // later tells which edit came later, if that can be known.
 func later(crm, notion Span, skew time.Duration) (Side, bool) {
 	switch {
+	case !crm.possible(skew), !notion.possible(skew):
+		return "", false
 	case !crm.After.Before(notion.Before.Add(skew)):
 		return CRM, true
 	case !notion.After.Before(crm.Before.Add(skew)):
