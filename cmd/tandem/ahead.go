@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -164,8 +162,7 @@ func (unwritten) ChangeDrift(context.Context, string, string, func(ledger.DriftS
 // openClient makes the way to Notion within the budget that the connectors share.
 func (h *ahead) openClient(a *app) (*notionapi.Client, error) {
 	n := h.keys.Notion
-	sum := sha256.Sum256([]byte(n.Token.Reveal()))
-	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: hex.EncodeToString(sum[:16]), Rate: n.rate(), Now: time.Now, Sleep: pause}
+	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: n.budgetName(), Rate: n.rate(), Now: time.Now, Sleep: pause}
 	c := notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log, Budget: budget,
 		OnAttempt: func(notionapi.Attempt) { h.requests.Add(1) },

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -131,8 +129,7 @@ func (a *app) openLedger(ctx context.Context, c postgres.Config, name string, p 
 
 // client makes the way to Notion, with the budget that all processes with this token share. name is the connector's.
 func (a *app) client(n notionKeys, name, sync string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
-	sum := sha256.Sum256([]byte(n.Token.Reveal()))
-	token := hex.EncodeToString(sum[:16])
+	token := n.budgetName()
 	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.rate(), Now: time.Now, Sleep: pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log,
