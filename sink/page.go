@@ -139,7 +139,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 	}
 	conflicts := r.conflictsOver(d, ledger.Notion)
 	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: r.bases(d), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
-	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Conflicts: conflicts, Alerts: r.conflictAlerts(ctx, conflicts),
+	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Settled: r.settled(), Conflicts: conflicts, Alerts: r.conflictAlerts(ctx, conflicts),
 		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	toll.into(&before)
 	switch err := r.step(ctx, before); {
@@ -178,6 +178,14 @@ func (r *reconciliation) arrived(d ledger.Decision) map[string]ledger.FieldBase 
 		return nil
 	}
 	return d.Agreed(r.in)
+}
+
+// settled is the read that shows what became of a write whose outcome was not known, where its intent is about to be replaced: it may have overwritten an edit.
+func (r *reconciliation) settled() *ledger.Observation {
+	if r.link().Intent == nil {
+		return nil
+	}
+	return r.fresh
 }
 
 // properties names the properties of fields, by which webhooks name them.
@@ -317,7 +325,7 @@ func (r *reconciliation) latency() {
 }
 
 func (r *reconciliation) trashPage(ctx context.Context, d ledger.Decision, toll toll) error {
-	before := ledger.Commit{Base: r.arrived(d), Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
+	before := ledger.Commit{Base: r.arrived(d), Settled: r.settled(), Intent: &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: r.in.Notion.At, At: r.w.Now()}}
 	if !r.triedToTrash() {
 		toll.into(&before)
 		before.Writes = []ledger.Write{{Side: ledger.Notion, Op: string(ledger.RowDelete), Old: r.in.Notion.Image, Why: r.work.Why}}
@@ -384,7 +392,7 @@ func (r *reconciliation) triedToTrash() bool {
 
 // restorePage takes a page out of the trash because its row is back; the fields are merged in the next turn, on a new read.
 func (r *reconciliation) restorePage(ctx context.Context, d ledger.Decision) error {
-	before := ledger.Commit{Base: r.arrived(d), Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
+	before := ledger.Commit{Base: r.arrived(d), Settled: r.settled(), Writes: []ledger.Write{{Side: ledger.Notion, Op: "restore", Why: r.work.Why}}}
 	if r.link().Intent == nil { // an open one says that we trashed the page, which must not be forgotten before it is back
 		before.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: r.in.Notion.At, At: r.w.Now()}
 	}

@@ -38,9 +38,12 @@ func (e Edit) Name() string {
 // EditWidth is how long Notion gathers edits of a page into one webhook: any one of them may be so much older than the webhook says.
 const EditWidth = time.Minute
 
+// EditSkew is how far Notion's clock, by which a webhook tells of an edit, may be from ours, by which a window is kept.
+const EditSkew = time.Second
+
 // Overlaps reports that the edit, or one that its webhook sums up, may lie in the window.
 func (w Window) Overlaps(e Edit) bool {
-	return !e.At.Before(w.Opened) && (w.Closed.IsZero() || !e.At.Add(-EditWidth).After(w.Closed)) &&
+	return !e.At.Before(w.Opened.Add(-EditSkew)) && (w.Closed.IsZero() || !e.At.Add(-EditWidth-EditSkew).After(w.Closed)) &&
 		slices.ContainsFunc(e.Properties, func(id string) bool { return w.Fields[id] != "" })
 }
 
@@ -71,6 +74,28 @@ func Overwritten(windows []Window, edits []Edit, now map[string]json.RawMessage)
 		}
 	}
 	return lost, later
+}
+
+// Unsettled lists an edit as possibly overwritten in windows of writes whose outcome nobody found out.
+func Unsettled(windows []Window, e Edit, now time.Time) []Overwrite {
+	var lost []Overwrite
+	for _, w := range windows {
+		if !w.Closed.IsZero() || !w.Overlaps(e) {
+			continue
+		}
+		w.Closed = now
+		var fields []string
+		for _, id := range e.Properties {
+			if field := w.Fields[id]; field != "" && !slices.Contains(fields, field) {
+				fields = append(fields, field)
+			}
+		}
+		slices.Sort(fields)
+		for _, author := range e.Authors {
+			lost = append(lost, Overwrite{Window: w, Author: author, Fields: fields, At: e.At})
+		}
+	}
+	return lost
 }
 
 func overwritten(w Window, all []Window, e Edit, now map[string]json.RawMessage) []Overwrite {

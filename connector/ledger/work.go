@@ -121,9 +121,10 @@ type Commit struct {
 	Unsee    bool                 // the observation agrees with the base: its properties are dropped
 	Emitted  *string
 	Intent   *Intent
-	Intended bool      // the intent's outcome is recorded: it is dropped
-	WroteAt  time.Time // our write to the page was answered: Seq grows by one
-	External string    // sets a new external id
+	Intended bool         // the intent's outcome is recorded: it is dropped
+	Settled  *Observation // of an open intent that Intent replaces: the read that shows what became of it. It closes its window and is not stored
+	WroteAt  time.Time    // our write to the page was answered: Seq grows by one
+	External string       // sets a new external id
 
 	Conflicts []Conflict
 	Holds     []Hold   // replaces the link's hold of the same kind and field

@@ -14,6 +14,10 @@ import (
 // judgeFor is how long an edit waits for a window to close: longer than a write's outcome stays unknown.
 const judgeFor = 15 * time.Minute
 
+// opensWithin is how long after an edit a window may be recorded that it fell into: the read began before it, and no write leaves on a read that is older
+// (sink.windowMax, and the clocks' disagreement).
+const opensWithin = 30 * time.Second
+
 // judge looks whether edits of people that webhooks told of fell between a read and a write of ours. It costs a request where one may have. Any
 // process may do it, whoever leads: the ledger lists each overwrite once.
 func (p *Poller) judge(ctx context.Context) error {
@@ -39,7 +43,7 @@ func (p *Poller) judge(ctx context.Context) error {
 			oldest = e.At
 		}
 	}
-	windows, err := p.Ledger.Windows(ctx, p.Entity.Sync, pages, oldest.Add(-ledger.EditWidth-time.Second))
+	windows, err := p.Ledger.Windows(ctx, p.Entity.Sync, pages, oldest.Add(-ledger.EditWidth-2*ledger.EditSkew))
 	if err != nil {
 		return fmt.Errorf("look up what was written meanwhile: %w", err)
 	}
@@ -50,6 +54,11 @@ func (p *Poller) judge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		for _, e := range byPage[page] {
+			if p.Now().Sub(e.At) < opensWithin && !slices.ContainsFunc(wait, func(w ledger.Edit) bool { return same(w, e) }) {
+				wait = append(wait, e)
+			}
+		}
 		later = append(later, wait...)
 	}
 	p.told = true
@@ -57,15 +66,29 @@ func (p *Poller) judge(ctx context.Context) error {
 	return nil
 }
 
+func same(a, b ledger.Edit) bool {
+	return a.Page == b.Page && a.At.Equal(b.At) && slices.Equal(a.Properties, b.Properties) && slices.Equal(a.Authors, b.Authors)
+}
+
 func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Window, edits []ledger.Edit) ([]ledger.Edit, error) {
 	if !slices.ContainsFunc(windows, func(w ledger.Window) bool { return slices.ContainsFunc(edits, w.Overlaps) }) {
 		return nil, nil
 	}
 	shows, err := p.shows(ctx, page, windows)
-	if err != nil || shows == nil {
+	switch {
+	case notionapi.IsNotFound(err):
+		return nil, nil // nobody can see any more what stands there
+	case unreadable(err):
+		return edits, nil // not now
+	case err != nil:
 		return nil, err
 	}
 	lost, later := ledger.Overwritten(windows, edits, shows)
+	for _, e := range later {
+		if now := p.Now(); now.Sub(e.At) > judgeFor { // nobody found out what became of the write: better told than forgotten
+			lost = append(lost, ledger.Unsettled(windows, e, now)...)
+		}
+	}
 	if len(lost) == 0 {
 		return later, nil
 	}
@@ -78,12 +101,9 @@ func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Wi
 	return later, nil
 }
 
-// shows reads those properties of a page that were written; nil if the page cannot be found.
+// shows reads those properties of a page that were written.
 func (p *Poller) shows(ctx context.Context, id string, windows []ledger.Window) (map[string]json.RawMessage, error) {
 	page, err := p.Pages.Page(ctx, id)
-	if notionapi.IsNotFound(err) || unreadable(err) {
-		return nil, nil
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read page %s: %w", id, err)
 	}

@@ -55,9 +55,15 @@ func (w *workspace) commit(c ledger.Commit) {
 // write does what sink/notion does: it reads the page, announces the write, and carries it out; meanwhile happens in between.
 func (w *workspace) write(key, page, email string, meanwhile func()) {
 	w.t.Helper()
+	w.writeOn(w.clock.now(), key, page, email, meanwhile)
+}
+
+// writeOn writes on a read that began then.
+func (w *workspace) writeOn(read time.Time, key, page, email string, meanwhile func()) {
+	w.t.Helper()
 	property := w.schema.Properties["email"]
 	begin, _ := w.take(key)
-	begin.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, Values: change.Image{"email": change.TextValue(email)}, ReadFrom: w.clock.now(), At: w.clock.now(),
+	begin.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, Values: change.Image{"email": change.TextValue(email)}, ReadFrom: read, At: w.clock.now(),
 		Properties: map[string]string{notionapi.CanonicalID(property): "email"}}
 	w.commit(begin)
 	w.clock.advance(time.Second)
@@ -108,8 +114,9 @@ func TestAnEditBetweenReadAndWriteIsTold(t *testing.T) {
 		want bool
 	}{
 		{"inside", func(o, _ time.Time) time.Time { return o.Add(time.Second) }, true, "", true},
+		{"inside, by a clock that is behind ours", func(o, _ time.Time) time.Time { return o.Add(-time.Second / 2) }, true, "", true},
 		{"told with later edits", func(_, c time.Time) time.Time { return c.Add(40 * time.Second) }, true, "", true},
-		{"before the read", func(o, _ time.Time) time.Time { return o.Add(-time.Second) }, false, "", false},
+		{"before the read", func(o, _ time.Time) time.Time { return o.Add(-2 * time.Second) }, false, "", false},
 		{"long after", func(_, c time.Time) time.Time { return c.Add(2 * time.Minute) }, false, "", false},
 		{"after the write, and it stands", func(_, c time.Time) time.Time { return c.Add(time.Second) }, false, "hers@example.com", false},
 	} {
@@ -199,6 +206,52 @@ func TestAnEditThatWasToldIsJudgedByTheNextProcess(t *testing.T) {
 	body := event("e2", "page.properties_updated", ada)
 	if got := deliver(hook, "POST", "/hook", body, sign(body, secret)); got != http.StatusServiceUnavailable {
 		t.Errorf("not kept, and answered with %d", got)
+	}
+}
+
+// Nor need the write be announced yet when the webhook comes: the read began before the edit, and its answer is slow.
+func TestAnEditIsRememberedUntilNoReadBeforeItCanBeWrittenOn(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	p := w.poller("a")
+	page, _ := w.linked("Ann")
+	w.swept(p)
+	opened := w.clock.now()
+	w.clock.advance(time.Second)
+	told := w.told(page, w.clock.now(), w.author())
+	if _, err := p.RunPages(t.Context(), told); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.advance(5 * time.Second)
+	w.writeOn(opened, "Ann", page, "ours@example.com", func() {})
+	w.once(p)
+	if got := w.overwrites(); len(got) != 1 {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// What became of a write may never be found out: then the edit is told of as it is, rather than forgotten.
+func TestAnEditIsToldWhereTheWritesOutcomeIsNeverKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	p := w.poller("a")
+	page, _ := w.linked("Ann")
+	w.swept(p)
+	begin, _ := w.take("Ann")
+	begin.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: w.clock.now(), At: w.clock.now(), Properties: map[string]string{notionapi.CanonicalID(w.schema.Properties["email"]): "email"}}
+	w.commit(begin)
+	w.clock.advance(time.Second)
+	if _, err := p.RunPages(t.Context(), w.told(page, w.clock.now(), w.author())); err != nil {
+		t.Fatal(err)
+	}
+	w.once(p)
+	if got := w.overwrites(); len(got) > 0 {
+		t.Errorf("told while it may still be found out: %+v", got)
+	}
+	w.clock.advance(16 * time.Minute)
+	w.once(p)
+	if got := w.overwrites(); len(got) != 1 {
+		t.Errorf("told %+v", got)
 	}
 }
 

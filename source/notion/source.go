@@ -3,12 +3,10 @@ package notion
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
-	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
@@ -70,15 +68,6 @@ func (s *Source) PollNow() {
 	}
 }
 
-// Hint is what a webhook said: that a page changed, and maybe which of its properties, by a time.
-type Hint struct {
-	Page       string // "" for a hint that names no page: poll
-	DataSource string // the page's parent, "" if not known
-	Properties []string
-	At         time.Time
-	Authors    []string // people whose edits it tells of
-}
-
 // loop drives one poller.
 type loop struct {
 	lifecycle.Runner
@@ -91,23 +80,8 @@ type loop struct {
 	observe  func(entity string, changed int, err error, next time.Duration)
 	paused   func(ctx context.Context, entity string) (bool, error)
 
-	mu    sync.Mutex
-	pages map[string]Named // by webhooks
-	poll  bool             // a poll was asked for
+	hints Hints
 }
-
-// Named is what webhooks said of one page since it was last looked at.
-type Named struct {
-	DataSource string               // its parent, "" if not said
-	Hints      map[string]time.Time // property id → newest time at which an event named it
-	Edits      []ledger.Edit        // of people
-}
-
-// editsMax bounds what is kept of people's edits of one page until somebody has looked whether one of them was overwritten.
-const editsMax = 100
-
-// hintsMax bounds what waits for the loop; beyond it a poll finds the rest.
-const hintsMax = 1000
 
 func (l *loop) Start(ctx context.Context) error {
 	l.Run(ctx, l.run)
@@ -115,44 +89,12 @@ func (l *loop) Start(ctx context.Context) error {
 }
 
 func (l *loop) hint(h Hint) {
-	l.note(h)
+	l.hints.Note(h)
 	l.ring()
 }
 
-// note keeps a hint for the next step.
-func (l *loop) note(h Hint) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case h.Page == "" || len(l.pages) >= hintsMax:
-		l.poll = true
-	default:
-		if l.pages == nil {
-			l.pages = map[string]Named{}
-		}
-		named, ok := l.pages[h.Page]
-		if !ok {
-			named.Hints = map[string]time.Time{}
-		}
-		if h.DataSource != "" {
-			named.DataSource = h.DataSource
-		}
-		for _, property := range h.Properties {
-			if h.At.After(named.Hints[property]) {
-				named.Hints[property] = h.At
-			}
-		}
-		if len(h.Authors) > 0 && len(h.Properties) > 0 && len(named.Edits) < editsMax {
-			named.Edits = append(named.Edits, ledger.Edit{Page: h.Page, Properties: h.Properties, Authors: h.Authors, At: h.At})
-		}
-		l.pages[h.Page] = named
-	}
-}
-
 func (l *loop) signal() {
-	l.mu.Lock()
-	l.poll = true
-	l.mu.Unlock()
+	l.hints.Note(Hint{})
 	l.ring()
 }
 
@@ -223,10 +165,10 @@ func (l *loop) step(ctx context.Context, agreed *bool, due bool) (wait time.Dura
 			return followerIdle, err // the cursor stays where it is: the first poll after it finds what was edited meanwhile
 		}
 	}
-	pages, poll := l.take()
+	pages, poll := l.hints.Take()
 	if len(pages) > 0 {
 		if _, err := l.poller.RunPages(ctx, pages); err != nil {
-			l.giveBack(pages)
+			l.hints.GiveBack(pages)
 			return 0, err
 		}
 	}
@@ -250,27 +192,6 @@ func (l *loop) step(ctx context.Context, agreed *bool, due bool) (wait time.Dura
 func (l *loop) tell(changed int, err error, next time.Duration) {
 	if l.observe != nil {
 		l.observe(l.poller.Entity.Name, changed, err, next)
-	}
-}
-
-func (l *loop) take() (map[string]Named, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	pages, poll := l.pages, l.poll
-	l.pages, l.poll = nil, false
-	return pages, poll
-}
-
-// giveBack keeps hints that could not be followed for the step after the pause: it does not ring, or there would be no pause.
-func (l *loop) giveBack(pages map[string]Named) {
-	for page, named := range pages {
-		l.note(Hint{Page: page, DataSource: named.DataSource})
-		for property, at := range named.Hints {
-			l.note(Hint{Page: page, Properties: []string{property}, At: at})
-		}
-		for _, e := range named.Edits {
-			l.note(Hint{Page: page, Properties: e.Properties, At: e.At, Authors: e.Authors})
-		}
 	}
 }
 

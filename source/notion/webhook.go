@@ -140,6 +140,11 @@ func (w *Webhook) accept(ctx context.Context, body []byte, signature string) err
 	if err != nil {
 		return err
 	}
+	return w.Deliver(ctx, event)
+}
+
+// Deliver takes a verified event. One whose edits could not be kept must come again.
+func (w *Webhook) Deliver(ctx context.Context, event notionapi.WebhookEvent) error {
 	if err := w.keep(ctx, event); err != nil {
 		return fmt.Errorf("%w: %w", errNotKept, err)
 	}

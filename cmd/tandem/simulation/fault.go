@@ -40,13 +40,14 @@ const (
 	addRefused        = "ledger.add_refused"
 	clockJump         = "clock.jump"
 	visibleLate       = "crm.commit_visible_late"
+	editInWindow      = "person.edit_between_read_and_write"
 )
 
 // Points lists all fault points: a run over many seeds in which one never fired tested less than it says.
 var Points = []string{
 	crashBeforeCommit, crashAfterCommit, crashBeforeWrite, crashAfterWrite, crashBeforeOffset, crashAfterProduce, crashBeforeRow, pauseCommit, pauseWrite,
 	dropAfter, dropBefore, badGateway, committed503, gateway504, conflict409, rateLimited, overload, slowRequest,
-	webhookLost, webhookLate, webhookTwice, webhookShuffled, replay, duplicate, produceRefused, staleOffset, indexLag, commitFailed, addRefused, clockJump, visibleLate,
+	webhookLost, webhookLate, webhookTwice, webhookShuffled, replay, duplicate, produceRefused, staleOffset, indexLag, commitFailed, addRefused, clockJump, visibleLate, editInWindow,
 }
 
 // faults are what can go wrong in one run.

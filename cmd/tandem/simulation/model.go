@@ -135,6 +135,11 @@ func (m *model) changed(p *page) {
 	m.w.system.news()
 }
 
+func (m *model) property(page, field string) string {
+	p := m.byID[page]
+	return m.fields[p.home][field].id
+}
+
 func (m *model) stillSince(at time.Time) bool { return m.indexedAt.Before(at) }
 
 // lag draws how long the index takes for one write.
@@ -281,6 +286,7 @@ func (m *model) edit(id, field string, words []string) error {
 		return errNoPage
 	}
 	m.revise(p, modelPerson, func(r *revision) { r.set(field, m.value(p.home, field, words), modelPerson, m.w.now) })
+	m.w.truth.typed[id+" "+field] = m.w.now
 	m.hook.edited(p, modelPerson, m.fields[p.home][field].id)
 	return nil
 }
@@ -527,6 +533,7 @@ func (c *modelClient) Page(_ context.Context, id string) (notionapi.Page, error)
 		return notionapi.Page{}, err
 	}
 	got := c.took(p, c.m.show(p, p.last()), from)
+	c.m.interruptRead(p)
 	if err := c.end(http.MethodGet, path, "", false); err != nil {
 		return notionapi.Page{}, err
 	}
@@ -615,6 +622,7 @@ func (c *modelClient) UpdatePage(_ context.Context, id string, update notionapi.
 	if err != nil {
 		return notionapi.Page{}, err
 	}
+	c.m.interrupt(p, update)
 	restores := update.InTrash != nil && !*update.InTrash
 	if p.last().trashed && !restores && len(update.Properties) > 0 {
 		return notionapi.Page{}, refused(http.MethodPatch, path, http.StatusBadRequest, notionapi.CodeValidation,
@@ -624,7 +632,7 @@ func (c *modelClient) UpdatePage(_ context.Context, id string, update notionapi.
 	if err != nil {
 		return notionapi.Page{}, err
 	}
-	c.apply(p, values, update, external)
+	c.apply(p, values, update, external, from)
 	got := c.took(p, c.m.show(p, p.last()), from)
 	if err := c.end(http.MethodPatch, path, "", true); err != nil {
 		return notionapi.Page{}, err
@@ -633,14 +641,56 @@ func (c *modelClient) UpdatePage(_ context.Context, id string, update notionapi.
 	return got, nil
 }
 
+// interrupt has a person edit, while a write is on its way, what it is about to write.
+func (m *model) interrupt(p *page, update notionapi.PageUpdate) {
+	var fields []string
+	for _, id := range change.Sorted(update.Properties) {
+		fields = append(fields, m.field(p.home, id))
+	}
+	m.edited(p, fields)
+}
+
+// interruptRead has a person edit, behind a read whose answer takes its time, what a row would have written there.
+func (m *model) interruptRead(p *page) {
+	var fields []string
+	if row, ok := m.w.crm.tables[p.home][m.w.rowOfPage(p.id)]; ok {
+		for _, field := range change.Sorted(p.last().values) {
+			if m.fields[p.home][field].kind != notionapi.TypeRelation && !change.Equal(row[field], m.shown(p.home, p.last(), field)) {
+				fields = append(fields, field)
+			}
+		}
+	}
+	if m.edited(p, fields) {
+		m.w.advance(jitter(m.dice, 0, 10*time.Second))
+	}
+}
+
+// edited lets a person edit one of the fields at this very moment, if that is what goes wrong.
+func (m *model) edited(p *page, fields []string) bool {
+	fields = slices.DeleteFunc(fields, func(field string) bool { return !slices.Contains(pageFields[p.home], field) })
+	if len(fields) == 0 || p.last().trashed || !m.w.fires(editInWindow) {
+		return false
+	}
+	dice := m.w.faults.points[editInWindow].dice
+	if dice == nil { // a run that was made small names its firings and draws none
+		dice = m.w.dice(editInWindow)
+	}
+	u := m.w.users
+	was := u.dice
+	u.dice = dice
+	u.setPage(p.home, p.id, fields[dice.IntN(len(fields))])
+	u.dice = was
+	return true
+}
+
 // apply is the write itself: each property tells what it replaced.
-func (c *modelClient) apply(p *page, values map[string]change.Value, update notionapi.PageUpdate, external string) {
+func (c *modelClient) apply(p *page, values map[string]change.Value, update notionapi.PageUpdate, external string, from time.Time) {
 	w, inTrash := c.p.w, update.InTrash
 	read, known := c.read[p.id]
 	old := p.last()
 	for _, field := range change.Sorted(values) {
 		w.truth.overwrote(overwrote{page: p.id, field: field, current: wordsOf(c.m.shown(p.home, old, field)), sent: wordsOf(update.Properties[c.m.fields[p.home][field].id].Value),
-			read: wordsOf(read.values[field]), known: known, readAt: read.at, by: old.wrote[field].by, at: old.wrote[field].at})
+			read: wordsOf(read.values[field]), known: known, readAt: read.at, sentAt: from, by: old.wrote[field].by, at: old.wrote[field].at})
 	}
 	w.writes++
 	w.effect("notion write", p.id, external, showWords(values), boolWord(inTrash))

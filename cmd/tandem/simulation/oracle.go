@@ -39,6 +39,7 @@ func (j *judge) all() {
 	}
 	j.noDuplicates()
 	j.noSilentLoss()
+	j.listed()
 	j.noInvention()
 	j.clocked()
 	j.alerted()
@@ -375,6 +376,30 @@ func (j *judge) noSilentLoss() {
 		}
 		e := j.w.truth.edits[token]
 		j.fault("loss", "edit %q of %s at %s disappeared silently", token, e.where, clock(e.at))
+	}
+}
+
+// listed (2): an edit that was overwritten in the window of invariant 6, and of which a webhook told, is listed as possibly overwritten, with an alert. Whoever
+// wrote there again saw what had become of it.
+func (j *judge) listed() {
+	m, ok := j.w.notion.(*model)
+	if !ok {
+		return // the emulator's webhooks go by HTTP, and nobody counts them
+	}
+	lists := j.w.ledger.Overwrites(syncName)
+	for _, token := range change.Sorted(j.w.truth.windows) {
+		w := j.w.truth.windows[token]
+		at, told := j.w.truth.reported(w, m.property(w.page, w.field))
+		if !told || j.w.users.strayed[w.page] || j.w.truth.typed[w.page+" "+w.field].After(w.lost) {
+			continue
+		}
+		found := slices.ContainsFunc(lists, func(o ledger.Overwrite) bool {
+			return o.Window.Page == w.page && slices.Contains(o.Fields, w.field) && o.Window.Opened.Sub(w.read).Abs() < time.Millisecond
+		})
+		if !found {
+			j.fault("loss", "edit %q of page %s %s at %s was overwritten at %s on a read of %s; a webhook told of it at %s, and it is not listed as possibly overwritten",
+				token, w.page, w.field, clock(w.edited), clock(w.lost), clock(w.read), clock(at))
+		}
 	}
 }
 

@@ -260,6 +260,27 @@ func (s store) Raise(ctx context.Context, alerts []ledger.Alert) error {
 	return err
 }
 
+// KeepEdit keeps what a webhook told of.
+func (s store) KeepEdit(ctx context.Context, sync string, e ledger.Edit) error {
+	switch {
+	case s.p.alive() != nil:
+		return errCrashed
+	case s.p.w.fires(addRefused):
+		return errRefused
+	}
+	return s.Store.KeepEdit(ctx, sync, e)
+}
+
+// Overwrote lists edits that may have been overwritten.
+func (s store) Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error {
+	if err := s.p.alive(); err != nil {
+		return err
+	}
+	err := s.Store.Overwrote(ctx, lost, now)
+	s.p.w.system.wake("relay")
+	return err
+}
+
 // Delivered marks alerts.
 func (s store) Delivered(ctx context.Context, target string, ids []string, at time.Time) error {
 	if err := s.p.alive(); err != nil {

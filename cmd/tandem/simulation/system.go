@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/sink"
@@ -172,21 +171,13 @@ func (s *system) crmSink(p *process) []*task {
 
 func (s *system) poller(p *process) []*task {
 	client := s.w.notion.connect(p)
-	hints := map[string]source.Named{}
+	var hints []*source.Hints
 	receiver := &source.Webhook{Path: webhookPath, BotID: s.w.notion.bot(), Log: logger(), Wake: func(h source.Hint) {
-		named := hints[h.Page]
-		if named.Hints == nil {
-			named.Hints = map[string]time.Time{}
+		for _, of := range hints {
+			of.Note(h)
 		}
-		named.DataSource = h.DataSource
-		for _, property := range h.Properties {
-			if h.At.After(named.Hints[property]) {
-				named.Hints[property] = h.At
-			}
-		}
-		hints[h.Page] = named
 		s.wake("hints")
-	}}
+	}, Keep: func(ctx context.Context, e ledger.Edit) error { return p.store().KeepEdit(ctx, syncName, e) }}
 	receiver.Trust(webhookSecret)
 	s.w.notion.receive(p, receiver)
 	var tasks []*task
@@ -194,42 +185,29 @@ func (s *system) poller(p *process) []*task {
 	for _, e := range s.entities {
 		poller := &source.Poller{Entity: e, Topic: "notion." + e.Name, Prefix: "notion", Version: "sim", Holder: p.name, Pages: client, Ledger: p.store(),
 			Publisher: publisher{p}, Now: p.now, Log: logger(), IndexLag: simulatedLag, SweepInterval: source.DefaultSweepInterval, LeadFor: source.DefaultLead}
-		tasks = append(tasks, s.polling(p, poller), &task{kind: "hints", step: func(ctx context.Context) (int, error) { return s.follow(ctx, poller, e, hints) }, due: func() (time.Time, bool) {
-			return time.Time{}, len(hints) > 0
+		named := &source.Hints{}
+		hints = append(hints, named)
+		tasks = append(tasks, s.polling(p, poller), &task{kind: "hints", step: func(ctx context.Context) (int, error) { return 0, s.follow(ctx, poller, named) }, due: func() (time.Time, bool) {
+			return time.Time{}, named.Any()
 		}})
 	}
 	return tasks
 }
 
-// follow looks at the pages that webhooks named for one entity.
-func (s *system) follow(ctx context.Context, poller *source.Poller, e *mapping.Entity, hints map[string]source.Named) (int, error) {
-	schema, ok, err := s.w.ledger.Schema(ctx, syncName, e.Name)
-	if err != nil || !ok {
-		clear(hints)
-		return 0, err
+// follow looks at the pages that webhooks named, as source/notion's loop does.
+func (s *system) follow(ctx context.Context, poller *source.Poller, hints *source.Hints) error {
+	pages, poll := hints.Take()
+	if poll {
+		s.wake("poll")
 	}
-	mine := map[string]source.Named{}
-	for _, id := range change.Sorted(hints) {
-		if hints[id].DataSource == schema.DataSource || hints[id].DataSource == "" || e == s.entities[0] && !s.ours(ctx, hints[id].DataSource) {
-			mine[id] = hints[id]
-			delete(hints, id)
-		}
+	if len(pages) == 0 {
+		return nil
 	}
-	if len(mine) == 0 {
-		return 0, nil
+	if _, err := poller.RunPages(ctx, pages); err != nil {
+		hints.GiveBack(pages)
+		return err
 	}
-	_, err = poller.RunPages(ctx, mine)
-	return 0, err
-}
-
-// ours tells whether a data source is an entity's.
-func (s *system) ours(ctx context.Context, source string) bool {
-	for _, e := range s.entities {
-		if schema, ok, err := s.w.ledger.Schema(ctx, syncName, e.Name); err == nil && ok && schema.DataSource == source {
-			return true
-		}
-	}
-	return false
+	return nil
 }
 
 // cdc reads the log and writes topics, in Debezium's format, with a position that is stored after its records.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
 // truth knows what every edit was, and what became of its value as far as somebody saw it: the simulation's own memory, which
@@ -14,6 +16,8 @@ type truth struct {
 	edits   map[string]edit   // token → the edit that made it
 	gone    map[string]string // token → who replaced it knowingly
 	windows map[string]window // token → how it was overwritten within the read→write window
+	told    map[string][]hearing
+	typed   map[string]time.Time // page and field → when a person wrote there last
 	serial  int
 }
 
@@ -25,12 +29,20 @@ type edit struct {
 
 // window is one value that a person wrote between our read and our write (invariant 6).
 type window struct {
-	page, field string
-	length      time.Duration
+	page, field  string
+	read         time.Time // when the read began, on the clock of the process
+	edited, lost time.Time
+}
+
+// hearing is an event of a webhook that Tandem took.
+type hearing struct {
+	properties []string
+	edited     time.Time // of the last edit that it tells of
+	at         time.Time
 }
 
 func newTruth(w *world) *truth {
-	return &truth{w: w, edits: map[string]edit{}, gone: map[string]string{}, windows: map[string]window{}}
+	return &truth{w: w, edits: map[string]edit{}, gone: map[string]string{}, windows: map[string]window{}, told: map[string][]hearing{}, typed: map[string]time.Time{}}
 }
 
 // token makes a value that never was before, in a field's syntax.
@@ -73,8 +85,11 @@ func (t *truth) forget(tokens, keep []string) {
 	}
 }
 
-// windowMax is what a read may be old at a write (sink.windowMax), and a slow request: the window of invariant 6 is no longer than that.
-const windowMax = 70 * time.Second
+// The window of invariant 6 is no longer than the two: what a read may be old when a write leaves (sink.windowMax), and until a request takes effect.
+const (
+	readMax   = 20 * time.Second
+	windowMax = readMax + 50*time.Second
+)
 
 // overwrote is told of each property that Tandem writes. Only what a person wrote after the read that the write stands on is excused.
 func (t *truth) overwrote(o overwrote) {
@@ -88,6 +103,9 @@ func (t *truth) overwrote(o overwrote) {
 	case same(o.read, o.sent) && o.field != "contact": // a relation may hide what has to be removed
 		t.w.violation("loss", "page %s: %s was written although it was read as %v already: a write that is not needed widens the window", o.page, o.field, o.sent)
 	}
+	if !o.sentAt.IsZero() && o.sentAt.Sub(o.readAt) > readMax+2*skewMax {
+		t.w.violation("loss", "page %s: %s was written on a read that was %s old: that widens the window", o.page, o.field, o.sentAt.Sub(o.readAt))
+	}
 	if same(o.current, o.read) || o.field == "contact" && o.at.Before(o.readAt) {
 		return // a relation also shows another value when a page comes back from the trash, which is no edit
 	}
@@ -100,7 +118,7 @@ func (t *truth) overwrote(o overwrote) {
 			t.w.violation("loss", "page %s: %s %q, which a person wrote at %s, was overwritten on a read of %s: that is no window", o.page, o.field, token, clock(o.at), clock(o.readAt))
 			continue
 		}
-		t.windows[token] = window{o.page, o.field, length}
+		t.windows[token] = window{page: o.page, field: o.field, read: o.readAt, edited: o.at, lost: t.w.now}
 		t.w.effect("window", o.page, o.field, token)
 	}
 }
@@ -110,8 +128,22 @@ const skewMax = 500 * time.Millisecond
 
 func clock(at time.Time) string { return at.Format("15:04:05.000") }
 
-// announced is told whether a webhook named properties of a page.
-func (t *truth) announced(string, []string, time.Time, bool) {}
+// heard is told of each event of a webhook that Tandem acknowledged.
+func (t *truth) heard(e notionapi.WebhookEvent) {
+	if len(e.UpdatedProperties) > 0 && !e.OnlyBy(modelBot) {
+		t.told[e.PageID] = append(t.told[e.PageID], hearing{properties: e.UpdatedProperties, edited: e.Time, at: t.w.now})
+	}
+}
+
+// reported says when Tandem was told of an edit that was overwritten in a window; false if no webhook told of it.
+func (t *truth) reported(w window, property string) (time.Time, bool) {
+	for _, h := range t.told[w.page] {
+		if !w.edited.After(h.edited) && h.edited.Sub(w.edited) <= gatherFor && slices.Contains(h.properties, property) {
+			return h.at, true
+		}
+	}
+	return time.Time{}, false
+}
 
 // bare is the trunk of a field's name for a token.
 func bare(field string) string { return strings.ToLower(field) }

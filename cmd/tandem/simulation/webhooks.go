@@ -65,7 +65,7 @@ func (h *webhooks) edited(p *page, by string, properties ...string) {
 func (h *webhooks) flush(p *page, g *gathering) {
 	event := h.event(p, "page.properties_updated")
 	event.UpdatedProperties, event.Authors, event.Time = g.properties, g.authors, g.at
-	h.m.w.truth.announced(p.id, g.properties, g.at, h.send(event))
+	h.send(event)
 	*g = gathering{told: h.m.w.now}
 }
 
@@ -88,11 +88,11 @@ func (h *webhooks) event(p *page, kind string) notionapi.WebhookEvent {
 	return e
 }
 
-// send brings an event to whoever listens, some time; false if it never comes.
-func (h *webhooks) send(event notionapi.WebhookEvent) bool {
+// send brings an event to whoever listens, some time or never.
+func (h *webhooks) send(event notionapi.WebhookEvent) {
 	w := h.m.w
 	if w.fires(webhookLost) {
-		return false
+		return
 	}
 	delay := jitter(h.m.dice, 300*time.Millisecond, 3*time.Second)
 	if w.fires(webhookLate) {
@@ -105,7 +105,6 @@ func (h *webhooks) send(event notionapi.WebhookEvent) bool {
 	if w.fires(webhookTwice) {
 		h.arrive(event, delay+jitter(h.m.dice, 0, time.Minute), 1)
 	}
-	return true
 }
 
 // arrive hands an event over; a receiver that is away is tried again, eight times in all, as Notion does.
@@ -118,7 +117,11 @@ func (h *webhooks) arrive(event notionapi.WebhookEvent, delay time.Duration, att
 			return
 		}
 		event.Attempt = attempt
-		h.receiver.Take(event)
+		if h.receiver.Deliver(h.m.w.context(), event) != nil {
+			h.arrive(event, time.Duration(attempt)*time.Minute, attempt+1)
+			return
+		}
+		h.m.w.truth.heard(event)
 	})
 }
 

@@ -71,6 +71,7 @@ type overwrote struct {
 	read          []string
 	known         bool      // the writer has read the page
 	readAt        time.Time // when that read began
+	sentAt        time.Time // when the request left, on the same clock; zero where that is not known
 	by            string    // who wrote what is replaced
 	at            time.Time // when
 }

@@ -100,6 +100,22 @@ var windowStories = []story{
 		s.ok(err)
 		s.equal("forgotten", kept(start.Add(-time.Hour)), []ledger.Edit{second})
 	}},
+	{"an intent that takes another's place closes its window with the read that shows what became of it", func(s *stage) {
+		s.live("7", "p7")
+		_, done := s.writes()
+		s.commit(done) // nobody knows
+		s.pass(time.Minute)
+		s.add(row("7"))
+		again := s.step(s.one(ledger.Notion))
+		again.Settled = &ledger.Observation{ReadFrom: s.now, ReadTo: s.now, Properties: json.RawMessage(`{"e1": {"email": "a"}}`)}
+		again.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: s.now, At: s.now, Properties: map[string]string{"n1": "name"}}
+		s.commit(again)
+		found := s.windows(start)
+		if len(found) != 2 || !found[0].Closed.Equal(s.now) || string(found[0].Shown["e1"]) != `{"email":"a"}` || !found[1].Closed.IsZero() {
+			s.Fatalf("windows %+v", found)
+		}
+		s.equal("the read is not stored", s.page("p7").Seen == nil, true)
+	}},
 	{"an overwritten edit is listed and told once", func(s *stage) {
 		l := s.live("7", "p7")
 		o := ledger.Overwrite{Window: ledger.Window{Link: l.ID, Sync: "acme", Entity: "contact", Key: "7", Page: "p7", Opened: s.now, Closed: s.now.Add(time.Second)},

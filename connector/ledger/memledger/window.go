@@ -38,6 +38,19 @@ func (s *Store) Windows(_ context.Context, sync string, pages []string, after ti
 	return found, nil
 }
 
+// Overwrites lists the possibly overwritten edits of a sync, oldest first.
+func (s *Store) Overwrites(sync string) []ledger.Overwrite {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []ledger.Overwrite
+	for _, o := range s.state.lost {
+		if o.Window.Sync == sync {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
 // PruneWindows forgets windows that opened before a time.
 func (s *Store) PruneWindows(_ context.Context, before time.Time) (int, error) {
 	s.mu.Lock()

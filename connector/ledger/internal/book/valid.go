@@ -41,7 +41,7 @@ func validCommit(c ledger.Commit) error {
 	if c.Finish != nil && c.Finish.Side != ledger.CRM && c.Finish.Side != ledger.Notion {
 		errs = append(errs, fmt.Errorf("finished work has no side %q", c.Finish.Side))
 	}
-	errs = append(errs, validSeen(c.Seen))
+	errs = append(errs, validSeen(c.Seen), validSeen(c.Settled))
 	return errors.Join(errs...)
 }
 

@@ -31,14 +31,18 @@ func (b *Book) windows(l ledger.Link, c ledger.Commit) {
 
 func closing(l ledger.Link, c ledger.Commit) Closing {
 	out := Closing{Link: l.ID, At: Cut(c.WroteAt)}
-	if c.Seen == nil {
+	seen := c.Seen
+	if seen == nil {
+		seen = c.Settled
+	}
+	if seen == nil {
 		return out
 	}
 	if out.At.IsZero() {
-		out.At = Cut(c.Seen.ReadTo) // the outcome was not known; this read settles it
+		out.At = Cut(seen.ReadTo) // the outcome was not known; this read settles it
 	}
 	shown := map[string]json.RawMessage{}
-	err := change.Members(c.Seen.Properties, func(id, raw []byte) {
+	err := change.Members(seen.Properties, func(id, raw []byte) {
 		if l.Intent.Properties[string(id)] != "" {
 			shown[string(id)] = compact(raw)
 		}
