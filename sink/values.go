@@ -46,3 +46,19 @@ func PageValues(schema ledger.Schema, properties json.RawMessage) (change.Image,
 	}
 	return values, nil
 }
+
+// Truncated reports that a query showed only the beginning of one of a page's properties.
+func Truncated(properties json.RawMessage) bool {
+	var all map[string]struct {
+		HasMore bool `json:"has_more"`
+	}
+	if json.Unmarshal(properties, &all) != nil {
+		return false
+	}
+	for _, p := range all {
+		if p.HasMore {
+			return true
+		}
+	}
+	return false
+}

@@ -1,11 +1,13 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -24,13 +26,16 @@ type VerifyLedger interface {
 	Explain(ctx context.Context, links []int64, after time.Time) (map[int64]ledger.Explained, error)
 	Pages(ctx context.Context, sync, entity, after string, max int) ([]string, error)
 	SaveProof(ctx context.Context, sync string, p ledger.Proof, differences []ledger.Difference) error
+	Proofs(ctx context.Context, sync string) ([]ledger.Proof, []ledger.Difference, error)
+	Differs(ctx context.Context, sync string, found []ledger.Difference) error
 	Raise(ctx context.Context, alerts []ledger.Alert) error
 }
 
 // Verify is the proof of equality: it compares all pages with all rows, a hundred pages for a request, and trusts nothing that the ledger says but what
 // explains a difference. What nothing explains is looked at again by itself after the index lag; then it is told, and work is made that heals it.
 //
-// One goroutine calls RunOnce. A pass lives in memory: a process that dies begins it anew.
+// One goroutine calls RunOnce. A process that dies in a pass goes on with the entity that it was at: what it had seen of its pages lives in memory, and Notion's
+// place in a query does not outlive it either.
 type Verify struct {
 	Worker   *Worker // sink/notion's: it reads both sides as a turn does
 	Ledger   VerifyLedger
@@ -50,9 +55,10 @@ type Verify struct {
 
 // Verification, with its reasons.
 const (
-	verifyPage  = 100  // pages a step: one request
-	verifyKeys  = 1000 // keys a step
-	suspectsMax = 500  // are looked at again in one pass, for a request each; the others are counted
+	verifyPage  = 100    // pages a step: one request
+	verifyKeys  = 1000   // keys a step
+	foundMax    = 500    // differences of one entity that are looked at and told; the others are counted
+	suspectsMax = 20_000 // records that are looked at by themselves in one pass of an entity, for a request each: a first sync that nobody explains, not a fault
 )
 
 // VerifyName is the name of a sync's verification in the ledger.
@@ -62,6 +68,7 @@ func VerifyName(sync string) string { return "verify/" + sync }
 type pass struct {
 	began    time.Time
 	entity   int
+	kept     int // the entity that is remembered
 	phase    int // pages, links that no page showed, rows, suspects
 	next     func() (Walked, error, bool)
 	stop     func()
@@ -78,6 +85,7 @@ type suspect struct {
 	key   string
 	page  string
 	since time.Time
+	whole bool // the query showed a part of it: what a look at the whole page finds is a suspicion, like any other
 }
 
 // RunOnce does one step of a pass that is due, and reports what it looked at; 0 while it has to wait.
@@ -95,7 +103,9 @@ func (v *Verify) RunOnce(ctx context.Context) (int, error) {
 		if due, err := v.due(ctx, name); err != nil || !due {
 			return 0, err
 		}
-		v.pass = &pass{began: v.Worker.Now()}
+		if v.pass, err = v.resume(ctx, name); err != nil {
+			return 0, err
+		}
 	}
 	n, err := v.step(ctx)
 	if err != nil {
@@ -103,9 +113,9 @@ func (v *Verify) RunOnce(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("verify: %w", err)
 	}
 	if v.pass.entity < len(v.Entities) {
-		return n, nil
+		return n, v.keep(ctx, name, fence)
 	}
-	state, err := json.Marshal(SweepRequest{At: v.pass.began, Why: "finished"})
+	state, err := json.Marshal(verifyState{SweepRequest: SweepRequest{At: v.pass.began, Why: "finished"}})
 	v.last = v.Worker.Now()
 	v.drop()
 	if err != nil {
@@ -229,7 +239,7 @@ func (v *Verify) compare(ctx context.Context, name string, schema ledger.Schema,
 		l, linked := links[page.Page]
 		switch {
 		case !linked:
-			p.suspects = append(p.suspects, suspect{page: page.Page, since: began})
+			v.suspect(suspect{page: page.Page, since: began})
 			continue
 		case l.Entity != name:
 			continue
@@ -243,6 +253,8 @@ func (v *Verify) compare(ctx context.Context, name string, schema ledger.Schema,
 		switch e := explained[l.ID]; {
 		case err != nil:
 			return err
+		case len(differ) == 0 && Truncated(page.Seen.Properties): // a query shows 25 of a relation: the rest is seen by a look at the page itself
+			v.suspect(suspect{link: l.ID, since: began, whole: true})
 		case len(differ) == 0 && !byRule:
 			p.proof.Equal++
 		case e.Work || e.Held:
@@ -250,7 +262,7 @@ func (v *Verify) compare(ctx context.Context, name string, schema ledger.Schema,
 		case len(differ) == 0:
 			p.proof.Held++
 		default:
-			p.suspects = append(p.suspects, suspect{link: l.ID, since: began})
+			v.suspect(suspect{link: l.ID, since: began})
 		}
 	}
 	return nil
@@ -307,7 +319,7 @@ func (v *Verify) links(ctx context.Context, name string) (int, error) {
 	}
 	for _, page := range pages {
 		if l := links[page]; l.State == ledger.Live && !p.seen[l.ID] {
-			p.suspects = append(p.suspects, suspect{link: l.ID, since: w.Now()})
+			v.suspect(suspect{link: l.ID, since: w.Now()})
 		}
 	}
 	return len(pages), nil
@@ -331,7 +343,7 @@ func (v *Verify) rows(ctx context.Context, name string) (int, error) {
 	}
 	for _, key := range keys {
 		if _, ok := links[key]; !ok {
-			p.suspects = append(p.suspects, suspect{key: key, since: w.Now()})
+			v.suspect(suspect{key: key, since: w.Now()})
 		}
 	}
 	return len(keys), nil
@@ -341,11 +353,11 @@ func (v *Verify) rows(ctx context.Context, name string) (int, error) {
 func (v *Verify) again(ctx context.Context, name string, schema ledger.Schema) (int, error) {
 	w, p := v.Worker, v.pass
 	s := p.suspects[0]
-	if w.Now().Before(s.since.Add(w.IndexLag + lagMargin)) {
+	if !s.whole && w.Now().Before(s.since.Add(w.IndexLag+lagMargin)) {
 		return 0, nil
 	}
 	p.suspects = p.suspects[1:]
-	if len(p.found) >= suspectsMax {
+	if len(p.found) >= foundMax {
 		p.proof.Differs += 1 + len(p.suspects)
 		p.suspects = nil
 		return 1, nil
@@ -391,6 +403,8 @@ func (v *Verify) again(ctx context.Context, name string, schema ledger.Schema) (
 		p.proof.Equal++
 	case e.Work || e.Held:
 		count(&p.proof, e)
+	case s.whole:
+		v.suspect(suspect{link: l.ID, since: w.Now()})
 	default:
 		return 1, v.differs(ctx, differ, ledger.Reason{Sync: w.Sync, Entity: name, Link: l.ID})
 	}
@@ -428,14 +442,21 @@ func (v *Verify) differs(ctx context.Context, differ []ledger.Difference, heal l
 	for i := range differ {
 		differ[i].FoundAt = v.Worker.Now()
 	}
+	if err := v.tellFirst(ctx, differ); err != nil {
+		return err
+	}
 	v.pass.found = append(v.pass.found, differ...)
 	heal.Side, heal.Lane, heal.Rank, heal.Why = ledger.Notion, ledger.LaneBackfill, v.Worker.Entities[heal.Entity].Mapping.Rank, "reread"
 	return v.Ledger.Add(ctx, v.Worker.Now(), []ledger.Reason{heal})
 }
 
-// publish keeps the proof, and tells of the first difference of the pass.
+// publish keeps the proof, and tells that a state of difference has ended.
 func (v *Verify) publish(ctx context.Context) error {
 	p := v.pass
+	was, err := v.was(ctx, p.proof.Entity)
+	if err != nil {
+		return err
+	}
 	if err := v.Ledger.SaveProof(ctx, v.Worker.Sync, p.proof, p.found); err != nil {
 		return err
 	}
@@ -444,14 +465,106 @@ func (v *Verify) publish(ctx context.Context) error {
 		level, say = slog.LevelError, "the sides differ and nothing explains it"
 	}
 	v.Log.Log(ctx, level, say, "entity", p.proof.Entity, "equal", p.proof.Equal, "waiting", p.proof.Waiting, "held", p.proof.Held, "differs", p.proof.Differs, "requests", p.proof.Requests)
-	if len(p.found) == 0 {
+	if was.Differs == 0 || p.proof.Differs > 0 {
 		return nil
 	}
-	d := p.found[0]
-	summary := fmt.Sprintf("%d records of %s differ though nothing explains it; the first: %s of %s (page %s) is %q in the CRM and %q in Notion. They are being looked at now",
-		p.proof.Differs, d.Entity, d.Field, d.Key, d.Page, d.CRM, d.Notion)
-	return v.Ledger.Raise(ctx, []ledger.Alert{{ID: stableID("difference", d.Link, d.Key, d.Page, d.Field, p.began), At: v.Worker.Now(), Kind: "difference", Sync: v.Worker.Sync,
-		Entity: d.Entity, Key: d.Key, Page: d.Page, Field: d.Field, Critical: true, Summary: summary}})
+	return v.Ledger.Raise(ctx, []ledger.Alert{{ID: stableID("difference over", v.Worker.Sync, p.proof.Entity, was.Began), At: v.Worker.Now(), Kind: ledger.AlertRecovered, Sync: v.Worker.Sync,
+		Entity: p.proof.Entity, Summary: fmt.Sprintf("both sides of %s are equal again, as far as nothing that is known explains a difference", p.proof.Entity)}})
+}
+
+// was is what the comparison before this one found of an entity.
+func (v *Verify) was(ctx context.Context, entity string) (ledger.Proof, error) {
+	proofs, _, err := v.Ledger.Proofs(ctx, v.Worker.Sync)
+	i := slices.IndexFunc(proofs, func(p ledger.Proof) bool { return p.Entity == entity })
+	if i < 0 {
+		return ledger.Proof{}, err
+	}
+	return proofs[i], err
+}
+
+// tellFirst makes the first difference of a pass known at once: the status turns red before the pass has ended. It is told as an alert if the comparison before
+// found none.
+func (v *Verify) tellFirst(ctx context.Context, differ []ledger.Difference) error {
+	p := v.pass
+	if len(p.found) > 0 {
+		return nil
+	}
+	if err := v.Ledger.Differs(ctx, v.Worker.Sync, differ); err != nil {
+		return err
+	}
+	was, err := v.was(ctx, p.proof.Entity)
+	if err != nil || was.Differs > 0 {
+		return err
+	}
+	d := differ[0]
+	summary := fmt.Sprintf("records of %s differ though nothing explains it; the first: %s of %s (page %s) is %q in the CRM and %q in Notion. They are looked at now; tandem verify lists them",
+		d.Entity, cmp.Or(d.Field, "the record"), cmp.Or(d.Key, "no row"), cmp.Or(d.Page, "none"), d.CRM, d.Notion)
+	return v.Ledger.Raise(ctx, []ledger.Alert{{ID: stableID("difference", v.Worker.Sync, d.Entity, p.proof.Began), At: v.Worker.Now(), Kind: "difference", Sync: v.Worker.Sync,
+		Entity: d.Entity, Key: d.Key, Page: d.Page, Field: d.Field, Link: d.Link, Critical: true, Summary: summary}})
+}
+
+// suspect notes something to be looked at by itself, as long as there is room: what is more is not proved in this pass.
+func (v *Verify) suspect(s suspect) {
+	if len(v.pass.suspects) >= suspectsMax {
+		v.pass.proof.Waiting++
+		return
+	}
+	v.pass.suspects = append(v.pass.suspects, s)
+}
+
+// verifyState is what is kept of a pass: when the last whole one began, and where one stands that has not ended.
+type verifyState struct {
+	SweepRequest
+	Began  time.Time `json:"began,omitzero"`
+	Entity int       `json:"entity,omitempty"`
+}
+
+// resume begins a pass, or goes on with one whose process died.
+func (v *Verify) resume(ctx context.Context, name string) (*pass, error) {
+	var state verifyState
+	data, err := v.Ledger.Cursor(ctx, name)
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &state)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the state of %s: %w", name, err)
+	}
+	var asked SweepRequest
+	if data, err = v.Ledger.Cursor(ctx, name+"/request"); err == nil && data != nil {
+		err = json.Unmarshal(data, &asked)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what was asked of %s: %w", name, err)
+	}
+	if asked.At.After(state.Began) || state.Began.IsZero() || state.Entity <= 0 || state.Entity >= len(v.Entities) || v.Worker.Now().Sub(state.Began) > resumeMax {
+		return &pass{began: v.Worker.Now()}, nil
+	}
+	return &pass{began: state.Began, entity: state.Entity, kept: state.Entity}, nil
+}
+
+// resumeMax is how old a pass may be that is gone on with: what it found first is old by then.
+const resumeMax = 24 * time.Hour
+
+// keep remembers the entity that a pass has come to.
+func (v *Verify) keep(ctx context.Context, name string, fence ledger.Fence) error {
+	p := v.pass
+	if p.entity == p.kept {
+		return nil
+	}
+	var state verifyState
+	data, err := v.Ledger.Cursor(ctx, name)
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &state)
+	}
+	if err != nil {
+		return fmt.Errorf("read the state of %s: %w", name, err)
+	}
+	state.Began, state.Entity = p.began, p.entity
+	if data, err = json.Marshal(state); err != nil {
+		return err
+	}
+	p.kept = p.entity
+	return v.Ledger.SaveCursor(ctx, name, fence, data)
 }
 
 func count(p *ledger.Proof, e ledger.Explained) {

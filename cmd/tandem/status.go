@@ -24,7 +24,8 @@ func newStatusCommand(g *globalOptions) *cobra.Command {
 		Use:   "status --config FILE",
 		Short: "Show what is linked, what waits, and what waits for a person",
 		Long: `Status reads the ledger: how many rows and pages belong together, what work waits for which side and since when, and the records that do
-not go on by themselves, each with its reason.`,
+not go on by themselves, each with its reason; and what the last comparison of both sides found, with its age. It fails if something differs though
+nothing explains it.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
@@ -35,17 +36,19 @@ not go on by themselves, each with its reason.`,
 
 // statusAnswer is what status prints as JSON.
 type statusAnswer struct {
-	Sync     string           `json:"sync"`
-	At       time.Time        `json:"at"`
-	Entities []entityStatus   `json:"entities"`
-	Work     []workStatus     `json:"work"`
-	Backfill *backfillStatus  `json:"backfill,omitempty"`
-	Refused  time.Time        `json:"notion_refuses_until,omitzero"` // Notion asked to send nothing before then
-	LeftOut  []driftStatus    `json:"left_out"`                      // fields that a changed table or database keeps back
-	Held     []heldStatus     `json:"held,omitempty"`                // what waits for a person, summed up
-	Pending  []pendingStatus  `json:"pending"`
-	Paused   []ledger.Pausing `json:"paused"`
-	More     bool             `json:"more"` // more records are pending than are listed
+	Sync     string              `json:"sync"`
+	At       time.Time           `json:"at"`
+	Entities []entityStatus      `json:"entities"`
+	Work     []workStatus        `json:"work"`
+	Backfill *backfillStatus     `json:"backfill,omitempty"`
+	Refused  time.Time           `json:"notion_refuses_until,omitzero"` // Notion asked to send nothing before then
+	LeftOut  []driftStatus       `json:"left_out"`                      // fields that a changed table or database keeps back
+	Held     []heldStatus        `json:"held,omitempty"`                // what waits for a person, summed up
+	Proofs   []ledger.Proof      `json:"proofs"`                        // the last comparison of both sides of each entity
+	Differs  []ledger.Difference `json:"differs"`                       // what differs though nothing explains it
+	Pending  []pendingStatus     `json:"pending"`
+	Paused   []ledger.Pausing    `json:"paused"`
+	More     bool                `json:"more"` // more records are pending than are listed
 }
 
 type entityStatus struct {
@@ -123,10 +126,14 @@ func (o *statusOptions) run(ctx context.Context) error {
 		return err
 	}
 	if o.JSON {
-		return o.out.json(answer)
+		err = o.out.json(answer)
+	} else {
+		o.show(answer)
 	}
-	o.show(answer)
-	return nil
+	if err == nil && len(answer.Differs) > 0 {
+		return errSaid
+	}
+	return err
 }
 
 func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
@@ -172,6 +179,9 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 	}
 	for _, g := range groups {
 		answer.Held = append(answer.Held, heldStatusOf(g))
+	}
+	if answer.Proofs, answer.Differs, err = s.store.Proofs(ctx, s.sync); err != nil {
+		return answer, err
 	}
 	answer.More = len(pending) > top
 	for _, p := range pending[:min(top, len(pending))] {
@@ -263,6 +273,7 @@ func (o *statusOptions) show(a statusAnswer) {
 	if b := a.Backfill; b != nil {
 		o.out.printf("\nin the background %d records wait for Notion: some %s at %d requests a minute, one for each; live edits go first\n", b.Records, b.AtLeast, b.PerMinute)
 	}
+	o.showProofs(a)
 	if len(a.LeftOut) > 0 {
 		o.out.printf("\nleft out because a table or a database has changed (tandem drift says more):\n")
 		for _, d := range a.LeftOut {
@@ -306,6 +317,30 @@ func (o *statusOptions) showWaiting(a statusAnswer) {
 	}
 	if a.More && single > 0 {
 		o.out.printf("  … and more: --top says how many are listed\n")
+	}
+}
+
+// showProofs says in a line for each entity whether its sides are equal, since when that is known, and what differs.
+func (o *statusOptions) showProofs(a statusAnswer) {
+	if len(a.Proofs)+len(a.Differs) > 0 {
+		o.out.printf("\n")
+	}
+	for _, p := range a.Proofs {
+		word := "equal"
+		switch {
+		case p.Differs > 0:
+			word = "DIFFERS"
+		case p.Waiting+p.Held > 0:
+			word = "equal but for what waits"
+		}
+		o.out.printf("compared %s ago, %s: %s (%d equal, %d waiting, %d held, %d differ)\n", ago(a.At, p.Finished), p.Entity, word, p.Equal, p.Waiting, p.Held, p.Differs)
+	}
+	for i, d := range a.Differs {
+		if i == 3 {
+			o.out.printf("  and %d more: tandem verify lists them\n", len(a.Differs)-i)
+			break
+		}
+		o.out.printf("  DIFFERS though nothing explains it: %s\n", printable(strings.Join(strings.Fields(fmt.Sprintf("%s %s %s (page %s): %q in the CRM, %q in Notion", d.Entity, d.Key, d.Field, d.Page, d.CRM, d.Notion)), " ")))
 	}
 }
 

@@ -51,7 +51,10 @@ func (a *app) watchProof(name, sync string, store *pgledger.Store, p *parts) {
 		return out, err
 	})
 	a.health.Check(of+name, func(ctx context.Context) error {
-		proofs, _, err := store.Proofs(ctx, sync)
+		proofs, found, err := store.Proofs(ctx, sync)
+		if len(found) > 0 {
+			return fmt.Errorf("%s %s differs though nothing explains it, found at %s: tandem verify shows what", found[0].Entity, found[0].Key, found[0].FoundAt.Format(time.RFC3339))
+		}
 		for _, f := range proofs {
 			if f.Differs > 0 {
 				return fmt.Errorf("%d records of %s differed at %s though nothing explains it: tandem verify shows them", f.Differs, f.Entity, f.Finished.Format(time.RFC3339))

@@ -40,12 +40,23 @@ func (s *Store) SaveProof(ctx context.Context, sync string, p ledger.Proof, diff
 			sync, p.Entity, book.Cut(p.Began), book.Cut(p.Finished), p.Equal, p.Waiting, p.Held, p.Differs, p.Requests)
 		batch.Queue(`DELETE FROM tandem.difference WHERE sync = $1 AND entity = $2`, sync, p.Entity)
 		for _, d := range differences {
-			batch.Queue(`INSERT INTO tandem.difference (sync, entity, link, field, key, page, crm, notion, found_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
+			batch.Queue(addDifference,
 				sync, d.Entity, d.Link, d.Field, d.Key, d.Page, d.CRM, d.Notion, book.Cut(d.FoundAt))
 		}
 		return tx.SendBatch(ctx, &batch).Close()
 	})
 }
+
+// Differs adds differences to those of the last proof, before the next one has ended.
+func (s *Store) Differs(ctx context.Context, sync string, found []ledger.Difference) error {
+	var batch pgx.Batch
+	for _, d := range found {
+		batch.Queue(addDifference, sync, d.Entity, d.Link, d.Field, d.Key, d.Page, d.CRM, d.Notion, book.Cut(d.FoundAt))
+	}
+	return wrap("keep differences", s.pool.SendBatch(ctx, &batch).Close())
+}
+
+const addDifference = `INSERT INTO tandem.difference (sync, entity, link, field, key, page, crm, notion, found_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
 
 // Proofs lists the last proof of each entity, and the differences that they found, oldest first.
 func (s *Store) Proofs(ctx context.Context, sync string) ([]ledger.Proof, []ledger.Difference, error) {
