@@ -86,6 +86,16 @@ func TestPeopleSeeConflictsAndIssues(t *testing.T) {
 	w.idle()
 	says(asks(exitOK, "history"), "Ada Lovelace (Notion)")
 	says(asks(exitOK, "issues"), "no issues")
+	// The page says it too, once it lasts.
+	w.exec(`UPDATE contact SET phone = 'not a number' WHERE id = 1`)
+	w.eventually("the page says what keeps it back", 4*time.Minute, func() string {
+		if text := w.shown("contact", "Zoë Müller", "Tandem"); !strings.HasPrefix(text, "Waiting: phone: ") {
+			return "it says " + text
+		}
+		return ""
+	})
+	w.exec(`UPDATE contact SET phone = '06 12 34 56 70' WHERE id = 1`)
+	w.waitShown("contact", "Zoë Müller", "Tandem", "In sync")
 	says(asks(exitOK, "overwritten"), "no edit that may have been overwritten")
 	if code := r.end(); code != exitOK {
 		t.Errorf("run ended with %d", code)

@@ -19,7 +19,7 @@ type Said struct {
 
 // What a page is told, and when: trouble that is over in a moment is not worth two requests, and a reason is no report.
 const (
-	saidAfter    = 30 * time.Second
+	saidAfter    = 15 * time.Second
 	saidAttempts = 3
 	saidMax      = 300 // characters
 )

@@ -47,6 +47,9 @@ func (s *Schema) foreseeProperties(e *mapping.Entity, add []notionapi.PropertySp
 	live.Properties = maps.Clone(live.Properties)
 	for _, spec := range add {
 		id := notionapi.CanonicalID("new-" + spec.Name)
+		if spec.Type == notionapi.TypeStatus && len(spec.Options) == 0 { // Notion's own
+			spec.Options = []notionapi.Option{{Name: "Not started"}, {Name: "In progress"}, {Name: "Done"}}
+		}
 		live.Properties[id] = notionapi.SchemaProperty{ID: id, Name: spec.Name, Type: spec.Type, Relation: spec.Relation, Options: spec.Options}
 		s.Foresee(SchemaStep{Entity: e.Name, Database: e.Document.Notion.Database, Property: spec.Name, Type: spec.Type})
 	}

@@ -91,7 +91,7 @@ const (
 	sweepIdle   = 5 * time.Second
 	relayIdle   = time.Second
 	commentIdle = 5 * time.Second
-	stateIdle   = 10 * time.Second
+	stateIdle   = 5 * time.Second
 )
 
 // prepare makes sure of Notion's side and puts the mapping in force. It is repeated until it succeeds.

@@ -55,7 +55,7 @@ const (
 	statesLead    = time.Minute
 	statesPending = 10_000
 	stateRefused  = 10 * time.Minute
-	stateCalm     = 20 * time.Second // what is looked at again waits for nothing for a moment; that is no news
+	stateCalm     = 10 * time.Second // what is looked at again waits for nothing for a moment; that is no news
 )
 
 // RunOnce writes what pages are to say and do not yet; it reports how many it wrote.
