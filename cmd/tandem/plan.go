@@ -31,7 +31,7 @@ func newPlanCommand(g *globalOptions) *cobra.Command {
 		Use:   "plan FILE…",
 		Short: "Show what would be written on both sides, field by field, and write nothing but a plan file",
 		Long: `Plan reads all rows and all pages as they are now, a hundred pages a request, decides on every record with the code that the connectors run, and
-shows what would be created, updated, linked, deleted, held and left out on each side, what it would cost in requests, and how long that takes within
+shows what would be created, updated, linked, deleted, held and left out on each side, who leaves the mapping's scope or comes back into it, what it would cost in requests, and how long that takes within
 Notion's budget. Both directions are taken for switched on, whatever the mappings' mode is. It writes nothing anywhere but the plan file (its requests
 are taken from the shared budget). tandem apply carries the file out, or less. It needs no sync that has begun: before the first run it shows the first sync.`,
 		Args: cobra.MinimumNArgs(1),
@@ -201,6 +201,10 @@ func kinds(item plan.Item) []string {
 		return []string{"link"}
 	case plan.Skipped:
 		return []string{"nothing to do"}
+	case plan.Leave:
+		return []string{"leave scope"}
+	case plan.Return:
+		return []string{"back in scope"}
 	case plan.Held, plan.Parked, plan.Waiting:
 		return []string{item.Do}
 	}
@@ -216,7 +220,7 @@ func kinds(item plan.Item) []string {
 
 // planKinds is the table's order.
 var planKinds = []string{
-	"create pages", "create rows", "update pages", "update rows", "link", "delete pages", "delete rows", "restore pages", plan.Held, plan.Parked, plan.Waiting, "nothing to do",
+	"create pages", "create rows", "update pages", "update rows", "link", "delete pages", "delete rows", "restore pages", "leave scope", "back in scope", plan.Held, plan.Parked, plan.Waiting, "nothing to do",
 }
 
 func (o *planOptions) show(a *planAnswer) {

@@ -312,8 +312,11 @@ func (t *turn) create(now Item, d ledger.Decision) (ledger.Decision, bool) {
 }
 
 func said(i Item) string {
-	if i.Do == Skipped {
+	switch i.Do {
+	case Skipped, Return:
 		return "nothing to do"
+	case Leave:
+		return "out of the mapping's scope"
 	}
 	return i.Do
 }

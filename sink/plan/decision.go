@@ -62,6 +62,7 @@ func (d *describer) item(ctx context.Context, in ledger.Input, dec ledger.Decisi
 		}
 	}
 	item.classify(dec)
+	item.scope(in, dec)
 	item.Hash = ""
 	if item.Done() {
 		item.Hash = item.hash()
@@ -105,6 +106,20 @@ func (i *Item) classify(d ledger.Decision) {
 		}
 	default:
 		i.Do = Skipped
+	}
+}
+
+// scope tells who leaves the mapping's scope, and who comes back into it. Neither is a delete, or a new record.
+func (i *Item) scope(in ledger.Input, d ledger.Decision) {
+	switch {
+	case d.State == ledger.OutOfScope && in.Link.State != ledger.OutOfScope && i.Do == Skipped:
+		i.Do = Leave
+		i.Why = append(i.Why, "the row is not in the mapping's scope any more: its page stays, and nothing is written to it")
+	case in.Link.State == ledger.OutOfScope && d.State == ledger.Live:
+		if i.Do == Skipped {
+			i.Do = Return
+		}
+		i.Why = append(i.Why, "the row is in the mapping's scope again")
 	}
 }
 

@@ -35,6 +35,8 @@ const (
 	Delete  = "delete"
 	Restore = "restore"
 
+	Leave   = "leave"  // the row left the mapping's scope: its page stays as it is
+	Return  = "return" // it is in it again, and nothing has to be written
 	Held    = "hold"
 	Parked  = "park"
 	Waiting = "wait"
