@@ -43,6 +43,25 @@ func Marks(e *mapping.Entity, l ledger.Link, images ...change.Image) []string {
 	return change.Sorted(marks)
 }
 
+// Naming are the fields whose values name a person: those that records are matched by, e-mail addresses, phone numbers, and the title.
+func Naming(e *mapping.Entity) []string {
+	names := map[string]bool{e.Title().Name: true}
+	for _, key := range e.Match {
+		for _, name := range key {
+			names[name] = true
+		}
+	}
+	for _, f := range e.Fields {
+		if f.Type == "email" || f.Type == mapping.TypePhone {
+			names[f.Name] = true
+		}
+	}
+	return change.Sorted(names)
+}
+
+// HoldForgotten is the kind of hold of a record that was forgotten, and came back. It says nothing of it.
+const HoldForgotten = "forgotten"
+
 // barred keeps back what would make a forgotten record anew: a page for its row, or a row for its page. A person decides; nothing of the record is kept.
 func (r *reconciliation) barred(ctx context.Context, d ledger.Decision) (bool, error) {
 	image := d.ToNotion
@@ -56,7 +75,7 @@ func (r *reconciliation) barred(ctx context.Context, d ledger.Decision) (bool, e
 	if err != nil || id == "" {
 		return false, err
 	}
-	held := ledger.Hold{Kind: "forgotten", Reason: "this record was forgotten (certificate " + id + "): it is not made anew", At: r.w.Now()}
+	held := ledger.Hold{Kind: HoldForgotten, Reason: "this record was forgotten (certificate " + id + "): it is not made anew", At: r.w.Now()}
 	c := ledger.Commit{Unsee: true, Holds: []ledger.Hold{held}, Finish: r.done()}
 	c.Finish.Parked = held.Reason
 	if err := r.holds(ctx, &c, ledger.Decision{Holds: c.Holds}); err != nil {
@@ -91,6 +110,9 @@ func (w *Worker) PutAway(ctx context.Context, link ledger.Link, page, row bool, 
 	defer w.giveBack(ctx, items) //nolint:errcheck // the lease ends by itself
 	entity := w.Entities[link.Entity]
 	l := items[0].Link
+	if l.Intent != nil {
+		return fmt.Errorf("what came of a write to the record is not known yet: ask again in a moment")
+	}
 	record := func(side ledger.Side) ledger.Commit {
 		return ledger.Commit{Link: l.ID, Epoch: l.Epoch, Now: w.Now(), Writes: []ledger.Write{{Side: side, Op: string(ledger.RowDelete), Why: "forget", By: by, Run: w.Run}}}
 	}
@@ -99,11 +121,18 @@ func (w *Worker) PutAway(ctx context.Context, link ledger.Link, page, row bool, 
 		if err != nil {
 			return fmt.Errorf("read what is known of Notion's schema: %w", err)
 		}
-		if err := w.Ledger.Commit(ctx, record(ledger.Notion)); err != nil {
+		c := record(ledger.Notion)
+		c.Intent = &ledger.Intent{Kind: ledger.IntentTrash, ReadFrom: w.Now(), At: w.Now()}
+		if err := w.Ledger.Commit(ctx, c); err != nil {
 			return fmt.Errorf("record the write: %w", err)
 		}
-		if _, err := entity.Pages.Update(ctx, schema, l.Page, PageUpdate{Trash: true}); err != nil {
-			return fmt.Errorf("put the page in the trash: %w", err)
+		seen, err := entity.Pages.Update(ctx, schema, l.Page, PageUpdate{Trash: true})
+		if err != nil {
+			return fmt.Errorf("put the page in the trash (what came of it is looked up; ask again): %w", err)
+		}
+		done := ledger.Commit{Link: l.ID, Epoch: l.Epoch, Now: w.Now(), Intended: true, WroteAt: seen.ReadTo}
+		if err := w.Ledger.Commit(ctx, done); err != nil {
+			return fmt.Errorf("record what came of the write: %w", err)
 		}
 	}
 	if row && l.Key != "" {

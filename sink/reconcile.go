@@ -483,7 +483,7 @@ func (r *reconciliation) holds(ctx context.Context, c *ledger.Commit, d ledger.D
 			h.Reason = ledger.ConflictReason(h.Field, r.titles(ctx, h.Field, r.in.CRM.Image[h.Field]), r.titles(ctx, h.Field, r.in.Notion.Image[h.Field]))
 			c.Holds[i].Reason, d.Holds[i].Reason = h.Reason, h.Reason
 		}
-		if h.Field == "" && h.From == "" {
+		if h.Field == "" && h.From == "" && h.Kind != HoldForgotten {
 			c.Holds[i].From = r.called(*r.link(), r.row.Image)
 		}
 		if same := named(known, h); same >= 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/sink"
 )
 
 type forgetOptions struct {
@@ -74,9 +75,11 @@ func (o *forgetOptions) run(ctx context.Context, entity, key string) error {
 		return err
 	}
 	defer s.close()
-	if _, err := s.entity(entity); err != nil {
+	e, err := s.entity(entity)
+	if err != nil {
 		return err
 	}
+	naming := sink.Naming(e)
 	link, known, err := s.link(ctx, entity, key)
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ func (o *forgetOptions) run(ctx context.Context, entity, key string) error {
 			return err
 		}
 	}
-	f := pgledger.Forgetting{ID: c.ID, Sync: s.sync, Entity: entity, Link: link.ID, Key: link.Key, Page: link.Page, Marks: marks, By: c.By, Reason: c.Reason, Now: now}
+	f := pgledger.Forgetting{ID: c.ID, Sync: s.sync, Entity: entity, Link: link.ID, Key: link.Key, Page: link.Page, Marks: marks, Fields: naming, By: c.By, Reason: c.Reason, Now: now}
 	if c.Erased, err = s.eraseSoon(ctx, f); err != nil {
 		return err
 	}
@@ -218,7 +221,7 @@ func (o *forgetOptions) tell(c certificate) error {
 		o.out.printf(": %s", printable(c.Reason))
 	}
 	o.out.printf("\nA record of %s was forgotten. Its row: %s. Its page: %s.\n", c.Entity, c.Row, c.Page)
-	o.out.printf("Erased: %d values of the audit and the conflict history, %d alerts, %d holds, %d reasons to look, %d links with what was agreed and seen.\n", e.Values, e.Alerts, e.Holds, e.Work, e.Links)
+	o.out.printf("Erased: %d values of the audit and the conflict history, %d alerts, %d holds, %d reasons to look, %d links with what was agreed and seen, %d mentions in what is said of other records.\n", e.Values, e.Alerts, e.Holds, e.Work, e.Links, e.Mentions)
 	o.out.printf("Kept: %d keyed hashes, by which it is known should it come back.\nTopics:\n", e.Tombstones)
 	for _, t := range c.Topics {
 		if t.Note != "" {

@@ -26,6 +26,7 @@ func TestAForgottenPersonDoesNotComeBack(t *testing.T) {
 		return w.one(`SELECT CASE WHEN count(*) > 0 THEN '' ELSE 'no' END FROM tandem.history WHERE key = '77' AND field = 'phone' AND op = 'update'`)
 	})
 	quiet("an edit")
+	w.mentionEverywhere()
 	page := w.one(`SELECT page FROM tandem.link WHERE entity = 'contact' AND key = '77'`)
 	if code, _, errs := w.tandem("forget", "contact", "4711", "--config", w.files[1]); code != exitFailed || !strings.Contains(errs, "nothing to forget") {
 		t.Errorf("%d %s", code, errs)
@@ -34,6 +35,12 @@ func TestAForgottenPersonDoesNotComeBack(t *testing.T) {
 	var c certificate
 	if err := json.Unmarshal([]byte(out), &c); err != nil || code != exitOK {
 		t.Fatalf("%d %s %s %v", code, out, errs, err)
+	}
+	if c.Erased.Mentions < 5 {
+		t.Errorf("%d mentions were struck out", c.Erased.Mentions)
+	}
+	if n := w.one(`SELECT string_agg(op || ' ' || side, ', ' ORDER BY n) FROM tandem.write WHERE why = 'forget'`); n != "delete notion, delete crm" {
+		t.Errorf("the audit has %s", n)
 	}
 	if c.Erased.Values == 0 || c.Erased.Links != 1 || c.Erased.Tombstones < 4 || c.Row != "deleted" || c.Page != "in the trash" || c.By != "dpo" {
 		t.Errorf("certificate %+v", c)
@@ -63,6 +70,24 @@ func TestAForgottenPersonDoesNotComeBack(t *testing.T) {
 		t.Errorf("%s links of the forgotten person are live", n)
 	}
 	w.holdsNothingOf(c.ID, "Zaphod", "Beeblebrox", "zaphod@heart.gold", "901820", "5550199")
+}
+
+// mentionEverywhere has every table of the ledger that can hold a value hold one of the person's: of their own record, and in what is said of another one's.
+func (w *world) mentionEverywhere() {
+	w.t.Helper()
+	w.exec(`WITH l AS (SELECT * FROM tandem.link WHERE entity = 'contact' AND key = '77'), o AS (SELECT * FROM tandem.link WHERE entity = 'contact' AND key = '78'),
+		a AS (INSERT INTO tandem.shadow (link, side, field, op, was, becomes, first_at, at) SELECT id, 'notion', 'name', 'update', 'Zaphod Beeblebrox', 'Zaphod', now(), now() FROM l),
+		b AS (INSERT INTO tandem.difference (sync, entity, link, field, key, page, crm, notion, found_at) SELECT sync, entity, id, 'email', key, page, 'zaphod@heart.gold', '', now() FROM l),
+		c AS (INSERT INTO tandem.hold (link, kind, field, reason, at, shows, becomes) SELECT id, 'match', '', 'it may be contact 77, which has the same email (zaphod@heart.gold)', now(), 'Zaphod Beeblebrox', '' FROM o),
+		d AS (INSERT INTO tandem.work (link, side, sync, entity, lane, rank, why, first_seen, xid, also, deleted, not_before, attempts, version, parked, trouble)
+			SELECT id, 'crm', sync, entity, 'live', 0, 'poll', now(), 0, '', false, now(), 1, 1, 'another row has this value: zaphod@heart.gold', 'tried: "Zaphod Beeblebrox"' FROM o),
+		e AS (INSERT INTO tandem.difference (sync, entity, link, field, key, page, crm, notion, found_at) SELECT sync, entity, id, 'email', key, page, 'zaphod@heart.gold', 'ford@guide.example', now() FROM o),
+		f AS (INSERT INTO tandem.alert (id, once, sync, entity, at, kind, link, detail) SELECT 'other', 'other', sync, entity, now(), 'hold', id,
+			json_build_object('id', 'other', 'summary', 'it may be contact 77, which has the same name ("Zaphod Beeblebrox")') FROM o),
+		g AS (INSERT INTO tandem.overwritten (id, link, sync, entity, key, page, author, fields, edited_at, opened_at, closed_at, at)
+			SELECT 'w', id, sync, entity, key, page, 'Ada', '{phone}', now(), now(), now(), now() FROM l)
+		INSERT INTO tandem.conflict (id, link, sync, entity, at, detail, vals) SELECT 'c77', l.id, l.sync, l.entity, now(), '{"id":"c77","field":"phone"}',
+			(SELECT w.new FROM tandem.write w WHERE w.link = l.id AND w.op = 'create' LIMIT 1) FROM l`)
 }
 
 // holdsNothingOf looks for words in all tables of the ledger.

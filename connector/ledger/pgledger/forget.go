@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,6 +28,7 @@ type Forgetting struct {
 	Key    string
 	Page   string
 	Marks  []string // what the record would be known by, should it come back: hashed here, under a key that stays here
+	Fields []string // whose values name the person: what other records' reasons say of them is struck out
 	By     string
 	Reason string
 	Now    time.Time
@@ -40,6 +43,7 @@ type Erasure struct {
 	Windows     int64 `json:"windows"`     // of possibly overwritten edits, with what was shown
 	Differences int64 `json:"differences"` // of proofs of equality
 	Links       int64 `json:"links"`       // with base, last observation and intent
+	Mentions    int64 `json:"mentions"`    // in what is said of other records: struck out
 	Tombstones  int64 `json:"tombstones"`  // keyed hashes left behind
 }
 
@@ -55,6 +59,10 @@ func (s *Store) Erase(ctx context.Context, f Forgetting) (Erasure, error) {
 		}
 		if leased {
 			return ErrLeased
+		}
+		words, err := wordsOf(ctx, tx, f)
+		if err != nil {
+			return err
 		}
 		// Names of the record in JSON that is only kept; a digest tells of others as well, and goes with them.
 		key, _ := json.Marshal(f.Key)
@@ -72,6 +80,7 @@ func (s *Store) Erase(ctx context.Context, f Forgetting) (Erasure, error) {
 			{&out.Holds, `DELETE FROM tandem.hold WHERE link = $1`, []any{f.Link}},
 			{&out.Work, `DELETE FROM tandem.work WHERE link = $1`, []any{f.Link}},
 			{&out.Windows, `DELETE FROM tandem.window WHERE link = $1`, []any{f.Link}},
+			{&out.Windows, `DELETE FROM tandem.overwritten WHERE link = $1`, []any{f.Link}},
 			{&out.Differences, `DELETE FROM tandem.difference WHERE link = $1`, []any{f.Link}},
 			{&out.Links, `DELETE FROM tandem.link WHERE id = $1`, []any{f.Link}},
 		} {
@@ -79,7 +88,10 @@ func (s *Store) Erase(ctx context.Context, f Forgetting) (Erasure, error) {
 			if err != nil {
 				return err
 			}
-			*step.count = tag.RowsAffected()
+			*step.count += tag.RowsAffected()
+		}
+		if out.Mentions, err = strike(ctx, tx, f, words); err != nil {
+			return err
 		}
 		marks, err := hashed(ctx, tx, f.Marks)
 		if err != nil {
@@ -91,6 +103,55 @@ func (s *Store) Erase(ctx context.Context, f Forgetting) (Erasure, error) {
 		return err
 	})
 	return out, err
+}
+
+// wordsOf are the values that name a person: of the fields that are given, as they are agreed on and as history has them. Short ones are no name.
+func wordsOf(ctx context.Context, tx pgx.Tx, f Forgetting) ([]string, error) {
+	const list = `SELECT DISTINCT word FROM (
+			SELECT l.base -> name -> 'v' #>> '{}' AS word FROM tandem.link l, unnest($2::text[]) AS name WHERE l.id = $1
+			UNION ALL SELECT v.data #>> '{}' FROM tandem.write w
+				CROSS JOIN LATERAL (SELECT * FROM json_each_text(w.old) UNION ALL SELECT * FROM json_each_text(w.new)) k
+				JOIN tandem.value v ON v.id = decode(k.value, 'hex') WHERE w.link = $1 AND k.key = ANY($2) AND v.data IS NOT NULL
+		) words WHERE length(word) >= 5 ORDER BY word`
+	rows, err := tx.Query(ctx, list, f.Link, f.Fields)
+	if err != nil {
+		return nil, fmt.Errorf("list what names the person: %w", err)
+	}
+	words, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return words, wrap("list what names the person", err)
+}
+
+// forgottenWord stands where a value was that named somebody.
+const forgottenWord = "(forgotten)"
+
+// strike takes what names the person out of what is said of other records: a hold may say whom its record may be the same as.
+func strike(ctx context.Context, tx pgx.Tx, f Forgetting, words []string) (n int64, err error) {
+	texts := map[string][]string{
+		"hold": {"reason", "shows", "becomes"}, "work": {"parked", "trouble"}, "difference": {"crm", "notion"}, "shadow": {"was", "becomes"}, "page_state": {"said"},
+		"comment": {"outcome"}, "delivery": {"error"},
+	}
+	for _, word := range words {
+		for _, table := range slices.Sorted(maps.Keys(texts)) {
+			for _, column := range texts[table] {
+				tag, err := tx.Exec(ctx, fmt.Sprintf(`UPDATE tandem.%[1]s SET %[2]s = replace(%[2]s, $1, $2) WHERE position($1 IN %[2]s) > 0`, table, column), word, forgottenWord)
+				if err != nil {
+					return n, fmt.Errorf("strike out of %s: %w", table, err)
+				}
+				n += tag.RowsAffected()
+			}
+		}
+		quoted, err := json.Marshal(word)
+		if err != nil {
+			return n, err
+		}
+		inner := string(quoted[1 : len(quoted)-1])
+		tag, err := tx.Exec(ctx, `UPDATE tandem.alert SET detail = replace(detail::text, $2, $3)::json WHERE sync = $1 AND position($2 IN detail::text) > 0`, f.Sync, inner, forgottenWord)
+		if err != nil {
+			return n, fmt.Errorf("strike out of alerts: %w", err)
+		}
+		n += tag.RowsAffected()
+	}
+	return n, nil
 }
 
 // Certify keeps a certificate. It names nobody.
