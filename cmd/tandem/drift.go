@@ -192,7 +192,10 @@ func (c *checkup) properties(ctx context.Context, store *pgledger.Store, e *mapp
 		return // said of the columns already
 	}
 	for _, f := range state.Fields {
-		if f.Side == ledger.Notion {
+		switch {
+		case f.Side == ledger.Notion && f.Field == "":
+			c.add("error", "mapping "+e.Name, "nothing of it is read or written until it is mended; other entities go on", "%s", f.Reason)
+		case f.Side == ledger.Notion:
 			c.add("error", fmt.Sprintf("mapping %s.%s", e.Name, f.Field), "the field is left out until it is mended; everything else goes on", "%s", f.Reason)
 		}
 	}

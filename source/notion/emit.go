@@ -144,14 +144,16 @@ func (p *Poller) get(ctx context.Context, st step, id string, known ledger.Emitt
 	if err != nil {
 		return read{}, false, fmt.Errorf("read page %s: %w", id, err)
 	}
-	if buried, err := p.buried(ctx, st, page); buried || err != nil {
-		return read{}, false, err
-	}
 	if err := p.Pages.Complete(ctx, &page, st.schema.IDs()...); err != nil {
 		return read{}, false, fmt.Errorf("read the rest of page %s: %w", id, err)
 	}
 	hash := notionapi.ContentHash(page, st.schema.IDs())
 	ours := known.Entity == p.Entity.Name || page.Parent.DataSourceID == st.schema.DataSource
+	if ours && hash != known.Hash {
+		if buried, err := p.buried(ctx, st, page); buried || err != nil {
+			return read{}, false, err
+		}
+	}
 	return read{page: page, hash: hash, seq: known.Seq, via: via, got: true}, ours && hash != known.Hash, nil
 }
 
