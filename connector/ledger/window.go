@@ -132,6 +132,19 @@ func (o Overwrite) Name() string {
 	return alertID("overwritten", o.Window.Sync, fmt.Sprint(o.Window.Link), o.Window.Opened.UTC().Format(time.RFC3339Nano), o.Author)
 }
 
+// Told reports that all of it was told already: while the window was open, a conflict over each field was found, its loser kept and people alerted. What a
+// webhook tells of a minute is most likely that edit; that there was another in the same minute cannot be ruled out, so it is listed all the same.
+func (o Overwrite) Told(conflicts []Conflict) bool {
+	for _, field := range o.Fields {
+		if !slices.ContainsFunc(conflicts, func(c Conflict) bool {
+			return c.Field == field && c.Winner == CRM && c.Critical && !c.At.Before(o.Window.Opened) && !c.At.After(o.Window.Closed)
+		}) {
+			return false
+		}
+	}
+	return len(o.Fields) > 0
+}
+
 // Alert tells people of it. who is the author's name or, where it is not known, id.
 func (o Overwrite) Alert(at time.Time) Alert {
 	w := o.Window

@@ -128,4 +128,19 @@ var windowStories = []story{
 			s.Fatalf("told %+v", told)
 		}
 	}},
+	{"an overwritten edit is listed and not told again where the write's own conflict told of it", func(s *stage) {
+		s.add(row("7"))
+		it := s.one(ledger.Notion)
+		c := s.done(it, ledger.Notion)
+		found := conflict("c", s.now)
+		c.Conflicts = []ledger.Conflict{found}
+		s.commit(c)
+		o := ledger.Overwrite{Window: ledger.Window{Link: it.Link.ID, Sync: "acme", Entity: "contact", Key: "7", Page: "p7", Opened: s.now, Closed: s.now.Add(time.Second)},
+			Author: "ada", Fields: []string{found.Field}, At: s.now}
+		s.ok(s.Overwrote(ctx(s), []ledger.Overwrite{o}, s.now))
+		s.equal("told", len(s.waiting()), 0)
+		o.Fields = append(o.Fields, "title")
+		s.ok(s.Overwrote(ctx(s), []ledger.Overwrite{o}, s.now))
+		s.equal("told of what no conflict told", len(s.waiting()), 1)
+	}},
 }

@@ -61,7 +61,7 @@ func (s *Store) PruneWindows(_ context.Context, before time.Time) (int, error) {
 	return n - len(s.state.windows), nil
 }
 
-// Overwrote lists edits as possibly overwritten, each with an alert.
+// Overwrote lists edits as possibly overwritten, each with an alert unless a conflict told it.
 func (s *Store) Overwrote(_ context.Context, lost []ledger.Overwrite, now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,15 @@ func (s *Store) Overwrote(_ context.Context, lost []ledger.Overwrite, now time.T
 		if !slices.ContainsFunc(s.state.lost, func(h ledger.Overwrite) bool { return h.Name() == o.Name() }) {
 			s.state.lost = append(s.state.lost, o)
 		}
-		s.state.book.Raise(o.Alert(now))
+		var conflicts []ledger.Conflict
+		for _, c := range s.state.book.Conflicts {
+			if c.Link == o.Window.Link {
+				conflicts = append(conflicts, c.Conflict)
+			}
+		}
+		if !o.Told(conflicts) {
+			s.state.book.Raise(o.Alert(now))
+		}
 	}
 	return nil
 }

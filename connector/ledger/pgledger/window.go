@@ -89,19 +89,30 @@ func (s *Store) KeptEdits(ctx context.Context, sync string, after time.Time) ([]
 	return found, wrap("list what webhooks told", err)
 }
 
-// Overwrote lists edits as possibly overwritten, each with an alert.
+// toldConflicts is how many conflicts of a link are looked through for one that a window's write recorded.
+const toldConflicts = 50
+
+// Overwrote lists edits as possibly overwritten, each with an alert unless a conflict told it.
 func (s *Store) Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error {
 	if len(lost) == 0 {
 		return nil
 	}
+	var alerts []ledger.Alert
+	for _, o := range lost {
+		conflicts, err := s.Conflicts(ctx, o.Window.Sync, o.Window.Link, toldConflicts)
+		if err != nil {
+			return err
+		}
+		if !o.Told(conflicts) {
+			alerts = append(alerts, o.Alert(now))
+		}
+	}
 	return s.change(ctx, "list overwritten edits", func(tx pgx.Tx) error {
 		var batch pgx.Batch
-		var alerts []ledger.Alert
 		for _, o := range lost {
 			batch.Queue(`INSERT INTO tandem.overwritten (id, link, sync, entity, key, page, author, fields, edited_at, opened_at, closed_at, at)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING`,
 				o.Name(), o.Window.Link, o.Window.Sync, o.Window.Entity, orNull(o.Window.Key), o.Window.Page, o.Author, o.Fields, o.At, o.Window.Opened, o.Window.Closed, book.Cut(now))
-			alerts = append(alerts, o.Alert(now))
 		}
 		if err := queueAlerts(&batch, alerts); err != nil {
 			return err
