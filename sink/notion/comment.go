@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type CommentLedger interface {
 	Raise(ctx context.Context, alerts []ledger.Alert) error
 	sink.Links
 	Lead(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (ledger.Fence, bool, error)
+	Pauses(ctx context.Context, sync string) ([]ledger.Pausing, error)
 }
 
 // Commenter tells of conflicts where they happened: by a comment on the page that mentions who edited it last, in the background's share of the
@@ -65,6 +67,13 @@ func (c *Commenter) RunOnce(ctx context.Context) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
+	pauses, err := c.Ledger.Pauses(ctx, c.Sync)
+	if err != nil {
+		return 0, err
+	}
+	paused := func(entity string) bool {
+		return slices.ContainsFunc(pauses, func(p ledger.Pausing) bool { return p.On(ledger.Way{Sync: c.Sync, Side: ledger.Notion}) && p.All(entity) })
+	}
 	if _, ok, err := c.Ledger.Lead(ctx, "comments "+c.Sync, c.Holder, c.Now(), commentsLead); err != nil || !ok {
 		return 0, err
 	}
@@ -73,6 +82,9 @@ func (c *Commenter) RunOnce(ctx context.Context) (int, error) {
 	for _, d := range due {
 		if c.Now().Sub(began) > commentsLead/2 || ctx.Err() != nil {
 			break // another process may lead soon
+		}
+		if paused(d.Entity) {
+			continue // a comment is a write like any other; it waits, or is too old by then
 		}
 		outcome, err := c.comment(ctx, d)
 		switch {

@@ -83,6 +83,28 @@ func (r *remarks) standing() []notionapi.Comment {
 	return found
 }
 
+// A comment is a write: while writing to Notion is paused, none is made.
+func TestNoCommentIsMadeWhileWritingIsPaused(t *testing.T) {
+	t.Parallel()
+	r, c := newRemarks(t)
+	if err := r.store.Suspend(t.Context(), ledger.Pausing{Sync: "acme", Direction: "to_notion", Since: r.now, By: "ops"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.RunOnce(t.Context()); err != nil || len(r.standing()) != 0 {
+		t.Fatalf("%d comments, %v", len(r.standing()), err)
+	}
+	pauses, err := r.store.Pauses(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.store.Resume(t.Context(), []int64{pauses[0].ID}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.RunOnce(t.Context()); err != nil || len(r.standing()) != 1 {
+		t.Fatalf("%d comments after the pause, %v", len(r.standing()), err)
+	}
+}
+
 func TestAConflictIsToldOnThePageOnce(t *testing.T) {
 	t.Parallel()
 	r, c := newRemarks(t)
