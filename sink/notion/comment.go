@@ -72,7 +72,9 @@ func (c *Commenter) RunOnce(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	paused := func(entity string) bool {
-		return slices.ContainsFunc(pauses, func(p ledger.Pausing) bool { return p.On(ledger.Way{Sync: c.Sync, Side: ledger.Notion}) && p.All(entity) })
+		return slices.ContainsFunc(pauses, func(p ledger.Pausing) bool {
+			return p.On(ledger.Way{Sync: c.Sync, Side: ledger.Notion}) && p.All(entity)
+		})
 	}
 	if _, ok, err := c.Ledger.Lead(ctx, "comments "+c.Sync, c.Holder, c.Now(), commentsLead); err != nil || !ok {
 		return 0, err
