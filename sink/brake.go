@@ -139,12 +139,21 @@ func (r *reconciliation) unhold(d ledger.Decision) []string {
 		if h.Kind == HoldMatch && h.Op != holdAgain && !h.Chosen(r.w.Now()) && (r.link().Key == "" || r.link().Page == "") {
 			continue // whether it is another record's other end is seen by who compares all of them
 		}
+		if r.unread(h) {
+			continue
+		}
 		waits := (h.Chosen(r.w.Now()) || h.Kind == "grace") && r.leftTo(r.w.Side.Other(), d, h.Field)
 		if named(d.Holds, h) < 0 && !waits {
 			over = append(over, h.Name())
 		}
 	}
 	return over
+}
+
+// unread reports that a hold is about what the page shows, which this turn did not look at: it says nothing of that. A row that is as it was agreed
+// gives no reason to look, and what people wrote in Notion and a brake holds is held still.
+func (r *reconciliation) unread(h ledger.Hold) bool {
+	return r.link().Page != "" && !r.in.Notion.Read && (h.Side == ledger.CRM || h.Field != "" && h.Side == "")
 }
 
 func (r *reconciliation) leftTo(side ledger.Side, d ledger.Decision, field string) bool {

@@ -264,9 +264,7 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 	// The ledger's commit and the row's are one: who sees the one sees the other.
 	c.visibleAt[c.xid] = r.p.w.now
 	r.p.w.writes++
-	if write.Op == sink.RowDelete {
-		r.p.w.checkDelete(ledger.CRM, r.entity.Name)
-	}
+	r.p.w.checkWritten(r.entity.Name, write, result, row)
 	return nil
 }
 

@@ -299,7 +299,7 @@ func (m *emulated) wrotePage(id string, body []byte, read seenPage, known bool) 
 		m.w.violation("allow-list", "page %s: a property is written that is no field: %s", id, body)
 	}
 	if write.InTrash != nil && *write.InTrash && !before.trashed {
-		m.w.checkDelete("notion", entity)
+		m.w.checkDelete("notion", entity, id)
 	}
 	m.w.users.automation(id, entity, values)
 }

@@ -23,7 +23,7 @@ var documents = []string{`{
   "creates": {"to_notion": true, "to_crm": true, "quiet_seconds": 5},
   "deletes": {"to_notion": "trash", "to_crm": "hold"},
   "mode": {"to_notion": "write", "to_crm": "write"},
-  "brakes": {"max": BRAKE}
+  "brakes": {BRAKES}
 }`, `{
   "sync": "sim", "entity": "deal",
   "crm": {"table": "public.deal", "key": "id", "new_key": "sequence:public.deal_id_seq"},
@@ -36,19 +36,33 @@ var documents = []string{`{
   "creates": {"to_notion": true, "to_crm": true, "quiet_seconds": 5},
   "deletes": {"to_notion": "trash", "to_crm": "delete"},
   "mode": {"to_notion": "write", "to_crm": "write"},
-  "brakes": {"max": BRAKE}
+  "brakes": {BRAKES}
 }`}
 
 // rules are the mappings of one kind of run. They are compiled once: nothing changes them.
 type rules struct {
-	tie   string // who wins what the clocks cannot tell; the note's tie is the other side's
-	brake int
+	tie string // who wins what the clocks cannot tell; the note's tie is the other side's
+	limits
 }
 
 var compiled = struct {
 	sync.Mutex
 	by map[rules][]*mapping.Entity
 }{by: map[rules][]*mapping.Entity{}}
+
+// brakes are the limits as a mapping has them.
+func (r rules) brakes() string {
+	out := fmt.Sprintf(`"max": %d, "window": %q`, r.deletes, r.window)
+	for _, of := range []struct {
+		name string
+		max  int
+	}{{"updates", r.updates}, {"blanks", r.blanks}, {"creates", r.creates}} {
+		if of.max > 0 {
+			out += fmt.Sprintf(`, %q: {"max": %d, "share": 0}`, of.name, of.max)
+		}
+	}
+	return out
+}
 
 // entities compiles the documents.
 func (r rules) entities() ([]*mapping.Entity, error) {
@@ -58,7 +72,7 @@ func (r rules) entities() ([]*mapping.Entity, error) {
 		return es, nil
 	}
 	other := map[string]string{"crm": "notion", "notion": "crm"}[r.tie]
-	fill := strings.NewReplacer("TIE", r.tie, "EIT", other, "BRAKE", fmt.Sprint(r.brake))
+	fill := strings.NewReplacer("TIE", r.tie, "EIT", other, "BRAKES", r.brakes())
 	var docs []mapping.Document
 	for _, text := range documents {
 		doc, found := mapping.Parse([]byte(fill.Replace(text)))

@@ -45,7 +45,7 @@ func (s story) tell(t *testing.T, seed uint64) string {
 	t.Helper()
 	w, err := build(Options{Seed: seed, Calm: true}, func(sh *shape) {
 		sh.contacts, sh.deals, sh.webhooks, sh.poll, sh.lag, sh.rowsAnswered = 3+s.extra, 0, false, 10*time.Second, 0, 100
-		sh.rules = rules{tie: s.tie, brake: 1000}
+		sh.rules = rules{tie: s.tie, limits: limits{deletes: 1000, window: time.Hour}}
 	})
 	if err != nil {
 		t.Fatal(err)

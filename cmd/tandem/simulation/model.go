@@ -566,6 +566,10 @@ func (c *modelClient) CreatePage(_ context.Context, made notionapi.NewPage) (not
 	w.writes++
 	w.effect("notion create", p.id, entity, external, showWords(values))
 	w.checkWrite(entity, values)
+	if links, err := w.ledger.ByExternal(w.context(), syncName, []string{external}); err == nil {
+		w.checkAudit(links[external], ledger.Notion, "create", values)
+		w.checkCreate(ledger.Notion, entity, external)
+	}
 	c.m.hook.tell(p, "page.created", modelBot)
 	got := c.took(p, c.m.show(p, p.last()), from)
 	if err := c.end(http.MethodPost, path, p.id, true); err != nil {
@@ -695,6 +699,7 @@ func (c *modelClient) apply(p *page, values map[string]change.Value, update noti
 	w.writes++
 	w.effect("notion write", p.id, external, showWords(values), boolWord(inTrash))
 	w.checkWrite(p.home, values)
+	c.m.checkUpdated(p, old, values, inTrash)
 	next := c.m.revise(p, modelBot, func(r *revision) {
 		for field, v := range values {
 			r.set(field, v, modelBot, w.now)
@@ -707,7 +712,7 @@ func (c *modelClient) apply(p *page, values map[string]change.Value, update noti
 		}
 	})
 	if next.trashed && !old.trashed {
-		w.checkDelete(ledger.Notion, p.home)
+		w.checkDelete(ledger.Notion, p.home, p.id)
 		w.checkEvidence(ledger.Notion, p.home, w.rowOfPage(p.id))
 	}
 	ids := make([]string, 0, len(values))
@@ -717,6 +722,26 @@ func (c *modelClient) apply(p *page, values map[string]change.Value, update noti
 	slices.Sort(ids)
 	c.m.hook.edited(p, modelBot, ids...)
 	w.users.automation(p.id, p.home, values)
+}
+
+// checkUpdated (7, 12) is told of each write to a page.
+func (m *model) checkUpdated(p *page, old *revision, values change.Image, inTrash *bool) {
+	w := m.w
+	links, err := w.ledger.ByPage(w.context(), syncName, []string{p.id})
+	link, ok := links[p.id]
+	op := "update"
+	switch {
+	case err != nil || !ok || len(values) == 0 && inTrash == nil:
+		return // a half link's page that gets its id
+	case inTrash != nil && *inTrash:
+		op = ledger.OpDelete
+	case inTrash != nil:
+		op = "restore"
+	}
+	w.checkAudit(link, ledger.Notion, op, values)
+	for _, field := range change.Sorted(values) {
+		w.checkUpdate(ledger.Notion, link, field, m.shown(p.home, old, field), values[field])
+	}
 }
 
 func boolWord(b *bool) string {

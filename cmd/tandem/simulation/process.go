@@ -160,7 +160,11 @@ func (s store) Take(ctx context.Context, c ledger.Claim) ([]ledger.Item, error) 
 	if err := s.p.alive(); err != nil {
 		return nil, err
 	}
-	return s.Store.Take(ctx, c)
+	items, err := s.Store.Take(ctx, c)
+	if err == nil {
+		s.p.w.journal.add("take", s.p.w.journal.note(c))
+	}
+	return items, err
 }
 
 var errRefused = errors.New("the database refused the connection")
@@ -189,10 +193,11 @@ func (s store) Commit(ctx context.Context, c ledger.Commit) error {
 
 // commit is the ledger's own, told to the oracles and to who waits for work.
 func (w *world) commit(ctx context.Context, c ledger.Commit) error {
-	w.checkCommit(c)
+	entry := w.journal.note(c)
 	if err := w.ledger.Commit(ctx, c); err != nil {
 		return err
 	}
+	w.journal.add("commit", entry)
 	for _, conflict := range c.Conflicts {
 		w.effect("conflict", conflict.Field, "crm="+conflict.CRM.String(), "notion="+conflict.Notion.String(), "winner="+string(conflict.Winner), conflict.Rule)
 	}
@@ -221,7 +226,11 @@ func (s store) Add(ctx context.Context, now time.Time, reasons []ledger.Reason) 
 	if s.p.w.fires(addRefused) {
 		return errRefused
 	}
+	entry := s.p.w.journal.note(added{now, reasons})
 	err := s.Store.Add(ctx, now, reasons)
+	if err == nil {
+		s.p.w.journal.add("add", entry)
+	}
 	s.p.w.system.workChanged()
 	return err
 }
@@ -231,7 +240,12 @@ func (s store) SetEmitted(ctx context.Context, sync, entity string, emitted map[
 	if err := s.p.alive(); err != nil {
 		return err
 	}
-	return s.Store.SetEmitted(ctx, sync, entity, emitted)
+	entry := s.p.w.journal.note(emissions{entity, emitted})
+	err := s.Store.SetEmitted(ctx, sync, entity, emitted)
+	if err == nil {
+		s.p.w.journal.add("emitted", entry)
+	}
+	return err
 }
 
 // SaveCursor keeps a position.

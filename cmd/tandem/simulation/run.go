@@ -61,16 +61,18 @@ type shape struct {
 // Most runs are small: three or four records and two dozen edits find most faults soonest. Every twenty-fifth is big, for what needs many.
 func (w *world) drawShape() {
 	dice := w.dice("shape")
-	s := shape{contacts: 2 + dice.IntN(2), deals: 1 + dice.IntN(2), steps: 12 + dice.IntN(20), rowsAnswered: 100, rules: rules{tie: "crm", brake: 1000}}
+	s := shape{contacts: 2 + dice.IntN(2), deals: 1 + dice.IntN(2), steps: 12 + dice.IntN(20), rowsAnswered: 100, rules: rules{tie: "crm"}}
 	s.busy = []time.Duration{3 * time.Minute, 8 * time.Minute, 25 * time.Minute}[dice.IntN(3)]
 	s.poll = []time.Duration{10 * time.Second, 30 * time.Second, 2 * time.Minute}[dice.IntN(3)]
 	s.webhooks = dice.IntN(3) > 0
 	if dice.IntN(4) == 0 {
 		s.rules.tie = "notion"
 	}
+	deletes := 1000
 	if dice.IntN(5) == 0 {
-		s.rules.brake = 1 + dice.IntN(2)
+		deletes = 1 + dice.IntN(2)
 	}
+	s.rules.limits = w.drawBrakes(deletes)
 	if dice.IntN(4) == 0 {
 		s.rowsAnswered = 2
 	}
@@ -113,7 +115,7 @@ func Run(o Options) (Result, error) {
 
 // build makes a world that has not begun; adjust, if there is one, changes what kind of run the seed draws.
 func build(o Options, adjust func(*shape)) (*world, error) {
-	w := &world{options: o, now: epoch, ledger: memledger.New(), deletes: map[string][]time.Time{}, effects: make([]byte, 0, 16<<10)}
+	w := &world{options: o, now: epoch, ledger: memledger.New(), touched: map[string]map[string]time.Time{}, began: map[string]time.Time{}, journal: journal{on: o.Seed%journalEvery == 0}, effects: make([]byte, 0, 16<<10)}
 	w.drawFaults()
 	w.drawShape()
 	if adjust != nil {

@@ -35,7 +35,9 @@ type world struct {
 	found   []Violation
 	writes  int // remote writes and row writes by Tandem, for the fixed point
 	budget  budget
-	deletes map[string][]time.Time // side/entity → when, within the last hour
+	touched map[string]map[string]time.Time // brake → record → when it was last written
+	began   map[string]time.Time            // entity → when the first of its records was made
+	journal journal
 }
 
 // epoch is when every run begins: not on a whole minute, for floors to matter.

@@ -231,6 +231,19 @@ func (s *Store) Conflicts(_ context.Context, sync string, link int64, max int) (
 	return found, nil
 }
 
+// Audit lists the recorded writes of a link, oldest first.
+func (s *Store) Audit(link int64) []ledger.Write {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []ledger.Write
+	for _, w := range s.state.book.Writes {
+		if w.Link == link {
+			found = append(found, w.Write)
+		}
+	}
+	return found
+}
+
 // Holds lists a link's holds by kind.
 func (s *Store) Holds(_ context.Context, link int64) ([]ledger.Hold, error) {
 	s.mu.Lock()
