@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -436,5 +437,34 @@ func TestANewRowIsNotMadeOfHalfAPage(t *testing.T) {
 	l := o.pageLink(page)
 	if l.Key == "" || o.rows["contact"].text(l.Key, "name") != "Grace" {
 		t.Errorf("the row of the page is %q: %v, %+v", l.Key, o.rows["contact"].rows, o.pending(l.ID))
+	}
+}
+
+// A brake holds what a person wrote in Notion. The row is as it was agreed on, so that a reason to look at it costs no read of the page, and says nothing of the hold.
+func TestALookAtTheRowLiftsNoHoldOfWhatThePageShows(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, saying("", `"brakes": {"updates": {"max": 1, "share": 0}}`))
+	for _, key := range []string{"1", "2"} {
+		page := o.linked(key, change.Image{"name": text("Ada " + key), "email": text("old@example.com")})
+		o.pages["contact"].edit(page, change.Image{"email": text("new" + key + "@example.com")})
+		o.poll("contact", page)
+		o.settle(time.Minute)
+	}
+	held := o.link("contact", "2")
+	names := func() (out []string) {
+		for _, h := range o.pending(held.ID).Holds {
+			out = append(out, h.Name())
+		}
+		return out
+	}
+	if got := names(); !slices.Equal(got, []string{"brake/email"}) {
+		t.Fatalf("held: %v", got)
+	}
+	o.put("contact", "2", change.Image{"name": text("Ada Lovelace")}) // another field goes on
+	o.settle(time.Minute)
+	o.changed("contact", "2") // a replay, or a sweep: the row is as it was agreed on
+	o.settle(time.Minute)
+	if got := names(); !slices.Equal(got, []string{"brake/email"}) {
+		t.Errorf("held after a look at the row: %v", got)
 	}
 }
