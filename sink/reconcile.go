@@ -253,7 +253,8 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
 	c.Reasons = append(c.Reasons, r.rereads()...)
-	if r.link().Intent != nil && r.fresh != nil {
+	// The read shows what became of a write whose outcome was not known. What it tells of the row, that it went back, sink/crm has yet to be told.
+	if r.link().Intent != nil && r.fresh != nil && (d.Row == "" || len(d.Conflicts) == 0) {
 		c.Intended = true // the read shows what became of it
 	}
 	r.untilTyped(&c, d)

@@ -103,6 +103,9 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 		Brakes: toll.brakes, Counts: toll.counts,
 		Writes: []ledger.Write{{Side: ledger.CRM, Op: string(d.Row), Old: pick(r.in.CRM.Image, d.ToCRM), New: d.ToCRM, Why: r.work.Why}},
 	}
+	if i := r.link().Intent; i != nil && i.Kind == ledger.IntentUpdate && r.link().Seen != nil {
+		c.Intended, c.Settled = true, r.link().Seen
+	}
 	if d.Row == ledger.RowInsert {
 		c.Key = &result.Key
 		if l := r.link(); l.Key == "" { // the page gets its id now that the row is known
