@@ -103,7 +103,7 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 		Brakes: toll.brakes, Counts: toll.counts,
 		Writes: []ledger.Write{{Side: ledger.CRM, Op: string(d.Row), Old: pick(r.in.CRM.Image, d.ToCRM), New: d.ToCRM, Why: r.work.Why}},
 	}
-	if i := r.link().Intent; i != nil && i.Kind == ledger.IntentUpdate && r.link().Seen != nil {
+	if r.readSince(r.link().Intent) {
 		c.Intended, c.Settled = true, r.link().Seen
 	}
 	if d.Row == ledger.RowInsert {
@@ -118,7 +118,7 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 		if sent, ok := d.ToCRM[p.Name]; ok {
 			if back, read := got.Image[p.Name]; read {
 				b := ledger.Landed(r.link().Base[p.Name], p.Rule, ledger.CRM, sent, back, result.At)
-				b.NotionSeen = r.in.Notion.At // the page may have been edited between its read and this write
+				b.NotionSeen = r.in.Notion.Shown() // the page may have been edited between its read and this write
 				c.Base[p.Name] = b
 				if own, half := halves[p.Name]; half {
 					c.Base[p.Name] = c.Base[p.Name].Half(own)
@@ -128,6 +128,13 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 	}
 	r.afterRow(&c, got, d)
 	return c, nil
+}
+
+// readSince reports that what is stored of the page tells what became of a write: sink/notion read it since, under the link's lease, when no request of the write
+// could be under way any more. What the poller saw may be older than the write's effect.
+func (r *reconciliation) readSince(i *ledger.Intent) bool {
+	seen := r.link().Seen
+	return i != nil && i.Kind == ledger.IntentUpdate && seen != nil && seen.Via == "read" && seen.ReadFrom.After(i.At)
 }
 
 // afterRow decides what is left to do once the row holds what it holds: defaults and triggers of the CRM are its own changes, and go to

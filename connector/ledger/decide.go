@@ -16,7 +16,7 @@ type View struct {
 	Image    change.Image         // canonical; a field that is missing was not read
 	Bad      map[string]string    // field → why its value cannot be used, in plain words
 	Waits    map[string]string    // field → what it waits for: a relation whose target is not linked yet
-	At       time.Time            // begin of the read: it shows every edit made before
+	At       time.Time            // begin of the read: it shows every edit made before, unless it lags
 	Until    time.Time            // no edit that it shows was made later
 	Hints    map[string]time.Time // field → an edit of it was made no earlier than this
 	Editor   string               // who edited last, where the side knows

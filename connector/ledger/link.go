@@ -80,7 +80,7 @@ type FieldBase struct {
 	Value      change.Value `json:"v"`
 	Rule       string       `json:"r"`           // hash of the mapping rule under which it was agreed
 	CRMSeen    time.Time    `json:"c,omitzero"`  // newest CRM snapshot that showed Value
-	NotionSeen time.Time    `json:"n,omitzero"`  // begin of the newest read of the page that showed Value
+	NotionSeen time.Time    `json:"n,omitzero"`  // when the page showed Value: begin of the newest read, by [View.Shown]
 	Sent       *Sent        `json:"s,omitempty"` // a value that came back different once; twice makes the field stuck
 	Stuck      *Stuck       `json:"k,omitempty"` // the field is left alone while both sides show these values
 	Flips      []time.Time  `json:"f,omitempty"` // when the value went back to the one before the last; for the oscillation brake

@@ -166,7 +166,7 @@ func (f *field) recogniseOwnWrite(in *Input) bool {
 	}
 	seen := f.base.CRMSeen
 	f.base = Landed(f.base, f.policy.Rule, Notion, sent, sent, in.Notion.At)
-	f.base.CRMSeen = seen
+	f.base.CRMSeen, f.base.NotionSeen = seen, in.Notion.Shown()
 	if own, merged := in.Link.Intent.Bases[name]; merged {
 		f.base.Value = own
 	}
@@ -383,11 +383,14 @@ func (f *field) conflict(in *Input, l loss) Conflict {
 }
 
 func (f *field) agreedBase(in *Input) FieldBase {
-	b := FieldBase{Value: f.crm, Rule: f.policy.Rule, CRMSeen: in.CRM.At, NotionSeen: in.Notion.At}
+	b := FieldBase{Value: f.crm, Rule: f.policy.Rule, CRMSeen: in.CRM.At, NotionSeen: in.Notion.Shown()}
 	if f.based {
 		b.Before, b.Flips = f.base.Before, f.base.Flips
-		if !change.Equal(f.base.Value, b.Value) {
+		switch {
+		case !change.Equal(f.base.Value, b.Value):
 			b.Before = f.base.Value
+		case b.NotionSeen.Before(f.base.NotionSeen):
+			b.NotionSeen = f.base.NotionSeen // a query's row takes nothing back of what a read saw
 		}
 	}
 	return b

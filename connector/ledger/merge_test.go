@@ -238,3 +238,36 @@ func TestTimesThatCannotBeDecideNothing(t *testing.T) {
 		t.Errorf("clocks that disagree by less than the skew decide: %+v", c)
 	}
 }
+
+// A query's index may be behind: its row shows what the page was, not what it is. The base that it gives is no older than the index can be, so that the CRM's
+// edit, which came after a person's that the index had yet to show, wins as the later one; and it takes back nothing that a read of the page saw.
+func TestARowOfAQueryDoesNotTimeTheBase(t *testing.T) {
+	t.Parallel()
+	at := func(minute int) time.Time { return noon.Add(time.Duration(minute) * time.Minute) }
+	w := world{base: null, crm: null, notion: null, toNotion: true, toCRM: true, tie: ledger.Notion, initial: ledger.CRM, writeNotion: true, writeCRM: true}
+	for _, tt := range []struct {
+		what string
+		lags bool
+		seen time.Time // when the page showed the base by what was known before
+		want time.Time
+	}{
+		{"a query", true, at(-60), at(-8)},
+		{"a query after a read", true, at(-1), at(-1)},
+		{"a read", false, at(-60), at(2)},
+	} {
+		t.Run(tt.what, func(t *testing.T) {
+			t.Parallel()
+			in := w.input()
+			in.Link.Base[field] = ledger.FieldBase{Value: null, Rule: rule, CRMSeen: at(-60), NotionSeen: tt.seen}
+			in.CRM.At, in.Notion.At, in.Notion.Lags = at(2), at(2), tt.lags
+			base := agreed(in)
+			if !base.NotionSeen.Equal(tt.want) {
+				t.Errorf("the base says that the page showed it at %s, want %s", base.NotionSeen, tt.want)
+			}
+			c := judged(ledger.Span{After: base.CRMSeen, Before: at(3)}, ledger.Span{After: base.NotionSeen, Before: at(1)}, time.Second, ledger.Notion)
+			if tt.lags && (c.Undecidable || c.Winner != ledger.CRM) {
+				t.Errorf("the CRM was edited two minutes after Notion, and %s wins by %s", c.Winner, c.Rule)
+			}
+		})
+	}
+}

@@ -23,6 +23,14 @@ type Span struct {
 	Before time.Time
 }
 
+// Shown is when the side was surely as the view shows it: every edit that it does not show was made later. A query's index may be behind the read.
+func (v *View) Shown() time.Time {
+	if v.Lags && !v.At.IsZero() {
+		return v.At.Add(-lagMost)
+	}
+	return v.At
+}
+
 // possible reports that something can have happened in the span. It begins with a read of the old value and ends by what a side says of its newest edit;
 // if the end is not known, or lies before the beginning, a clock is wrong or that edit was another: who renames an option in Notion changes pages, and not
 // when they were edited last.

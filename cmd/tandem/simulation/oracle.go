@@ -403,29 +403,6 @@ func (j *judge) listed() {
 	}
 }
 
-// clocked (2): where a conflict was decided by who wrote last, that is who wrote last.
-func (j *judge) clocked() {
-	for _, c := range j.conflicts {
-		if c.Rule != "last_write_wins" || c.Undecidable || c.Field == "contact" || c.Field == "tags" {
-			continue
-		}
-		_, loser := c.Loser()
-		winner := c.CRM
-		if c.Winner == ledger.Notion {
-			winner = c.Notion
-		}
-		kept, lost := wordsOf(winner), wordsOf(loser)
-		if len(kept) == 0 || len(lost) == 0 {
-			continue // who cleared a field left no token
-		}
-		won, ok := j.w.truth.edits[kept[0]]
-		gone, known := j.w.truth.edits[lost[0]]
-		if ok && known && !won.again && !gone.again && won.at.Before(gone.at) {
-			j.fault("clocks", "conflict on %s: %q of %s won as the later edit over %q of %s", c.Field, kept[0], clock(won.at), lost[0], clock(gone.at))
-		}
-	}
-}
-
 // prompt (9): what people edit reaches the other side by webhooks and polls. Sweeps are for what nobody tells of, and none has run yet.
 func (j *judge) prompt() {
 	j.gather()

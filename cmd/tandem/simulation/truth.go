@@ -27,6 +27,12 @@ type edit struct {
 	again bool   // it was put in a second place, or back: when is not known
 }
 
+// record is the row or page where the edit was made; "" if that is not known.
+func (e edit) record() string {
+	parts := strings.SplitN(e.where, " ", 4)
+	return strings.Join(parts[:min(len(parts), 2)], " ")
+}
+
 // window is one value that a person wrote between our read and our write (invariant 6).
 type window struct {
 	page, field  string
