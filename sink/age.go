@@ -73,7 +73,7 @@ func (a *Aging) heed(ctx context.Context, was ledger.Age, out ledger.Aged) error
 			return err
 		}
 		return a.Ledger.Raise(ctx, []ledger.Alert{{
-			ID: stableID("moved", a.Sync, was.Mark, out.Age.Mark), At: out.Age.At, Kind: "moved", Sync: a.Sync,
+			ID: stableID("moved", a.Sync, out.Age.System, out.Age.Timeline, out.Age.Database), At: out.Age.At, Kind: "moved", Sync: a.Sync,
 			Summary: fmt.Sprintf("%s. Nothing that was known %s before is missing, and the sync goes on; both sides are looked at. What was committed in the last seconds before a failover may be lost: tandem plan shows what differs",
 				out.Why, out.Age.At.Sub(was.At).Round(time.Second)),
 		}})

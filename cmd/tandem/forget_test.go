@@ -83,7 +83,7 @@ func (w *world) mentionEverywhere() {
 			SELECT id, 'crm', sync, entity, 'live', 0, 'poll', now(), 0, '', false, now(), 1, 1, 'another row has this value: zaphod@heart.gold', 'tried: "Zaphod Beeblebrox"' FROM o),
 		e AS (INSERT INTO tandem.difference (sync, entity, link, field, key, page, crm, notion, found_at) SELECT sync, entity, id, 'email', key, page, 'zaphod@heart.gold', 'ford@guide.example', now() FROM o),
 		f AS (INSERT INTO tandem.alert (id, once, sync, entity, at, kind, link, detail) SELECT 'other', 'other', sync, entity, now(), 'hold', id,
-			json_build_object('id', 'other', 'summary', 'it may be contact 77, which has the same name ("Zaphod Beeblebrox")') FROM o),
+			json_build_object('id', 'other', 'sync', sync, 'entity', entity, 'kind', 'hold', 'summary', 'it may be contact 77, which has the same name ("Zaphod Beeblebrox")') FROM o),
 		g AS (INSERT INTO tandem.overwritten (id, link, sync, entity, key, page, author, fields, edited_at, opened_at, closed_at, at)
 			SELECT 'w', id, sync, entity, key, page, 'Ada', '{phone}', now(), now(), now(), now() FROM l)
 		INSERT INTO tandem.conflict (id, link, sync, entity, at, detail, vals) SELECT 'c77', l.id, l.sync, l.entity, now(), '{"id":"c77","field":"phone"}',

@@ -48,7 +48,7 @@ func (s *session) goOn(ctx context.Context, a *app, p ledger.Pausing, by, how st
 
 // age looks whether the database is the one that was known, and whether it waits for a plan since it was restored.
 func (c *checkup) age(ctx context.Context, k *sinkKeys) {
-	if !c.first("age " + k.Common.Sync) {
+	if !c.first("age " + k.Name) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -66,10 +66,13 @@ func (c *checkup) age(ctx context.Context, k *sinkKeys) {
 	}
 	s := &session{sync: k.Common.Sync, store: store}
 	if p, there, err := s.restored(ctx); err == nil && there {
+		if !c.first("restored " + k.Common.Sync) {
+			return
+		}
 		c.add("error", "ledger", "tandem plan FILE… --out PLAN; look at it; tandem apply PLAN FILE…", "%s", p.Reason)
 		return
 	}
-	known, err := knownAge(ctx, c.app.sinkKafka(k), k.Kafka.offsets(k.OffsetTopic), k.Common.Sync)
+	known, err := knownAge(ctx, c.app.sinkKafka(k), k.Kafka.offsets(k.OffsetTopic), k.Common.Sync, k.Name)
 	if err != nil {
 		c.add(isUnreachable, "kafka "+k.OffsetTopic, "", "look how old the ledger was known to be: %v", err)
 		return

@@ -17,13 +17,12 @@ import (
 	"github.com/tandem-sync/tandem/sink"
 )
 
-// ageOwner is the connector of the offsets topic under which the ledgers' ages stand: not a real one's name, for all sinks of a sync share them.
-const ageOwner = "tandem-ledger"
-
-// kafkaAge keeps the age of a sync's ledger in the offsets topic, beside the positions of sources.
+// kafkaAge keeps the age of a sync's ledger, as one sink last knew it, in the offsets topic beside the positions of sources. It stands under the sink's
+// name, which is unique in a Kafka cluster as its consumer group is: two installations that share the cluster may call their syncs the same.
 type kafkaAge struct {
-	offsets *kafka.Offsets
-	sync    string
+	offsets   *kafka.Offsets
+	connector string
+	sync      string
 }
 
 var _ sink.AgeOutside = kafkaAge{}
@@ -32,7 +31,7 @@ func (k kafkaAge) partition() map[string]any { return map[string]any{"sync": k.s
 
 // Load implements sink.AgeOutside.
 func (k kafkaAge) Load(ctx context.Context) (age ledger.Age, err error) {
-	entries, err := k.offsets.Load(ctx, ageOwner)
+	entries, err := k.offsets.Load(ctx, k.connector)
 	if err != nil {
 		return age, err
 	}
@@ -61,7 +60,7 @@ func (k kafkaAge) Save(ctx context.Context, age ledger.Age) error {
 		return err
 	}
 	fields["count"] = age.Count // not by way of a float
-	return k.offsets.Save(ctx, kafka.SourceOffset{Connector: ageOwner, Partition: k.partition(), Offset: fields})
+	return k.offsets.Save(ctx, kafka.SourceOffset{Connector: k.connector, Partition: k.partition(), Offset: fields})
 }
 
 // aging makes sure, before anything of a sink runs, that the database is the one that was known, and goes on watching.
@@ -76,7 +75,7 @@ func (a *app) aging(ctx context.Context, k *sinkKeys, entities []*mapping.Entity
 	}
 	log := a.log.With("connector", k.Name)
 	aging := &sink.Aging{
-		Sync: k.Common.Sync, Ledger: store, Outside: kafkaAge{offsets, k.Common.Sync}, Now: time.Now, Log: log,
+		Sync: k.Common.Sync, Ledger: store, Outside: kafkaAge{offsets, k.Name, k.Common.Sync}, Now: time.Now, Log: log,
 		Sweep: func(ctx context.Context, why string) error { return a.requestSweeps(ctx, store, entities, why) },
 	}
 	if _, err := aging.RunOnce(ctx); err != nil {
@@ -96,8 +95,8 @@ func (a *app) requestSweeps(ctx context.Context, store *pgledger.Store, entities
 	return a.requestPageSweep(ctx, store, entities, why)
 }
 
-// knownAge asks Kafka how old a sync's ledger was known to be; the zero age if nobody has told.
-func knownAge(ctx context.Context, c kafka.Config, topic kafka.TopicSpec, sync string) (ledger.Age, error) {
+// knownAge asks Kafka how old a sync's ledger was known to be by those connectors; the zero age if none has told.
+func knownAge(ctx context.Context, c kafka.Config, topic kafka.TopicSpec, sync string, connectors ...string) (newest ledger.Age, err error) {
 	admin, err := kafka.OpenAdmin(c)
 	if err != nil {
 		return ledger.Age{}, err
@@ -111,7 +110,16 @@ func knownAge(ctx context.Context, c kafka.Config, topic kafka.TopicSpec, sync s
 		return ledger.Age{}, err
 	}
 	defer offsets.Close()
-	return kafkaAge{offsets, sync}.Load(ctx)
+	for _, connector := range connectors {
+		age, err := kafkaAge{offsets, connector, sync}.Load(ctx)
+		if err != nil {
+			return ledger.Age{}, err
+		}
+		if age.Count > newest.Count {
+			newest = age
+		}
+	}
+	return newest, nil
 }
 
 // ageKeys are what commands need to know of it.
@@ -142,8 +150,9 @@ func (s *session) sameDatabase(ctx context.Context, a *app, files []string) erro
 	if err := problems.Err(); err != nil {
 		return err
 	}
-	merged := config.Map{}
+	merged, names := config.Map{}, []string{}
 	for _, doc := range docs {
+		names = append(names, doc.Name)
 		for key, value := range doc.Config {
 			merged[key] = cmp.Or(merged[key], value)
 		}
@@ -152,7 +161,7 @@ func (s *session) sameDatabase(ctx context.Context, a *app, files []string) erro
 	if err := config.Decode(merged, a.resolver, &k).Errors().Err(); err != nil || len(k.Kafka.Servers) == 0 {
 		return nil //nolint:nilerr // other commands check the files; the sinks watch the database
 	}
-	known, err := knownAge(ctx, a.kafka(&k.Kafka, s.keys.Name), k.Kafka.offsets(k.Topic), s.sync)
+	known, err := knownAge(ctx, a.kafka(&k.Kafka, s.keys.Name), k.Kafka.offsets(k.Topic), s.sync, names...)
 	if err != nil {
 		return unreachable("Kafka", err)
 	}

@@ -42,7 +42,7 @@ func (s *Store) Aging(_ context.Context, sync string, known ledger.Age, now time
 	s.state.book.Leap(sync, now)
 	if !slices.ContainsFunc(s.state.controls.pauses, func(p ledger.Pausing) bool { return p.Sync == sync && p.Kind == ledger.PauseRestored }) {
 		s.suspend(ledger.Pausing{Sync: sync, Since: now, By: "tandem", Reason: ledger.RestoredReason(out.Why), Kind: ledger.PauseRestored})
+		s.state.book.Raise(ledger.RestoredAlert(sync, known, out.Age, out.Why))
 	}
-	s.state.book.Raise(ledger.RestoredAlert(sync, known, out.Age, out.Why))
 	return out, nil
 }

@@ -84,12 +84,20 @@ func (s *Store) Aging(ctx context.Context, sync string, known ledger.Age, now ti
 	return out, err
 }
 
+// restored pauses the sync and has people told, unless another sink that knew the database has: then it stands paused.
 func restored(ctx context.Context, tx pgx.Tx, sync string, known ledger.Age, found ledger.Aged) error {
-	var batch pgx.Batch
-	batch.Queue(`INSERT INTO tandem.pause (sync, since, by, reason, kind) SELECT $1, $2, 'tandem', $3, $4
+	tag, err := tx.Exec(ctx, `INSERT INTO tandem.pause (sync, since, by, reason, kind) SELECT $1, $2, 'tandem', $3, $4
 		WHERE NOT EXISTS (SELECT FROM tandem.pause WHERE sync = $1 AND kind = $4)`, sync, found.Age.At, ledger.RestoredReason(found.Why), ledger.PauseRestored)
+	if err != nil {
+		return err
+	}
+	var alerts []ledger.Alert
+	if tag.RowsAffected() > 0 {
+		alerts = append(alerts, ledger.RestoredAlert(sync, known, found.Age, found.Why))
+	}
+	var batch pgx.Batch
 	batch.Queue(`UPDATE tandem.link SET seq = seq + $2, got_at = $3 WHERE sync = $1`, sync, int64(ledger.SeqLeap), found.Age.At)
-	if err := queueAlerts(&batch, []ledger.Alert{ledger.RestoredAlert(sync, known, found.Age, found.Why)}); err != nil {
+	if err := queueAlerts(&batch, alerts); err != nil {
 		return err
 	}
 	return tx.SendBatch(ctx, &batch).Close()
