@@ -205,8 +205,8 @@ func (f *field) decide(in *Input) {
 // crmWentBack reports that the CRM shows the base again and showed something else since: a write of it to the page is announced, and what became
 // of it is not known. The page shows neither, so both sides changed, and the CRM's edit back is no silence.
 func (f *field) crmWentBack(in *Input) bool {
-	if in.Link.Intent == nil || f.policy.Elements {
-		return false
+	if in.Link.Intent == nil || f.policy.Elements || f.base.CRMSeen.After(in.Link.Intent.At) {
+		return false // what was agreed on since is no value that came back
 	}
 	sent, ok := in.Link.Intent.Values[f.policy.Name]
 	return ok && !change.Equal(sent, f.crm)
