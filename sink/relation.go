@@ -86,6 +86,11 @@ func (t *translation) unremoved(ctx context.Context, f mapping.Field, set change
 	return change.SetValue(items...), waits, nil
 }
 
+// trashed reports that a relation's target is known to be in the trash: by what it has become, or, where its row cannot be found either, by the read of it.
+func trashed(link ledger.Link) bool {
+	return link.State == ledger.PageTrashed || link.State == ledger.Trashed || link.State == ledger.Vanished && link.Seen != nil && link.Seen.InTrash
+}
+
 // inTrash says of a relation's target that a person has to take its page out of the trash first. It is how work that waits for that is known
 // again when somebody does.
 func inTrash(link ledger.Link) string {
@@ -116,7 +121,7 @@ func soon(waits map[string]string) bool {
 
 // wake lets work go on that waited for this link's page to come back from the trash.
 func (r *reconciliation) wake(ctx context.Context, c *ledger.Commit) error {
-	if c.State == nil || *c.State != ledger.Live || r.link().State != ledger.PageTrashed {
+	if c.State == nil || *c.State != ledger.Live || r.link().State != ledger.PageTrashed && r.link().State != ledger.Vanished {
 		return nil
 	}
 	pending, err := r.w.Ledger.Pending(ctx, r.w.Sync, wakeMax)
@@ -177,7 +182,7 @@ func (t *translation) endsOf(ctx context.Context, set change.Value, side ledger.
 		switch {
 		case !ok || end == "":
 			return change.Value{}, fmt.Sprintf("link %d has no counterpart yet", id), nil
-		case side == ledger.Notion && (link.State == ledger.PageTrashed || link.State == ledger.Trashed):
+		case side == ledger.Notion && trashed(link):
 			return change.Value{}, inTrash(link) + ": Notion would drop the reference", nil
 		}
 		out = append(out, change.TextValue(end))

@@ -202,14 +202,15 @@ func (f *field) decide(in *Input) {
 	}
 }
 
-// crmWentBack reports that the CRM shows the base again and showed something else since: a write of it to the page is announced, and what became
-// of it is not known. The page shows neither, so both sides changed, and the CRM's edit back is no silence.
+// crmWentBack reports that the CRM shows the base again and showed something else since: a write to the page is announced, and what became of it is not
+// known. The page shows neither, so both sides changed, and the CRM's edit back is no silence. Nor is it where the write announced is the base itself: then
+// that was decided already, and recorded, and the write may not have left.
 func (f *field) crmWentBack(in *Input) bool {
 	if in.Link.Intent == nil || f.policy.Elements || f.base.CRMSeen.After(in.Link.Intent.At) {
 		return false // what was agreed on since is no value that came back
 	}
-	sent, ok := in.Link.Intent.Values[f.policy.Name]
-	return ok && !change.Equal(sent, f.crm)
+	_, sent := in.Link.Intent.Values[f.policy.Name]
+	return sent
 }
 
 // bothChanged is a true conflict: the field's rule decides it.

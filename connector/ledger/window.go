@@ -55,18 +55,22 @@ type Overwrite struct {
 	At     time.Time
 }
 
-// Overwritten says which edits of one page may have been overwritten, given all windows that they may lie in, and what the page shows now. Edits that
-// overlap a window whose outcome is not known come back: they can be judged later.
+// Overwritten says which edits of one page may have been overwritten, given all windows that they may lie in, and what the page shows now, nil if it
+// cannot be read. Edits come back that can be judged later: they overlap a window whose outcome is not known, or one that wrote what such a window writes
+// again, or the page cannot be read.
 func Overwritten(windows []Window, edits []Edit, now map[string]json.RawMessage) (lost []Overwrite, later []Edit) {
 	for _, e := range edits {
 		waits := false
 		for _, w := range windows {
 			switch {
 			case !w.Overlaps(e):
-			case w.Closed.IsZero():
+			case now == nil || w.Closed.IsZero():
 				waits = true
 			default:
-				lost = append(lost, overwritten(w, windows, e, now)...)
+				lost = append(lost, w.overwrites(e, func(id string) bool { return stands(id, windows, now) })...)
+				waits = waits || slices.ContainsFunc(e.Properties, func(id string) bool {
+					return w.Fields[id] != "" && underWay(id, windows) && !stands(id, windows, now)
+				})
 			}
 		}
 		if waits {
@@ -76,32 +80,37 @@ func Overwritten(windows []Window, edits []Edit, now map[string]json.RawMessage)
 	return lost, later
 }
 
-// Unsettled lists an edit as possibly overwritten in windows of writes whose outcome nobody found out.
+// Unsettled lists an edit as possibly overwritten in windows of writes whose outcome nobody found out, or before them.
 func Unsettled(windows []Window, e Edit, now time.Time) []Overwrite {
+	return possibly(windows, e, now, func(w Window, id string) bool { return w.Closed.IsZero() || underWay(id, windows) })
+}
+
+// Unread lists an edit as possibly overwritten in all windows that it may lie in: what stands on the page nobody could read.
+func Unread(windows []Window, e Edit, now time.Time) []Overwrite {
+	return possibly(windows, e, now, func(Window, string) bool { return true })
+}
+
+func possibly(windows []Window, e Edit, now time.Time, which func(w Window, id string) bool) []Overwrite {
 	var lost []Overwrite
 	for _, w := range windows {
-		if !w.Closed.IsZero() || !w.Overlaps(e) {
+		if !w.Overlaps(e) {
 			continue
 		}
-		w.Closed = now
-		var fields []string
-		for _, id := range e.Properties {
-			if field := w.Fields[id]; field != "" && !slices.Contains(fields, field) {
-				fields = append(fields, field)
-			}
+		in := func(id string) bool { return which(w, id) }
+		ended := w
+		if w.Closed.IsZero() {
+			ended.Closed = now
 		}
-		slices.Sort(fields)
-		for _, author := range e.Authors {
-			lost = append(lost, Overwrite{Window: w, Author: author, Fields: fields, At: e.At})
-		}
+		lost = append(lost, ended.overwrites(e, in)...)
 	}
 	return lost
 }
 
-func overwritten(w Window, all []Window, e Edit, now map[string]json.RawMessage) []Overwrite {
+// overwrites lists, for each author of an edit, those of its properties that were written in the window.
+func (w Window) overwrites(e Edit, which func(id string) bool) []Overwrite {
 	var fields []string
 	for _, id := range e.Properties {
-		if field := w.Fields[id]; field != "" && stands(id, all, now) && !slices.Contains(fields, field) {
+		if field := w.Fields[id]; field != "" && !slices.Contains(fields, field) && which(id) {
 			fields = append(fields, field)
 		}
 	}
@@ -116,6 +125,11 @@ func overwritten(w Window, all []Window, e Edit, now map[string]json.RawMessage)
 	return lost
 }
 
+// underWay reports that a property is written by a write whose outcome is not known: what a page shows of it says nothing about the writes before.
+func underWay(id string, windows []Window) bool {
+	return slices.ContainsFunc(windows, func(w Window) bool { return w.Closed.IsZero() && w.Fields[id] != "" })
+}
+
 // stands reports that the page shows, in a property, what our newest write of it left there.
 func stands(id string, windows []Window, now map[string]json.RawMessage) bool {
 	var newest Window
@@ -127,9 +141,21 @@ func stands(id string, windows []Window, now map[string]json.RawMessage) bool {
 	return newest.Shown[id] != nil && now[id] != nil && sameJSON(newest.Shown[id], now[id])
 }
 
-// Name is the same whenever the overwrite is found, however many webhooks tell of it: one for each window and author.
+// Name is the same whenever the overwrite is found, however many webhooks tell of it.
 func (o Overwrite) Name() string {
-	return alertID("overwritten", o.Window.Sync, fmt.Sprint(o.Window.Link), o.Window.Opened.UTC().Format(time.RFC3339Nano), o.Author)
+	of := []string{o.Window.Sync, fmt.Sprint(o.Window.Link), o.Window.Opened.UTC().Format(time.RFC3339Nano), o.Author}
+	return alertID("overwritten", append(of, o.Fields...)...)
+}
+
+// Beyond gives what of an overwrite is not listed yet, false if all of it is: each field is listed once for each window and author, and the next webhook
+// may tell of another.
+func (o Overwrite) Beyond(listed []Overwrite) (Overwrite, bool) {
+	o.Fields = slices.DeleteFunc(slices.Clone(o.Fields), func(field string) bool {
+		return slices.ContainsFunc(listed, func(l Overwrite) bool {
+			return l.Window.Sync == o.Window.Sync && l.Window.Link == o.Window.Link && l.Window.Opened.Equal(o.Window.Opened) && l.Author == o.Author && slices.Contains(l.Fields, field)
+		})
+	})
+	return o, len(o.Fields) > 0
 }
 
 // Told reports that all of it was told already: while the window was open, a conflict over each field was found, its loser kept and people alerted. What a

@@ -11,7 +11,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/notionapi"
 )
 
-// judgeFor is how long an edit waits for a window to close: longer than a write's outcome stays unknown.
+// judgeFor is how long an edit waits for a window to close, or for a page that cannot be read: longer than a write's outcome stays unknown.
 const judgeFor = 15 * time.Minute
 
 // opensWithin is how long after an edit a window may be recorded that it fell into: the read began before it, and no write leaves on a read that is older
@@ -61,8 +61,7 @@ func (p *Poller) judge(ctx context.Context) error {
 		}
 		later = append(later, wait...)
 	}
-	p.told = true
-	p.edits = slices.DeleteFunc(later, func(e ledger.Edit) bool { return p.Now().Sub(e.At) > judgeFor })
+	p.told, p.edits = true, later
 	return nil
 }
 
@@ -75,22 +74,30 @@ func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Wi
 		return nil, nil
 	}
 	shows, err := p.shows(ctx, page, windows)
+	now := p.Now()
+	old := func(e ledger.Edit) bool { return now.Sub(e.At) > judgeFor }
 	switch {
 	case notionapi.IsNotFound(err):
 		return nil, nil // nobody can see any more what stands there
-	case unreadable(err):
+	case unreadable(err) && !slices.ContainsFunc(edits, old):
 		return edits, nil // not now
-	case err != nil:
+	case err != nil && !unreadable(err):
 		return nil, err
 	}
 	lost, later := ledger.Overwritten(windows, edits, shows)
-	for _, e := range later {
-		if now := p.Now(); now.Sub(e.At) > judgeFor { // nobody found out what became of the write: better told than forgotten
+	var wait []ledger.Edit
+	for _, e := range later { // what nobody found out in time is better told than forgotten
+		switch {
+		case !old(e):
+			wait = append(wait, e)
+		case shows == nil:
+			lost = append(lost, ledger.Unread(windows, e, now)...)
+		default:
 			lost = append(lost, ledger.Unsettled(windows, e, now)...)
 		}
 	}
 	if len(lost) == 0 {
-		return later, nil
+		return wait, nil
 	}
 	for _, o := range lost {
 		p.Log.WarnContext(ctx, "an edit may have been overwritten", "entity", p.Entity.Name, "key", o.Window.Key, "page", page, "fields", o.Fields, "author", o.Author)
@@ -98,7 +105,7 @@ func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Wi
 	if err := p.Ledger.Overwrote(ctx, lost, p.Now()); err != nil {
 		return nil, fmt.Errorf("list overwritten edits: %w", err)
 	}
-	return later, nil
+	return wait, nil
 }
 
 // shows reads those properties of a page that were written.

@@ -14,6 +14,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/notionapi"
+	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
 	source "github.com/tandem-sync/tandem/source/notion"
 )
 
@@ -251,6 +252,38 @@ func TestAnEditIsToldWhereTheWritesOutcomeIsNeverKnown(t *testing.T) {
 	w.clock.advance(16 * time.Minute)
 	w.once(p)
 	if got := w.overwrites(); len(got) != 1 {
+		t.Errorf("told %+v", got)
+	}
+}
+
+// A page may not be readable for longer than an edit waits: then too it is told of, once, rather than forgotten.
+func TestAnEditOfAPageThatCannotBeReadIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	p := w.poller("a")
+	page, _ := w.linked("Ann")
+	w.swept(p)
+	w.write("Ann", page, "ours@example.com", func() { w.email(page, "hers@example.com") })
+	if err := w.emu.Inject(emulator.Fault{Kind: emulator.FaultBadGateway, Method: http.MethodGet, Path: "/v1/pages/*"}); err != nil {
+		t.Fatal(err)
+	}
+	at := w.clock.now()
+	look := func(named map[string]source.Named) {
+		t.Helper()
+		if _, err := p.RunPages(t.Context(), named); err != nil && !strings.Contains(err.Error(), "502") {
+			t.Fatal(err)
+		}
+	}
+	look(w.told(page, at, w.author()))
+	if got := w.overwrites(); len(got) > 0 {
+		t.Errorf("told while it may still be found out: %+v", got)
+	}
+	w.clock.advance(16 * time.Minute)
+	look(nil)
+	look(w.told(page, at, w.author()))
+	w.emu.ClearFaults()
+	look(w.told(page, at, w.author()))
+	if got := w.overwrites(); len(got) != 1 || got[0].Field != "email" {
 		t.Errorf("told %+v", got)
 	}
 }

@@ -128,6 +128,19 @@ var windowStories = []story{
 			s.Fatalf("told %+v", told)
 		}
 	}},
+	{"another field of the same window, of which the next webhook tells, is listed and told as well", func(s *stage) {
+		l := s.live("7", "p7")
+		o := ledger.Overwrite{Window: ledger.Window{Link: l.ID, Sync: "acme", Entity: "contact", Key: "7", Page: "p7", Opened: s.now, Closed: s.now.Add(time.Second)},
+			Author: "ada", Fields: []string{"email"}, At: s.now}
+		s.ok(s.Overwrote(ctx(s), []ledger.Overwrite{o}, s.now))
+		o.Fields = []string{"email", "name"}
+		for range 2 {
+			s.ok(s.Overwrote(ctx(s), []ledger.Overwrite{o, o}, s.now))
+		}
+		if told := s.waiting(); len(told) != 2 || told[0].Field != "email" || told[1].Field != "name" {
+			s.Fatalf("told %+v", told)
+		}
+	}},
 	{"an overwritten edit is listed and not told again where the write's own conflict told of it", func(s *stage) {
 		s.add(row("7"))
 		it := s.one(ledger.Notion)
@@ -139,7 +152,7 @@ var windowStories = []story{
 			Author: "ada", Fields: []string{found.Field}, At: s.now}
 		s.ok(s.Overwrote(ctx(s), []ledger.Overwrite{o}, s.now))
 		s.equal("told", len(s.waiting()), 0)
-		o.Fields = append(o.Fields, "title")
+		o.Fields = []string{found.Field, "title"}
 		s.ok(s.Overwrote(ctx(s), []ledger.Overwrite{o}, s.now))
 		s.equal("told of what no conflict told", len(s.waiting()), 1)
 	}},

@@ -66,9 +66,11 @@ func (s *Store) Overwrote(_ context.Context, lost []ledger.Overwrite, now time.T
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, o := range lost {
-		if !slices.ContainsFunc(s.state.lost, func(h ledger.Overwrite) bool { return h.Name() == o.Name() }) {
-			s.state.lost = append(s.state.lost, o)
+		o, news := o.Beyond(s.state.lost)
+		if !news {
+			continue
 		}
+		s.state.lost = append(s.state.lost, o)
 		var conflicts []ledger.Conflict
 		for _, c := range s.state.book.Conflicts {
 			if c.Link == o.Window.Link {

@@ -92,13 +92,20 @@ func (s *Store) KeptEdits(ctx context.Context, sync string, after time.Time) ([]
 // toldConflicts is how many conflicts of a link are looked through for one that a window's write recorded.
 const toldConflicts = 50
 
-// Overwrote lists edits as possibly overwritten, each with an alert unless a conflict told it.
+// Overwrote lists edits as possibly overwritten, each with an alert unless a conflict told it, and no field twice.
 func (s *Store) Overwrote(ctx context.Context, lost []ledger.Overwrite, now time.Time) error {
-	if len(lost) == 0 {
-		return nil
-	}
+	var news []ledger.Overwrite
 	var alerts []ledger.Alert
 	for _, o := range lost {
+		listed, err := s.listed(ctx, o.Window)
+		if err != nil {
+			return err
+		}
+		o, any := o.Beyond(append(listed, news...))
+		if !any {
+			continue
+		}
+		news = append(news, o)
 		conflicts, err := s.Conflicts(ctx, o.Window.Sync, o.Window.Link, toldConflicts)
 		if err != nil {
 			return err
@@ -107,9 +114,12 @@ func (s *Store) Overwrote(ctx context.Context, lost []ledger.Overwrite, now time
 			alerts = append(alerts, o.Alert(now))
 		}
 	}
+	if len(news) == 0 {
+		return nil
+	}
 	return s.change(ctx, "list overwritten edits", func(tx pgx.Tx) error {
 		var batch pgx.Batch
-		for _, o := range lost {
+		for _, o := range news {
 			batch.Queue(`INSERT INTO tandem.overwritten (id, link, sync, entity, key, page, author, fields, edited_at, opened_at, closed_at, at)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING`,
 				o.Name(), o.Window.Link, o.Window.Sync, o.Window.Entity, orNull(o.Window.Key), o.Window.Page, o.Author, o.Fields, o.At, o.Window.Opened, o.Window.Closed, book.Cut(now))
@@ -119,6 +129,19 @@ func (s *Store) Overwrote(ctx context.Context, lost []ledger.Overwrite, now time
 		}
 		return tx.SendBatch(ctx, &batch).Close()
 	})
+}
+
+// listed gives what is listed of a window. Another process may list the same at this moment: then it is told twice.
+func (s *Store) listed(ctx context.Context, w ledger.Window) ([]ledger.Overwrite, error) {
+	rows, err := s.pool.Query(ctx, `SELECT author, fields FROM tandem.overwritten WHERE sync = $1 AND link = $2 AND opened_at = $3`, w.Sync, w.Link, book.Cut(w.Opened))
+	if err != nil {
+		return nil, fmt.Errorf("look up what is listed as overwritten: %w", err)
+	}
+	found, err := pgx.AppendRows([]ledger.Overwrite{}, rows, func(row pgx.CollectableRow) (ledger.Overwrite, error) {
+		o := ledger.Overwrite{Window: w}
+		return o, row.Scan(&o.Author, &o.Fields)
+	})
+	return found, wrap("look up what is listed as overwritten", err)
 }
 
 // PastOverwrite is a line of the list of possibly overwritten edits.
