@@ -67,6 +67,9 @@ func (s *scan) run(ctx context.Context) error {
 	for s.at < s.end {
 		err := backoff.Retry(func() error {
 			err := s.fetch(ctx)
+			if errors.Is(err, kerr.OffsetOutOfRange) && s.follow(ctx) {
+				return nil
+			}
 			if err != nil && !Retryable(err) && classify(err) == permanent {
 				return backoff.Permanent(err)
 			}
@@ -77,6 +80,20 @@ func (s *scan) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// follow goes on where the partition begins by now: the cleaner may move that on between the list of offsets and a fetch. What it took is superseded further on.
+func (s *scan) follow(ctx context.Context) bool {
+	firsts, err := s.admin.ListStartOffsets(ctx, s.topic)
+	if err != nil {
+		return false
+	}
+	first, ok := firsts.Lookup(s.topic, s.partition)
+	if !ok || first.Err != nil || first.Offset <= s.at {
+		return false
+	}
+	s.at = first.Offset
+	return true
 }
 
 // fetch asks the leader once and moves at past what it got.

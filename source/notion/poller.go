@@ -148,8 +148,11 @@ const pollAmidSweep = 30 * time.Second
 
 // begin takes the lead and reads the position; false if another process leads or the database is not known yet.
 func (p *Poller) begin(ctx context.Context) (step, bool, error) {
-	fence, ok, err := p.Ledger.Lead(ctx, p.lead(), p.Holder, p.Now(), p.LeadFor)
-	p.leads = ok || err != nil // a call that was cut off may have taken the lead
+	// An end does not cut it off: the server might carry it out after Close has given the lead back, which then stood until it ended by itself.
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveFor)
+	defer cancel()
+	fence, ok, err := p.Ledger.Lead(asking, p.lead(), p.Holder, p.Now(), p.LeadFor)
+	p.leads = ok || err != nil // a call that timed out may have taken the lead
 	if err != nil || !ok {
 		p.endSweep()
 		return step{}, false, err
