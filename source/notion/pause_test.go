@@ -22,11 +22,11 @@ func TestAPausedPollerAsksNothingAndForgetsNothing(t *testing.T) {
 		win := &window{Pages: w.client, gets: map[string]int{}}
 		p.Pages = win
 		var paused atomic.Bool
-		asked := ""
+		var asked atomic.Value
 		s := source.New(source.Config{Name: "source", Pollers: []*source.Poller{p}, Registry: registry{p.Entity.Hash}, Log: slog.New(slog.DiscardHandler),
 			Interval: source.Interval{Base: time.Minute, Min: time.Minute, Max: time.Minute},
 			Paused: func(_ context.Context, entity string) (bool, error) {
-				asked = entity
+				asked.Store(entity)
 				return paused.Load(), nil
 			}})
 		if err := s.Start(t.Context()); err != nil {
@@ -36,8 +36,8 @@ func TestAPausedPollerAsksNothingAndForgetsNothing(t *testing.T) {
 		ada := w.person("Ada")
 		time.Sleep(15 * time.Minute)
 		synctest.Wait()
-		if n := len(w.events()); n != 1 || asked != p.Entity.Name {
-			t.Fatalf("before the pause: %d events, asked of %q", n, asked)
+		if n := len(w.events()); n != 1 || asked.Load() != p.Entity.Name {
+			t.Fatalf("before the pause: %d events, asked of %q", n, asked.Load())
 		}
 
 		paused.Store(true)
