@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -31,7 +32,7 @@ func (w *Worker) heal(ctx context.Context) error {
 	waiting, targets := map[string][]ledger.Reason{}, map[string][]string{}
 	for _, p := range pending {
 		for _, work := range p.Work {
-			m := missingTarget.FindStringSubmatch(work.Parked)
+			m := missingTarget.FindStringSubmatch(cmp.Or(work.Parked, work.Trouble)) // edits of a record count as looks: its pauses grow to minutes
 			if work.Side != w.Side || m == nil || w.Entities[m[1]] == nil {
 				continue
 			}

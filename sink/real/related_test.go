@@ -114,6 +114,25 @@ func TestATargetThatComesLate(t *testing.T) {
 	w.is("nothing waits", w.one(`SELECT count(*)::text FROM tandem.work`), "0")
 }
 
+// Edits of a record that waits count as looks, and its pauses grow to five minutes: the target that comes then is found within a minute all the same.
+func TestATargetThatComesAfterManyEdits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nodeSQL+`INSERT INTO node (name, next_id) VALUES ('one', 2), (NULL, NULL)`, strings.Replace(node, `"key": "id"}`, `"key": "id", "where": "name IS NOT NULL"}`, 1))
+	for range 9 {
+		w.add(ledger.Reason{Sync: "real", Entity: "node", Side: ledger.Notion, Lane: ledger.LaneLive, Why: "cdc", Key: "1"})
+		for _, s := range w.sinks {
+			if _, err := s.RunOnce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.pass(time.Second)
+	}
+	w.is("it is not parked", w.parked("node", "1"), "")
+	w.exec(`UPDATE node SET name = 'two' WHERE id = 2`)
+	w.touch("node", "2") // whose patience is three minutes
+	w.is("healed", w.shows(w.page("node", "1"), "Next"), w.page("node", "2"))
+}
+
 // More related pages than one write takes travel in both directions without loss: as many as it takes at once, the rest from the far side, through edits on
 // both sides and requests of which nobody knows whether they were met.
 func TestHundredsRelated(t *testing.T) {
