@@ -108,7 +108,7 @@ func (o *forgetOptions) run(ctx context.Context, entity, key string) error {
 		return err
 	}
 	if o.TrashPage || o.DropRow {
-		if err := w.PutAway(ctx, link, o.TrashPage, o.DropRow, c.By); err != nil {
+		if err := s.turn(ctx, w, ledger.Notion, link, func() error { return w.PutAway(ctx, link, o.TrashPage, o.DropRow, c.By) }); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
 	"github.com/tandem-sync/tandem/sink"
 )
@@ -77,7 +78,7 @@ func (o *restoreOptions) run(ctx context.Context, id string) error {
 	}
 	w.Holder, w.Lease = "tandem restore "+a.holder, time.Minute
 	re := sink.Restoration{Link: past.Link, Conflict: past.Conflict, ID: newID(), By: byWhom(o.By), Reason: o.Reason, Force: o.Force}
-	out, err := restoreSoon(ctx, w, re)
+	out, err := s.restoreSoon(ctx, w, ledger.Link{Entity: past.Entity, Key: past.Key, Page: past.Page}, re)
 	var not *sink.NotRestoredError
 	if errors.As(err, &not) {
 		return fmt.Errorf("nothing was restored: %s", not.Reason)
@@ -102,17 +103,33 @@ func (o *restoreOptions) run(ctx context.Context, id string) error {
 	return nil
 }
 
-// restoreSoon waits while another worker has the record.
-func restoreSoon(ctx context.Context, w *sink.Worker, re sink.Restoration) (sink.Restored, error) {
+// turn asks again while another worker has the record. What somebody paused is not waited for: nobody has it, and nobody gets it.
+func (s *session) turn(ctx context.Context, w *sink.Worker, side ledger.Side, l ledger.Link, ask func() error) error {
 	for end := time.Now().Add(restoreWait); ; {
-		out, err := w.Restore(ctx, re)
+		err := ask()
 		if !errors.Is(err, sink.ErrBusy) || time.Now().After(end) {
-			return out, err
+			return err
+		}
+		pauses, err := s.store.Pauses(ctx, s.sync)
+		if err != nil {
+			return fmt.Errorf("look what is paused: %w", err)
+		}
+		if _, whole := ledger.Fields(pauses, ledger.Way{Sync: s.sync, Side: side, Connector: w.Connector}, l); whole {
+			return &sink.NotRestoredError{Reason: "it is paused; tandem status says by whom: tandem resume, then ask again"}
 		}
 		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return out, err
+			return err
 		}
 	}
+}
+
+// restoreSoon puts a value back as soon as no other worker has the record.
+func (s *session) restoreSoon(ctx context.Context, w *sink.Worker, l ledger.Link, re sink.Restoration) (out sink.Restored, err error) {
+	err = s.turn(ctx, w, ledger.CRM, l, func() (err error) {
+		out, err = w.Restore(ctx, re)
+		return err
+	})
+	return out, err
 }
 
 // conflict finds one entry of the history by its id, or by how it begins.

@@ -307,7 +307,7 @@ func (o *undoOptions) apply(ctx context.Context, a *app, s *session, plan *undoP
 	w.Holder, w.Lease = "tandem undo "+a.holder, time.Minute
 	answer := undoAnswer{Run: "undo-" + newID()[:8], Newer: plan.Newer, Left: plan.Left, Stands: plan.Stands}
 	for _, f := range plan.Back {
-		out, err := restoreSoon(ctx, w, sink.Restoration{Link: f.Link, ID: newID(), By: byWhom(o.As), Reason: o.Reason, Run: answer.Run, Over: o.Over,
+		out, err := s.restoreSoon(ctx, w, ledger.Link{Entity: f.Entity, Key: f.Key}, sink.Restoration{Link: f.Link, ID: newID(), By: byWhom(o.As), Reason: o.Reason, Run: answer.Run, Over: o.Over,
 			Conflict: ledger.Conflict{Field: f.Field, CRM: f.Was, Notion: f.Wrote, Winner: ledger.Notion}})
 		var not *sink.NotRestoredError
 		switch {
@@ -326,7 +326,7 @@ func (o *undoOptions) apply(ctx context.Context, a *app, s *session, plan *undoP
 			answer.Put++
 		}
 	}
-	if err := o.applyRecords(ctx, w, plan.Records, &answer); err != nil {
+	if err := o.applyRecords(ctx, s, w, plan.Records, &answer); err != nil {
 		o.tell(answer)
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
@@ -109,10 +108,10 @@ func (o *undoOptions) showRecords(records []undoRecord) {
 }
 
 // applyRecords takes back what was made and puts back what was removed, each if it still is as it was planned.
-func (o *undoOptions) applyRecords(ctx context.Context, w *sink.Worker, records []undoRecord, answer *undoAnswer) error {
+func (o *undoOptions) applyRecords(ctx context.Context, s *session, w *sink.Worker, records []undoRecord, answer *undoAnswer) error {
 	for _, r := range records {
 		rv := sink.Revocation{Link: r.Link, Side: r.Side, Made: r.Made, Values: r.Values, By: byWhom(o.As), Reason: o.Reason, Run: answer.Run, Over: o.Over}
-		err := revokeSoon(ctx, w, rv)
+		err := s.turn(ctx, w, ledger.Notion, ledger.Link{Entity: r.Entity, Key: r.Key, Page: r.Page}, func() error { return w.Revoke(ctx, rv) })
 		var not *sink.NotRestoredError
 		f := undoField{Link: r.Link, Entity: r.Entity, Key: r.Key}
 		switch {
@@ -129,17 +128,4 @@ func (o *undoOptions) applyRecords(ctx context.Context, w *sink.Worker, records 
 		}
 	}
 	return nil
-}
-
-// revokeSoon waits while another worker has the record.
-func revokeSoon(ctx context.Context, w *sink.Worker, rv sink.Revocation) error {
-	for end := time.Now().Add(restoreWait); ; {
-		err := w.Revoke(ctx, rv)
-		if !errors.Is(err, sink.ErrBusy) || time.Now().After(end) {
-			return err
-		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
-			return err
-		}
-	}
 }

@@ -96,6 +96,7 @@ func TestWhatARunRemovedIsPutBack(t *testing.T) {
 	if err := w.notion.Person(w.notion.PersonID("Ada Lovelace")).Trash(two); err != nil {
 		t.Fatal(err)
 	}
+	w.command(exitOK, "sync", "--config", w.files[1], "--all") // no webhook tells of the trash here
 	w.eventually("held", time.Minute, func() string {
 		return w.one(`SELECT CASE WHEN count(*) = 1 THEN '' ELSE 'no' END FROM tandem.hold WHERE kind = 'delete_row'`)
 	})
@@ -113,6 +114,9 @@ func TestWhatARunRemovedIsPutBack(t *testing.T) {
 	code, out, errs := w.tandem(undo...)
 	if n := w.one(`SELECT count(*)::text FROM tandem.write WHERE run LIKE 'undo-%'`); n != "0" {
 		t.Errorf("%s writes while everything is paused: %d %s %s", n, code, out, errs)
+	}
+	if !strings.Contains(out, "tandem resume") {
+		t.Errorf("what is paused is called something else: %d %s %s", code, out, errs)
 	}
 	w.exec(`DELETE FROM tandem.pause`)
 	out = w.command(exitOK, undo...)
