@@ -3,6 +3,7 @@ package apache
 import (
 	"context"
 	"crypto/rand"
+	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -17,7 +18,21 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/tandem-sync/tandem/connector/kafka/kafkatest/jvm"
 )
+
+//go:embed pom.xml
+var pom []byte
+
+// Version is the release that the pom pins.
+const Version = "4.3.1"
+
+var jars = jvm.Jars{Program: "Apache Kafka " + Version, Name: "kafka", Pom: pom}
+
+// Missing says what this machine lacks to run Apache Kafka, nil when nothing is. When the jars are in the cache already,
+// Maven is not asked for.
+func Missing() error { return jars.Missing() }
 
 const (
 	readyMax = 3 * time.Minute  // a start takes 2 s on an idle machine, much longer when tests compete for 2 cores
@@ -38,7 +53,7 @@ type Broker struct {
 	lib        string
 	controller int
 	temporary  bool
-	process    *process // nil when stopped
+	process    *jvm.Process // nil when stopped
 }
 
 // Start fetches (once per machine), formats and starts a broker, and returns when it answers. ctx bounds the start only.
@@ -46,7 +61,7 @@ func Start(ctx context.Context, config Config) (*Broker, error) {
 	if err := Missing(); err != nil {
 		return nil, fmt.Errorf("run Apache Kafka: %w", err)
 	}
-	lib, err := jars(ctx)
+	lib, err := jars.Fetch(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -78,16 +93,16 @@ func (b *Broker) Resume(ctx context.Context) error {
 		return fmt.Errorf("open broker log: %w", err)
 	}
 	defer log.Close() // the child has its own handle
-	cmd := exec.Command(java(), append(b.jvm(), "kafka.Kafka", b.propertiesPath())...)
+	cmd := exec.Command(jvm.Java(), append(b.flags(), "kafka.Kafka", b.propertiesPath())...)
 	cmd.Dir = b.config.Dir
 	cmd.Stdout, cmd.Stderr = log, log
-	if b.process, err = begin(cmd); err != nil {
+	if b.process, err = jvm.Begin(cmd); err != nil {
 		return fmt.Errorf("start broker: %w", err)
 	}
 	if err := b.awaitReady(ctx); err != nil {
 		b.Kill()
 		out, _ := os.ReadFile(b.logPath())
-		return fmt.Errorf("start Apache Kafka %s: %w\n%s", Version, err, tail(out, 25))
+		return fmt.Errorf("start Apache Kafka %s: %w\n%s", Version, err, jvm.Tail(out, 25))
 	}
 	return nil
 }
@@ -95,7 +110,7 @@ func (b *Broker) Resume(ctx context.Context) error {
 // Halt stops the broker in good order and keeps its data.
 func (b *Broker) Halt() {
 	if b.process != nil {
-		b.process.end(syscall.SIGTERM, stopMax)
+		b.process.End(syscall.SIGTERM, stopMax)
 		b.process = nil
 	}
 }
@@ -103,7 +118,7 @@ func (b *Broker) Halt() {
 // Kill stops the broker as a power cut would, data kept.
 func (b *Broker) Kill() {
 	if b.process != nil {
-		b.process.end(syscall.SIGKILL, stopMax)
+		b.process.End(syscall.SIGKILL, stopMax)
 		b.process = nil
 	}
 }
@@ -121,7 +136,7 @@ func (b *Broker) Done() <-chan struct{} {
 		close(ended)
 		return ended
 	}
-	return b.process.done
+	return b.process.Done()
 }
 
 // Remove deletes a temporary folder; the broker must not run.
@@ -135,8 +150,8 @@ func (b *Broker) logPath() string        { return filepath.Join(b.config.Dir, "b
 func (b *Broker) propertiesPath() string { return filepath.Join(b.config.Dir, "server.properties") }
 func (b *Broker) dataPath() string       { return filepath.Join(b.config.Dir, "data") }
 
-// jvm is a small, quickly started machine: the first compiler tier and the serial collector halve start time and memory.
-func (b *Broker) jvm() []string {
+// flags make a small, quickly started machine: the first compiler tier and the serial collector halve start time and memory.
+func (b *Broker) flags() []string {
 	return []string{
 		"-Xms64m", "-Xmx384m", "-XX:MaxDirectMemorySize=128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
@@ -207,9 +222,9 @@ func (b *Broker) choosePorts() error {
 
 // format gives the storage a cluster id and makes the node its own quorum (KIP-853: --standalone).
 func (b *Broker) format(ctx context.Context) error {
-	args := append(b.jvm(), "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID(), "-c", b.propertiesPath())
-	if out, err := exec.CommandContext(ctx, java(), args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("format Kafka's storage: %w\n%s", err, tail(out, 20))
+	args := append(b.flags(), "kafka.tools.StorageTool", "format", "--standalone", "-t", clusterID(), "-c", b.propertiesPath())
+	if out, err := exec.CommandContext(ctx, jvm.Java(), args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("format Kafka's storage: %w\n%s", err, jvm.Tail(out, 20))
 	}
 	return nil
 }
@@ -240,8 +255,8 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-b.process.done:
-			return fmt.Errorf("the process ended: %w", errors.Join(b.process.err, errors.New("see its log")))
+		case <-b.process.Done():
+			return fmt.Errorf("the process ended: %w", errors.Join(b.process.Err(), errors.New("see its log")))
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 		case <-time.After(pause):

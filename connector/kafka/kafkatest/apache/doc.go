@@ -1,8 +1,7 @@
 // Package apache runs Apache Kafka as one KRaft node (broker and controller in one JVM) for tests and benchmarks: the judge
 // beside kfake, never a part of the product.
 //
-// The jars come from Maven by the pom in this folder and are cached under os.UserCacheDir()/tandem/kafka-<hash of the pom>;
-// processes that start at the same time fetch once (a lock file). A broker has its own ports (free ones) and
+// The jars come from Maven by the pom in this folder and are cached (package jvm). A broker has its own ports (free ones) and
 // data folder, a small heap (ready in about 3 s, some 200 MB), and dies with the process that started it (on Linux by
 // Pdeathsig, also when that process is killed).
 //

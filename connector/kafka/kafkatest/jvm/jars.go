@@ -1,10 +1,9 @@
-package apache
+package jvm
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -16,26 +15,27 @@ import (
 	"time"
 )
 
-//go:embed pom.xml
-var pom []byte
-
-// Version is the release that the pom pins.
-const Version = "4.3.1"
-
-// javaMin is what Kafka 4's broker and tools demand.
+// javaMin is what Kafka 4's programs and Debezium 3 demand.
 const javaMin = 17
 
 // fetchMax bounds the first download: some 45 MB from Maven's repositories.
 const fetchMax = 5 * time.Minute
 
-// Missing says what this machine lacks to run Apache Kafka, nil when nothing is. When the jars are in the cache already,
+// Jars are the jars that a pom's runtime dependencies come to.
+type Jars struct {
+	Program string // what they run, for messages: "Apache Kafka 4.3.1"
+	Name    string // of the cache folder
+	Pom     []byte // pins every version; any edit fetches anew
+}
+
+// Missing says what this machine lacks to run the program, nil when nothing is. When the jars are in the cache already,
 // Maven is not asked for.
-func Missing() error {
+func (j Jars) Missing() error {
 	var missing []error
-	if err := checkJava(); err != nil {
+	if err := j.checkJava(); err != nil {
 		missing = append(missing, err)
 	}
-	if dir, err := cacheDir(); err != nil {
+	if dir, err := j.cacheDir(); err != nil {
 		missing = append(missing, err)
 	} else if !fetched(dir) {
 		if _, err := exec.LookPath("mvn"); err != nil {
@@ -45,8 +45,8 @@ func Missing() error {
 	return errors.Join(missing...)
 }
 
-// java is the command to run: JAVA_HOME's before PATH's, as Kafka's own scripts have it.
-func java() string {
+// Java is the command to run: JAVA_HOME's before PATH's, as Kafka's own scripts have it.
+func Java() string {
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		return filepath.Join(home, "bin", "java")
 	}
@@ -55,28 +55,28 @@ func java() string {
 
 var javaMajor = regexp.MustCompile(`version "(\d+)`)
 
-func checkJava() error {
-	out, err := exec.Command(java(), "-version").CombinedOutput()
+func (j Jars) checkJava() error {
+	out, err := exec.Command(Java(), "-version").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("java cannot be run (%w): install a Java runtime, %d or newer (Debian: openjdk-17-jre-headless), or set JAVA_HOME", err, javaMin)
 	}
 	found := javaMajor.FindSubmatch(out)
 	if found == nil {
-		return nil // an unusual runtime: let the broker judge
+		return nil // an unusual runtime: let the program judge
 	}
 	if major, err := strconv.Atoi(string(found[1])); err == nil && major < javaMin {
-		return fmt.Errorf("java is version %d, Apache Kafka %s needs %d or newer", major, Version, javaMin)
+		return fmt.Errorf("java is version %d, %s needs %d or newer", major, j.Program, javaMin)
 	}
 	return nil
 }
 
 // cacheDir is where the jars of this very pom live.
-func cacheDir() (string, error) {
+func (j Jars) cacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find the cache folder (set HOME or XDG_CACHE_HOME): %w", err)
 	}
-	return filepath.Join(base, "tandem", fmt.Sprintf("kafka-%x", sha256.Sum256(pom))[:len("kafka-")+16]), nil
+	return filepath.Join(base, "tandem", fmt.Sprintf("%s-%x", j.Name, sha256.Sum256(j.Pom))[:len(j.Name)+17]), nil
 }
 
 // fetched tells whether dir holds a complete set: its lib folder gets its name only when it is whole.
@@ -85,9 +85,9 @@ func fetched(dir string) bool {
 	return err == nil && info.IsDir()
 }
 
-// jars returns the folder with the broker's jars, fetching them first when this pom was never fetched on this machine.
-func jars(ctx context.Context) (string, error) {
-	dir, err := cacheDir()
+// Fetch returns the folder with the jars, fetching them first when this pom was never fetched on this machine.
+func (j Jars) Fetch(ctx context.Context) (string, error) {
+	dir, err := j.cacheDir()
 	if err != nil {
 		return "", err
 	}
@@ -106,12 +106,12 @@ func jars(ctx context.Context) (string, error) {
 	if fetched(dir) { // by the process that held the lock
 		return lib, nil
 	}
-	return lib, fetch(ctx, dir, lib)
+	return lib, j.fetch(ctx, dir, lib)
 }
 
 // fetch asks Maven for the jars. -C: a jar whose checksum differs fails the build instead of warning.
-func fetch(ctx context.Context, dir, lib string) error {
-	if err := os.WriteFile(filepath.Join(dir, "pom.xml"), pom, 0o644); err != nil {
+func (j Jars) fetch(ctx context.Context, dir, lib string) error {
+	if err := os.WriteFile(filepath.Join(dir, "pom.xml"), j.Pom, 0o644); err != nil {
 		return fmt.Errorf("write pom: %w", err)
 	}
 	part := filepath.Join(dir, "lib.part")
@@ -125,7 +125,7 @@ func fetch(ctx context.Context, dir, lib string) error {
 	cmd.Dir = dir
 	cmd.WaitDelay = 5 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch Apache Kafka %s with Maven: %w\n%s", Version, err, tail(out, 20))
+		return fmt.Errorf("fetch %s with Maven: %w\n%s", j.Program, err, Tail(out, 20))
 	}
 	if err := os.Rename(part, lib); err != nil {
 		return fmt.Errorf("keep the fetched jars: %w", err)
@@ -146,8 +146,8 @@ func lock(path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// tail is the last lines of a program's output, for an error message.
-func tail(out []byte, lines int) []byte {
+// Tail is the last lines of a program's output, for an error message.
+func Tail(out []byte, lines int) []byte {
 	out = bytes.TrimSpace(out)
 	for i := len(out) - 1; i >= 0; i-- {
 		if out[i] != '\n' {

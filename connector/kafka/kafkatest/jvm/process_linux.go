@@ -1,4 +1,4 @@
-package apache
+package jvm
 
 import (
 	"os/exec"

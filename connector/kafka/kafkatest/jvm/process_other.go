@@ -1,6 +1,6 @@
 //go:build !linux
 
-package apache
+package jvm
 
 import "os/exec"
 

@@ -1,4 +1,4 @@
-package apache
+package jvm
 
 import (
 	"os/exec"
@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// process is a child that dies with us.
-type process struct {
+// Process is a child that dies with us.
+type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the child has been reaped
 	err  error         // how it ended; written before done is closed
 }
 
-// begin starts cmd. The goroutine stays locked to its thread for the child's life, because Pdeathsig fires when
+// Begin starts cmd. The goroutine stays locked to its thread for the child's life, because Pdeathsig fires when
 // the *thread* that forked ends, not the process (https://go.dev/issue/27505).
-func begin(cmd *exec.Cmd) (*process, error) {
+func Begin(cmd *exec.Cmd) (*Process, error) {
 	dieWithParent(cmd)
-	p := &process{cmd: cmd, done: make(chan struct{})}
+	p := &Process{cmd: cmd, done: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
@@ -33,8 +33,14 @@ func begin(cmd *exec.Cmd) (*process, error) {
 	return p, <-started
 }
 
-// end sends sig, and SIGKILL to a child that has not ended after patience.
-func (p *process) end(sig syscall.Signal, patience time.Duration) {
+// Done is closed when the child has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err says how the child ended; call it after Done.
+func (p *Process) Err() error { return p.err }
+
+// End sends sig, and SIGKILL to a child that has not ended after patience.
+func (p *Process) End(sig syscall.Signal, patience time.Duration) {
 	_ = p.cmd.Process.Signal(sig) // it may have ended already
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
