@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -64,6 +65,9 @@ func benchmark(b *testing.B, snapshot bool) {
 	}
 	if !snapshot { // the slot first, then the rows, then the time
 		start()
+		for source.Status().Phase != phaseStreaming.String() { // ready is said while the tables are read, and a stop then would mean to read them again
+			time.Sleep(time.Millisecond)
+		}
 		source.Stop()
 	}
 	exec(fmt.Sprintf(benchRows, b.N))

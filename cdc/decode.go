@@ -1,12 +1,9 @@
 package cdc
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pglogrepl"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -26,6 +23,8 @@ type decoder struct {
 	tx       transaction           // the open one
 	ended    transaction           // the one that was committed last
 	last     change.LSN            // commit of the transaction before
+	events   [2]change.Event       // of the last row: overwritten by the next
+	large    *relation             // the last row was one of it, and large
 }
 
 type tableName struct{ schema, name string }
@@ -60,87 +59,111 @@ const (
 	stepLoose // an event outside of transactions: a non-transactional message
 )
 
-// decode reads one message that was sent with WAL position at. data may be reused after it returns.
+// decode reads one message that was sent with WAL position at. data may be reused after it returns; the step's events are valid until the
+// next call, since they are what every change costs.
 func (d *decoder) decode(data []byte, at change.LSN) (step, error) {
 	if len(data) == 0 {
 		return step{}, errors.New("decode: empty message")
 	}
-	switch data[0] {
-	case 'I', 'U', 'D':
-		return d.row(data, at)
+	if d.large != nil {
+		d.large.forget()
+		d.large = nil
 	}
-	message, err := parse(data)
+	s, err := d.read(data[0], &wire{data: data[1:]}, at)
 	if err != nil {
 		return step{}, fmt.Errorf("decode %q message: %w", data[0], err)
 	}
-	switch m := message.(type) {
-	case *pglogrepl.BeginMessage:
-		d.tx = transaction{open: true, id: int64(m.Xid), commit: change.LSN(m.FinalLSN), time: m.CommitTime.UTC()}
-		return step{kind: stepBegin}, nil
-	case *pglogrepl.CommitMessage:
-		if !d.tx.open {
-			return step{}, errors.New("decode: a commit without a begin")
-		}
-		d.last, d.ended, d.tx = change.LSN(m.CommitLSN), d.tx, transaction{}
-		return step{kind: stepCommit, end: change.LSN(m.TransactionEndLSN)}, nil
-	case *pglogrepl.OriginMessage:
-		d.tx.origin, d.tx.originLSN = m.Name, change.LSN(m.CommitLSN)
-		return step{}, nil
-	case *pglogrepl.RelationMessage:
-		return step{}, d.describe(m)
-	case *pglogrepl.TruncateMessage:
-		return d.truncate(m, at)
-	case *pglogrepl.LogicalDecodingMessage:
-		return d.message(m)
-	default: // types have a description of their own in the catalog
-		return step{}, nil
-	}
+	return s, nil
 }
 
-// parse guards pglogrepl's parsers, which index and allocate without looking: a short message is an error here, not a panic.
-func parse(data []byte) (m pglogrepl.Message, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("malformed: %v", r)
-		}
-	}()
-	if data[0] == 'T' && (len(data) < 6 || uint64(binary.BigEndian.Uint32(data[1:]))*4 > uint64(len(data)-6)) {
-		return nil, errTuple // it would make room for what the message says it has, which no recover undoes
+func (d *decoder) read(kind byte, w *wire, at change.LSN) (step, error) {
+	switch kind {
+	case 'I', 'U', 'D':
+		return d.row(kind, w, at)
+	case 'B':
+		return d.begin(w)
+	case 'C':
+		return d.commit(w)
+	case 'O':
+		return d.from(w)
+	case 'R':
+		return step{}, d.describe(w)
+	case 'T':
+		return d.truncate(w, at)
+	case 'M':
+		return d.message(w)
+	case 'Y': // the catalog says more of it
+		return step{}, nil
 	}
-	return pglogrepl.Parse(data)
+	return step{}, errors.New("no message of a protocol that was asked for")
 }
 
-func (d *decoder) describe(m *pglogrepl.RelationMessage) error {
-	name := tableName{m.Namespace, m.RelationName}
-	r, err := newRelation(m, d.types, d.keys[m.RelationID], !d.lenient)
+func (d *decoder) begin(w *wire) (step, error) {
+	tx := transaction{open: true, commit: change.LSN(w.uint64()), time: w.time(), id: int64(w.uint32())}
+	if w.short {
+		return step{}, errShort
+	}
+	d.tx = tx
+	return step{kind: stepBegin}, nil
+}
+
+func (d *decoder) commit(w *wire) (step, error) {
+	_, commit, end, _ := w.uint8(), change.LSN(w.uint64()), change.LSN(w.uint64()), w.uint64()
+	switch {
+	case w.short:
+		return step{}, errShort
+	case !d.tx.open:
+		return step{}, errors.New("a commit without a begin")
+	}
+	d.last, d.ended, d.tx = commit, d.tx, transaction{}
+	return step{kind: stepCommit, end: end}, nil
+}
+
+func (d *decoder) from(w *wire) (step, error) {
+	lsn, name := change.LSN(w.uint64()), w.text()
+	if w.short {
+		return step{}, errShort
+	}
+	d.tx.origin, d.tx.originLSN = name, lsn
+	return step{}, nil
+}
+
+func (d *decoder) describe(w *wire) error {
+	said, err := readDescription(w)
 	if err != nil {
-		return fmt.Errorf("describe table %s: %w", name, err)
+		return err
 	}
-	r.included = d.includes(name)
-	if before := d.tables[m.RelationID]; before != nil && len(r.key) == 0 {
+	r, err := newRelation(said, d.types, d.keys[said.oid], !d.lenient)
+	if err != nil {
+		return fmt.Errorf("describe table %s: %w", said.tableName, err)
+	}
+	r.included = d.includes(said.tableName)
+	if before := d.tables[said.oid]; before != nil && len(r.key) == 0 {
 		r.inherit(before)
 	}
 	if d.tables == nil {
 		d.tables = map[uint32]*relation{}
 	}
-	d.tables[m.RelationID] = r
+	d.tables[said.oid] = r
 	return nil
 }
 
-// row reads an insert, update or delete without pglogrepl, whose rows cost an allocation a byte run and trust every length.
-func (d *decoder) row(data []byte, at change.LSN) (step, error) {
-	if len(data) < 6 {
-		return step{}, fmt.Errorf("decode %q message: %w", data[0], errTuple)
+func (d *decoder) row(kind byte, w *wire, at change.LSN) (step, error) {
+	r, ok := d.tables[w.uint32()]
+	switch {
+	case w.short:
+		return step{}, errShort
+	case !ok || !d.tx.open:
+		return step{}, errors.New("its table was not described, or no transaction is open")
 	}
-	r, ok := d.tables[binary.BigEndian.Uint32(data[1:])]
-	if !ok || !d.tx.open {
-		return step{}, fmt.Errorf("decode %q message: its table was not described, or no transaction is open", data[0])
+	if len(w.data) > largeRow {
+		d.large = r
 	}
-	old, now, err := r.rows(data[0], data[5:])
+	old, now, err := r.rows(kind, w.data)
 	if err != nil {
-		return step{}, fmt.Errorf("decode %q message: %w", data[0], err)
+		return step{}, err
 	}
-	events := d.rowEvents(data[0], r, old, now, at)
+	events := d.rowEvents(kind, r, old, now, at)
 	for i := range events {
 		events[i].Position = d.next()
 	}
@@ -150,28 +173,9 @@ func (d *decoder) row(data []byte, at change.LSN) (step, error) {
 	return step{kind: stepEvents, events: events}, nil
 }
 
-// rows reads the old row, if there is one, and the new one, if there is one.
-func (r *relation) rows(kind byte, src []byte) (old, now change.Row, err error) {
-	if src[0] == 'K' || src[0] == 'O' {
-		if old, src, err = r.tuple(src[1:], src[0] == 'K'); err != nil {
-			return nil, nil, err
-		}
-	}
-	if kind == 'D' {
-		if old == nil {
-			return nil, nil, errors.New("a delete without the old row")
-		}
-		return old, nil, nil
-	}
-	if len(src) == 0 || src[0] != 'N' {
-		return nil, nil, errTuple
-	}
-	now, _, err = r.tuple(src[1:], false)
-	return old, now, err
-}
-
 func (d *decoder) rowEvents(kind byte, r *relation, old, now change.Row, at change.LSN) []change.Event {
-	e := change.Event{Before: old, After: now, Source: d.sourceOf(tableName{r.schema, r.name}, at)}
+	e := &d.events[0]
+	*e = change.Event{Before: old, After: now, Source: d.sourceOf(r.tableName, at)}
 	switch kind {
 	case 'I':
 		e.Op, e.Key = change.Create, r.keyOf(now)
@@ -181,10 +185,10 @@ func (d *decoder) rowEvents(kind byte, r *relation, old, now change.Row, at chan
 		restore(now, old)
 		e.Op, e.Key = change.Update, r.keyOf(now)
 		if oldKey := r.keyOf(old); oldKey != nil && !sameKey(oldKey, e.Key) {
-			return rekey(e, oldKey)
+			return d.rekey(oldKey)
 		}
 	}
-	return []change.Event{e}
+	return d.events[:1]
 }
 
 // restore fills in what an update did not send because it was unchanged, where the old row is whole.
@@ -206,47 +210,56 @@ func sameKey(a, b change.Row) bool {
 }
 
 // rekey makes two events of an update that changed the key, each with the other's key in a header, as Debezium does.
-func rekey(e change.Event, oldKey change.Row) []change.Event {
-	gone, made := e, e
-	gone.Op, gone.Key, gone.After, gone.NewKey = change.Delete, oldKey, nil, e.Key
+func (d *decoder) rekey(oldKey change.Row) []change.Event {
+	gone, made := &d.events[0], &d.events[1]
+	*made = *gone
+	gone.Op, gone.Key, gone.After, gone.NewKey = change.Delete, oldKey, nil, made.Key
 	made.Op, made.Before, made.OldKey = change.Create, nil, oldKey
-	return []change.Event{gone, made}
+	return d.events[:2]
 }
 
-func (d *decoder) truncate(m *pglogrepl.TruncateMessage, at change.LSN) (step, error) {
-	if !d.tx.open {
-		return step{}, errors.New("decode: a truncate outside of a transaction")
+func (d *decoder) truncate(w *wire, at change.LSN) (step, error) {
+	n, _ := w.uint32(), w.uint8()
+	switch {
+	case w.short || uint64(n)*4 > uint64(len(w.data)):
+		return step{}, errShort
+	case !d.tx.open:
+		return step{}, errors.New("a truncate outside of a transaction")
 	}
 	var events []change.Event
-	for _, id := range m.RelationIDs {
+	for range n {
+		id := w.uint32()
 		r, ok := d.tables[id]
 		if !ok {
-			return step{}, fmt.Errorf("decode truncate: table %d was not described", id)
+			return step{}, fmt.Errorf("table %d was not described", id)
 		}
 		position := d.next()
 		if r.included {
-			events = append(events, change.Event{
-				Op: change.Truncate, Position: position, Source: d.sourceOf(tableName{r.schema, r.name}, at),
-			})
+			events = append(events, change.Event{Op: change.Truncate, Position: position, Source: d.sourceOf(r.tableName, at)})
 		}
 	}
 	return step{kind: stepEvents, events: events}, nil
 }
 
 // message reads what pg_logical_emit_message wrote. One that is not transactional stands by itself, wherever it comes.
-func (d *decoder) message(m *pglogrepl.LogicalDecodingMessage) (step, error) {
-	e := change.Event{
-		Op: change.Message, Source: d.sourceOf(tableName{}, change.LSN(m.LSN)),
-		Message: &change.LogicalMessage{Prefix: m.Prefix, Content: append([]byte{}, m.Content...), Transactional: m.Transactional},
+func (d *decoder) message(w *wire) (step, error) {
+	transactional, lsn, prefix := w.uint8()&1 != 0, change.LSN(w.uint64()), w.text()
+	content := w.take(int(w.uint32()))
+	if w.short {
+		return step{}, errShort
 	}
-	if !m.Transactional {
+	e := change.Event{
+		Op: change.Message, Source: d.sourceOf(tableName{}, lsn),
+		Message: &change.LogicalMessage{Prefix: prefix, Content: append([]byte{}, content...), Transactional: transactional},
+	}
+	if !transactional {
 		e.Source.TxID, e.Source.Time, e.Source.Origin, e.Source.OriginLSN = 0, time.Time{}, "", 0
 		// Its LSN is the end of its record, where the next record, a commit perhaps, begins: stay below that one's events.
-		e.Position = change.Position{Commit: change.LSN(m.LSN) - 1}
-		return step{kind: stepLoose, events: []change.Event{e}, end: change.LSN(m.LSN)}, nil
+		e.Position = change.Position{Commit: lsn - 1}
+		return step{kind: stepLoose, events: []change.Event{e}, end: lsn}, nil
 	}
 	if !d.tx.open {
-		return step{}, errors.New("decode: a transactional message outside of a transaction")
+		return step{}, errors.New("a transactional message outside of a transaction")
 	}
 	e.Position = d.next()
 	return step{kind: stepEvents, events: []change.Event{e}}, nil

@@ -147,7 +147,7 @@ func TestBrokenMessagesAreErrors(t *testing.T) {
 		}
 		m := all[cut]
 		for n := range min(len(m.data), 60) {
-			if _, err := d.decode(m.data[:n], m.lsn); err == nil && strings.ContainsRune("IUD", rune(m.data[0])) {
+			if _, err := d.decode(m.data[:n], m.lsn); err == nil && m.data[0] != 'Y' {
 				t.Errorf("%c cut to %d bytes was decoded", m.data[0], n)
 			}
 		}

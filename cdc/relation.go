@@ -1,12 +1,9 @@
 package cdc
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/jackc/pglogrepl"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -15,12 +12,21 @@ import (
 // relation is a table as the stream described it, right before the first change that needs it. It says how the table looked
 // when the change was made, which the catalog does not.
 type relation struct {
-	schema, name string
-	columns      []change.Column // names and types; values absent
-	identity     identity
-	key          []int // columns of the key, in key order; empty: the table has none
-	included     bool
+	tableName
+	columns  []change.Column // names and types; values absent
+	identity identity
+	key      []int // columns of the key, in key order; empty: the table has none
+	inKey    []bool
+	run      bool // … which stand in the table side by side, in that order
+	included bool
+	old, now change.Row // of the last change: overwritten by the next
 }
+
+// largeRow is the size of a row's message from which its values are not held until the table's next change.
+const largeRow = 64 << 10
+
+// forget lets go of the last change's values.
+func (r *relation) forget() { r.old, r.now = nil, nil }
 
 // identity is pg_class.relreplident: what of the old row an update or delete has.
 type identity byte
@@ -38,25 +44,62 @@ type UnknownTypeError struct{ OID uint32 }
 
 func (e *UnknownTypeError) Error() string { return fmt.Sprintf("type %d is not known yet", e.OID) }
 
+// description is what a relation message says.
+type description struct {
+	tableName
+	oid      uint32
+	identity identity
+	columns  []described
+}
+
+type described struct {
+	name     string
+	flagged  bool // part of the identity
+	oid      uint32
+	modifier int32
+}
+
+func readDescription(w *wire) (description, error) {
+	d := description{oid: w.uint32(), tableName: tableName{schema: w.text(), name: w.text()}, identity: identity(w.uint8())}
+	if d.schema == "" {
+		d.schema = "pg_catalog" // pgoutput's short form, protocol-logicalrep-message-formats
+	}
+	for range w.uint16() {
+		d.columns = append(d.columns, described{flagged: w.uint8()&1 != 0, name: w.text(), oid: w.uint32(), modifier: int32(w.uint32())})
+		if w.short {
+			break
+		}
+	}
+	if w.short {
+		return description{}, errShort
+	}
+	return d, nil
+}
+
 // newRelation resolves types and finds the key. said are the keys that the catalog named, newest first. A type that is not
 // known is an error if strict, else text: it has been dropped since.
-func newRelation(m *pglogrepl.RelationMessage, types *postgres.Types, said [][]string, strict bool) (*relation, error) {
-	r := &relation{schema: m.Namespace, name: m.RelationName, identity: identity(m.ReplicaIdentity)}
-	if r.schema == "" {
-		r.schema = "pg_catalog" // pgoutput's short form, protocol-logicalrep-message-formats
-	}
+func newRelation(d description, types *postgres.Types, said [][]string, strict bool) (*relation, error) {
+	r := &relation{tableName: d.tableName, identity: d.identity}
 	var flagged []string
-	for _, c := range m.Columns {
-		if strict && !types.Known(c.DataType) {
-			return nil, &UnknownTypeError{OID: c.DataType}
+	for _, c := range d.columns {
+		if strict && !types.Known(c.oid) {
+			return nil, &UnknownTypeError{OID: c.oid}
 		}
-		r.columns = append(r.columns, change.Column{Name: c.Name, Type: types.Type(c.DataType, c.TypeModifier)})
-		if c.Flags&1 != 0 {
-			flagged = append(flagged, c.Name)
+		r.columns = append(r.columns, change.Column{Name: c.name, Type: types.Type(c.oid, c.modifier)})
+		if c.flagged {
+			flagged = append(flagged, c.name)
 		}
 	}
-	r.key = r.chooseKey(flagged, said)
+	r.setKey(r.chooseKey(flagged, said))
 	return r, nil
+}
+
+func (r *relation) setKey(at []int) {
+	r.key, r.inKey, r.run = at, make([]bool, len(r.columns)), true
+	for i, column := range at {
+		r.inKey[column] = true
+		r.run = r.run && column == at[0]+i
+	}
 }
 
 // chooseKey finds the key's columns. Those that the stream flags are the key at the time of the change, but in table order; under FULL
@@ -88,9 +131,11 @@ func (r *relation) inherit(before *relation) {
 	for i, at := range before.key {
 		names[i] = before.columns[at].Name
 	}
-	if r.key = r.positions(names); r.key == nil && len(r.columns) == len(before.columns) {
-		r.key = before.key
+	at := r.positions(names)
+	if at == nil && len(r.columns) == len(before.columns) {
+		at = before.key
 	}
+	r.setKey(at)
 }
 
 func (r *relation) positions(names []string) []int {
@@ -105,58 +150,95 @@ func (r *relation) positions(names []string) []int {
 	return at
 }
 
-// keyOf takes the key out of a row; nil if the row does not have all of it.
+// keyOf takes the key out of a row; nil if the row does not have all of it. Where it can, it is a part of the row.
 func (r *relation) keyOf(row change.Row) change.Row {
 	if len(r.key) == 0 || row == nil {
 		return nil
 	}
-	key := make(change.Row, len(r.key))
-	for i, at := range r.key {
-		if key[i] = row[at]; key[i].Value.IsAbsent() {
+	var key change.Row
+	if first, n := r.key[0], len(r.key); r.run {
+		key = row[first : first+n : first+n]
+	} else {
+		key = make(change.Row, n)
+		for i, at := range r.key {
+			key[i] = row[at]
+		}
+	}
+	for i := range key {
+		if key[i].Value.IsAbsent() {
 			return nil
 		}
 	}
 	return key
 }
 
-var errTuple = errors.New("row data ends early")
+var (
+	errShort = errors.New("the message ends early")
+	errTuple = errors.New("row data ends early")
+)
 
-// tuple reads a row. keyOnly rows hold nulls for all that is not in the identity: those become absent. Values are copied out
-// of src, which is the connection's read buffer.
-func (r *relation) tuple(src []byte, keyOnly bool) (change.Row, []byte, error) {
-	if len(src) < 2 {
+// rows reads the old row, if there is one, and the new one, if there is one. The next call overwrites them.
+func (r *relation) rows(kind byte, src []byte) (old, now change.Row, err error) {
+	text := string(src) // all values are parts of it: one allocation a change, and src is the connection's
+	if len(src) > 0 && (src[0] == 'K' || src[0] == 'O') {
+		if r.old == nil {
+			r.old = slices.Clone(r.columns)
+		}
+		if old, text, err = r.tuple(r.old, text[1:], src[0] == 'K'); err != nil {
+			return nil, nil, err
+		}
+	}
+	if kind == 'D' {
+		if old == nil {
+			return nil, nil, errors.New("a delete without the old row")
+		}
+		return old, nil, nil
+	}
+	if len(text) == 0 || text[0] != 'N' {
 		return nil, nil, errTuple
 	}
-	n, src := int(binary.BigEndian.Uint16(src)), src[2:]
-	if n != len(r.columns) {
-		return nil, nil, fmt.Errorf("row of %s.%s has %d columns, its description %d", r.schema, r.name, n, len(r.columns))
+	if r.now == nil {
+		r.now = slices.Clone(r.columns)
 	}
-	row := make(change.Row, n)
+	now, _, err = r.tuple(r.now, text[1:], false)
+	return old, now, err
+}
+
+// tuple reads a row into row, which has the table's columns. keyOnly rows hold nulls for all that is not in the identity: those become absent.
+func (r *relation) tuple(row change.Row, src string, keyOnly bool) (change.Row, string, error) {
+	if len(src) < 2 {
+		return nil, "", errTuple
+	}
+	n, src := int(src[0])<<8|int(src[1]), src[2:]
+	if n != len(row) {
+		return nil, "", fmt.Errorf("row of %s has %d columns, its description %d", r.tableName, n, len(row))
+	}
 	for i := range row {
-		row[i] = r.columns[i]
 		if len(src) == 0 {
-			return nil, nil, errTuple
+			return nil, "", errTuple
 		}
 		kind := src[0]
 		src = src[1:]
 		switch kind {
 		case 'n':
-			if !keyOnly || slices.Contains(r.key, i) {
-				row[i].Value = change.NullValue()
+			row[i].Value = change.NullValue()
+			if keyOnly && !r.inKey[i] {
+				row[i].Value = change.Value{}
 			}
-		case 'u': // unchanged TOAST: stays absent
+		case 'u': // unchanged TOAST
+			row[i].Value = change.Value{}
 		case 't':
 			if len(src) < 4 {
-				return nil, nil, errTuple
+				return nil, "", errTuple
 			}
-			size := int(binary.BigEndian.Uint32(src))
+			size := int(src[0])<<24 | int(src[1])<<16 | int(src[2])<<8 | int(src[3])
 			if src = src[4:]; size > len(src) {
-				return nil, nil, errTuple
+				return nil, "", errTuple
 			}
-			row[i].Value = postgres.ParseValue(row[i].Type, string(src[:size]))
+			row[i].Value = postgres.ParseValue(row[i].Type, src[:size])
 			src = src[size:]
 		default:
-			return nil, nil, fmt.Errorf("row of %s.%s has a value of kind %q, want n, u or t", r.schema, r.name, kind)
+			return nil, "", fmt.Errorf("row of %s has a value of kind %q, want n, u or t", r.tableName, kind)
 		}
 	}
 	return row, src, nil

@@ -31,6 +31,9 @@ const (
 	silenceFactor = 4
 )
 
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
 // reader follows the stream. Only its goroutine uses the replication connection.
 type reader struct {
 	*session
@@ -126,9 +129,7 @@ func (r *reader) learnKey(description []byte) error {
 // loop receives until ctx ends. Each tick it looks whether PostgreSQL should be told something.
 func (r *reader) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
-		tick, cancel := context.WithTimeout(ctx, min(waitTick, r.config.StatusInterval))
-		err := r.receive(tick)
-		cancel()
+		err := r.receive(ctx, time.Now().Add(min(waitTick, r.config.StatusInterval)))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -159,11 +160,17 @@ func (e *silentError) Error() string {
 }
 func (e *silentError) Retryable() bool { return true }
 
-// receive handles messages until tick ends.
-func (r *reader) receive(tick context.Context) error {
+// receive handles messages until the time has come, or ctx ends. The connection's deadline says so, once for all of them: a context that is
+// watched costs more than a change does.
+func (r *reader) receive(ctx context.Context, until time.Time) error {
+	conn := r.stream.Conn()
+	if err := conn.SetReadDeadline(until); err != nil {
+		return postgres.Explain(fmt.Errorf("read the stream: %w", err))
+	}
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(longAgo) })()
 	for {
-		message, err := r.stream.ReceiveMessage(tick)
-		if tick.Err() != nil && (err == nil || pgconn.Timeout(err)) && message == nil {
+		message, err := r.stream.ReceiveMessage(context.Background())
+		if pgconn.Timeout(err) {
 			return nil
 		}
 		if err != nil {
