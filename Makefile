@@ -84,6 +84,11 @@ bench-sync: ## Measure speed and size as docs/performance.md states them: some t
 	@.ci/need go postgres java
 	$(GO) test -count=1 -timeout=60m -v $(if $(RUN),-run '$(RUN)') ./cmd/tandem/bench -bench.sync $(ARGS)
 
+.PHONY: bench-cdc
+bench-cdc: ## Measure the source against PostgreSQL's own tools and Debezium, as docs/performance.md states it (ARGS=-bench.scale=0.1 tries it out). Needs: Go, PostgreSQL's server, Java 17 with Maven
+	@.ci/need go postgres java
+	$(GO) test -count=1 -timeout=90m -v -run '$(or $(RUN),TestCapture)' ./cmd/tandem/bench -bench.cdc $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (20s each by default)
 	@.ci/need go

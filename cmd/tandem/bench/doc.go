@@ -1,4 +1,4 @@
-// Package bench measures what docs/performance.md states of speed and size (`make bench-sync`), and holds the tests of capabilities that take thousands
+// Package bench measures what docs/performance.md states of speed and size (`make bench-sync`, `make bench-cdc`), and holds the tests of capabilities that take thousands
 // of records and hours to show.
 //
 // What is long runs in virtual time: the loops, workers and pollers that ship, the Notion client with its transport stack and the shared budget, all in a
@@ -11,5 +11,6 @@
 //	figures_test.go   the table: reach, aim, measured
 //	sync_test.go      what `make bench-sync` measures in virtual time
 //	size_test.go      a quarter of a million linked rows, on real parts
+//	capture_test.go   the source against PostgreSQL's tools and Debezium: `make bench-cdc`; capture_child_test.go is the process that is measured
 //	capable_test.go   capabilities of docs/capabilities.md
 package bench

@@ -15,14 +15,19 @@ import (
 )
 
 var (
-	measure = flag.Bool("bench.sync", false, "measure what docs/performance.md states; `make bench-sync` does")
-	scale   = flag.Float64("bench.scale", 1, "a part of the records, to try a measurement out: its figures are not to be quoted")
+	measure   = flag.Bool("bench.sync", false, "measure what docs/performance.md states; `make bench-sync` does")
+	capturing = flag.Bool("bench.cdc", false, "measure the source: make bench-cdc")
+	scale     = flag.Float64("bench.scale", 1, "a part of the records, to try a measurement out: its figures are not to be quoted")
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
 	stop := startWall()
 	code := m.Run()
-	if *measure {
+	if *measure || *capturing {
 		fmt.Println(markdown())
 	}
 	stopServers()

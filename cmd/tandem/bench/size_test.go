@@ -344,19 +344,24 @@ func (s *scene) shown(word string) {
 // memory reads a line of /proc/…/status, in MiB.
 func (s *scene) memory(cmd *exec.Cmd, line string) float64 {
 	s.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	mib, err := memory(cmd.Process.Pid, line)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	return mib
+}
+
+func memory(pid int, line string) (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
 	}
 	found := regexp.MustCompile(line + `:\s+(\d+) kB`).FindSubmatch(status)
 	if found == nil {
-		s.t.Fatalf("no %s in %s", line, status)
+		return 0, fmt.Errorf("no %s in %s", line, status)
 	}
 	kib, err := strconv.Atoi(string(found[1]))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return float64(kib) / 1024
+	return float64(kib) / 1024, err
 }
 
 // pagesMade is how many of the pages are really there: those of rows that are edited, and then some. The others are asked for by nobody, for neither a restart
