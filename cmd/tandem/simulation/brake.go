@@ -90,8 +90,17 @@ func (w *world) checkUpdate(side ledger.Side, link ledger.Link, field string, ol
 	}
 }
 
-// checkWritten (7, 12) is told of each row that Tandem wrote, in the transaction that wrote it.
-func (w *world) checkWritten(entity string, write sink.RowWrite, result sink.RowResult, before sink.Row) {
+// agreedOf is what was agreed on of a row.
+func (w *world) agreedOf(entity, key string) map[string]ledger.FieldBase {
+	links, err := w.ledger.ByKey(w.context(), syncName, entity, []string{key})
+	if err != nil {
+		return nil
+	}
+	return links[key].Base
+}
+
+// checkWritten (7, 12) is told of each row that Tandem wrote, in the transaction that wrote it, and of what was agreed on before: that transaction moves it.
+func (w *world) checkWritten(entity string, write sink.RowWrite, result sink.RowResult, before sink.Row, agreed map[string]ledger.FieldBase) {
 	links, err := w.ledger.ByKey(w.context(), syncName, entity, []string{result.Key})
 	link, ok := links[result.Key]
 	if err != nil || !ok {
@@ -110,6 +119,7 @@ func (w *world) checkWritten(entity string, write sink.RowWrite, result sink.Row
 	case sink.RowInsert:
 		w.checkCreate(ledger.CRM, entity, result.Key)
 	case sink.RowUpdate:
+		link.Base = agreed
 		for _, field := range change.Sorted(values) {
 			w.checkUpdate(ledger.CRM, link, field, before.Image[field], values[field])
 		}

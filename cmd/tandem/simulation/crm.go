@@ -249,6 +249,7 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 	log := len(c.log)
 	c.put(r.entity.Name, result.Key, next)
 	result.Image = c.row(r.entity, result.Key, now).Image
+	agreed := r.p.w.agreedOf(r.entity.Name, write.Key)
 	if err := r.commit(ctx, result, finish); err != nil {
 		// Rolled back: nothing of it was ever there.
 		c.log, c.xmin[name] = c.log[:log], xmin
@@ -264,7 +265,7 @@ func (r *rows) Write(ctx context.Context, write sink.RowWrite, finish func(sink.
 	// The ledger's commit and the row's are one: who sees the one sees the other.
 	c.visibleAt[c.xid] = r.p.w.now
 	r.p.w.writes++
-	r.p.w.checkWritten(r.entity.Name, write, result, row)
+	r.p.w.checkWritten(r.entity.Name, write, result, row, agreed)
 	return nil
 }
 

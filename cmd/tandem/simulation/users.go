@@ -525,13 +525,13 @@ func (u *users) automation(page, entity string, written map[string]change.Value)
 	}
 	u.fights[page]--
 	want := []string{"auto" + strconv.Itoa(len(page)) + page[:8]}
-	u.w.truth.edits[want[0]] = edit{at: u.w.now, where: "an automation at " + page, again: true}
 	u.w.after(time.Second, func() {
 		now, ok := u.w.notion.look(page)
 		if !ok || now.trashed || slices.Equal(now.words[field], want) {
-			return
+			return // put in the trash meanwhile, it is no edit
 		}
 		if u.w.notion.edit(page, field, want) == nil {
+			u.w.truth.edits[want[0]] = edit{at: u.w.now, where: "an automation at " + page, again: true}
 			u.w.truth.replaced(now.words[field], want, "an automation at notion "+page)
 			u.w.effect("automation edits", page, field, want[0])
 		}
