@@ -91,6 +91,9 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	var problems config.Problems
 	got.serverProblems(&problems)
 	got.slotProblems(c, &problems)
+	if spoken := protocolSpoken(got.version); c.Protocol > spoken {
+		problems.Errorf("protocol.version", "PostgreSQL %d speaks up to %d: ask for that, or less", got.version/10000, spoken)
+	}
 	for _, pattern := range f.missing(got.tables) {
 		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
 	}

@@ -39,6 +39,10 @@ type Config struct {
 	InFlightBytesMax  int64         // keys and values that Kafka has not acknowledged
 	RecordBytesMax    int64         // larger values lose their largest columns to the placeholder
 
+	Protocol      int    // the newest version of pgoutput's protocol that is asked for
+	SpillDir      string // where transactions that have not ended are kept, from protocol 2 on; "": the system's folder for temporary files
+	SpillBytesMax int64
+
 	Version string // of the program, for source.version; not a key
 }
 
@@ -69,6 +73,7 @@ func (c *Config) Define(s *config.Set) {
 	c.defineCapture(s)
 	c.defineFormat(s)
 	c.defineLimits(s)
+	c.defineProtocol(s)
 }
 
 func (c *Config) defineCapture(s *config.Set) {
@@ -135,6 +140,16 @@ func (c *Config) defineLimits(s *config.Set) {
 		"How many bytes of keys and values may wait for Kafka's acknowledgement; then reading pauses. Less than the producer's buffer.memory.")
 	bytes(&c.RecordBytesMax, "record.bytes.max", "900000",
 		"The largest value to write. In a larger one the largest columns become the placeholder. Less than the topic's max.message.bytes.")
+}
+
+func (c *Config) defineProtocol(s *config.Set) {
+	s.Int(&c.Protocol, config.Key{Name: "protocol.version", Default: "1", Importance: config.Low, Group: "Limits", Validate: config.Between(protocolWhole, protocolParallel),
+		Doc: "The version of pgoutput's protocol. 1: PostgreSQL keeps large transactions on its disk and sends them after their commit. 2 and more (PostgreSQL 14; 3: 15; 4: 16): it sends them while they run, " +
+			"and they are kept in spill.directory."})
+	s.String(&c.SpillDir, config.Key{Name: "spill.directory", Default: "", Importance: config.Low, Group: "Limits",
+		Doc: "Where large transactions that have not ended are kept, from protocol.version 2 on. Empty: the system's folder for temporary files."})
+	s.Long(&c.SpillBytesMax, config.Key{Name: "spill.bytes.max", Default: "10737418240", Importance: config.Low, Group: "Limits", Validate: config.AtLeast(1 << 20),
+		Doc: "How many bytes they may need there. When that is not enough, or the disk is full, the connector stops; its position is where it was."})
 }
 
 // Validate reports everything that is wrong between keys, as [config.Problems].

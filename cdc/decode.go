@@ -9,7 +9,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
 
-// decoder turns pgoutput's messages (protocol 1) into events. It is a pure function of its fields and the messages in their
+// decoder turns pgoutput's messages (protocols 1 to 4) into events. It is a pure function of its fields and the messages in their
 // order: no I/O, no clock. https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
 //
 // Not safe for concurrent use.
@@ -20,6 +20,7 @@ type decoder struct {
 	keys     map[uint32][][]string // record keys in key order as the catalog named them, newest first, by table
 	includes func(tableName) bool  // tables that are wanted
 	tables   map[uint32]*relation  // as the stream described them
+	held     heldState             // transactions that have not ended
 	tx       transaction           // the open one
 	ended    transaction           // the one that was committed last
 	last     change.LSN            // commit of the transaction before
@@ -47,6 +48,11 @@ type step struct {
 	kind   stepKind
 	events []change.Event // of wanted tables only; positions count the others too
 	end    change.LSN     // commits: where the transaction ends. Messages outside of transactions: their place
+
+	// Of transactions that are sent before they end.
+	xid, sub uint32 // the transaction, and the part of it that this belongs to
+	message  byte   // stepHold: the message without its transaction's id; body is valid until the next call
+	body     []byte
 }
 
 type stepKind int
@@ -56,7 +62,11 @@ const (
 	stepBegin
 	stepEvents
 	stepCommit
-	stepLoose // an event outside of transactions: a non-transactional message
+	stepLoose   // an event outside of transactions: a non-transactional message
+	stepHold    // a message of a transaction that has not ended: to be kept
+	stepAbort   // what is kept of it, or of a part of it, is void
+	stepPrepare // it is prepared, or about to be: it may end long after we have started again, and the server does not send it a second time
+	stepReplay  // it has committed: what is kept of it is decoded now, up to replayed
 )
 
 // decode reads one message that was sent with WAL position at. data may be reused after it returns; the step's events are valid until the
@@ -77,6 +87,9 @@ func (d *decoder) decode(data []byte, at change.LSN) (step, error) {
 }
 
 func (d *decoder) read(kind byte, w *wire, at change.LSN) (step, error) {
+	if d.held.block != 0 {
+		return d.inBlock(kind, w)
+	}
 	switch kind {
 	case 'I', 'U', 'D':
 		return d.row(kind, w, at)
@@ -94,6 +107,27 @@ func (d *decoder) read(kind byte, w *wire, at change.LSN) (step, error) {
 		return d.message(w)
 	case 'Y': // the catalog says more of it
 		return step{}, nil
+	}
+	return d.ending(kind, w)
+}
+
+// ending reads what protocols 2 to 4 say of transactions whose changes came before their end.
+func (d *decoder) ending(kind byte, w *wire) (step, error) {
+	switch kind {
+	case 'S':
+		return d.streamStart(w)
+	case 'c':
+		return d.streamCommit(w)
+	case 'A':
+		return d.streamAbort(w)
+	case 'b':
+		return d.beginPrepare(w)
+	case 'p':
+		return d.streamPrepare(w)
+	case 'K':
+		return d.commitPrepared(w)
+	case 'r':
+		return d.rollbackPrepared(w)
 	}
 	return step{}, errors.New("no message of a protocol that was asked for")
 }
@@ -138,18 +172,21 @@ func (d *decoder) describe(w *wire) error {
 		return fmt.Errorf("describe table %s: %w", said.tableName, err)
 	}
 	r.included = d.includes(said.tableName)
-	if before := d.tables[said.oid]; before != nil && len(r.key) == 0 {
+	if before, ok := d.table(said.oid); ok && len(r.key) == 0 {
 		r.inherit(before)
 	}
-	if d.tables == nil {
-		d.tables = map[uint32]*relation{}
+	if d.held.replaying != 0 {
+		d.held.overlay[said.oid] = r
+		return nil
 	}
-	d.tables[said.oid] = r
+	d.held.described++
+	r.came = d.held.described
+	d.install(said.oid, r)
 	return nil
 }
 
 func (d *decoder) row(kind byte, w *wire, at change.LSN) (step, error) {
-	r, ok := d.tables[w.uint32()]
+	r, ok := d.table(w.uint32())
 	switch {
 	case w.short:
 		return step{}, errShort
@@ -229,7 +266,7 @@ func (d *decoder) truncate(w *wire, at change.LSN) (step, error) {
 	var events []change.Event
 	for range n {
 		id := w.uint32()
-		r, ok := d.tables[id]
+		r, ok := d.table(id)
 		if !ok {
 			return step{}, fmt.Errorf("table %d was not described", id)
 		}

@@ -19,6 +19,7 @@ type relation struct {
 	inKey    []bool
 	run      bool // … which stand in the table side by side, in that order
 	included bool
+	came     uint64     // after how many other descriptions this one did
 	old, now change.Row // of the last change: overwritten by the next
 }
 

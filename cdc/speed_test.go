@@ -66,14 +66,15 @@ func committing(commit, end uint64) pgoutput {
 
 const longText = "tttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt"
 
+var benchColumns = []testColumn{{"id", true, 20, -1}, {"a", false, 23, -1}, {"b", false, 23, -1}, {"c", false, 23, -1}, {"n", false, 1700, 10<<16 | 2 + 4}, {"t", false, 25, -1}, {"at", false, 1184, -1}}
+
 // benchStream is a table as the measurements have it, and an insert into it.
 func benchStream(t testing.TB) (*decoder, pgoutput) {
 	d := &decoder{
 		source: change.Source{Version: "1.0.0", Connector: "postgresql", Name: "crm", DB: "crm", Snapshot: change.NoSnapshot},
 		types:  postgres.BuiltinTypes(), includes: func(tableName) bool { return true }, last: 29_000_000,
 	}
-	table := describing(16384, "bench", 'd', testColumn{"id", true, 20, -1}, testColumn{"a", false, 23, -1}, testColumn{"b", false, 23, -1}, testColumn{"c", false, 23, -1},
-		testColumn{"n", false, 1700, 10<<16 | 2 + 4}, testColumn{"t", false, 25, -1}, testColumn{"at", false, 1184, -1})
+	table := describing(16384, "bench", 'd', benchColumns...)
 	for _, m := range []pgoutput{beginning(852, 30_000_000), table} {
 		if _, err := d.decode(m, 1); err != nil {
 			t.Fatal(err)

@@ -48,6 +48,8 @@ type reader struct {
 	nextTell time.Time   // when it is told again, whether or not there is news
 	heard    time.Time   // when it last said something
 	watch    watch
+	spill    *spill             // transactions that have not ended
+	prepared map[uint32]*flight // … of these, the prepared ones
 }
 
 // follow streams until ctx ends (nil) or something fails.
@@ -57,6 +59,8 @@ func (s *session) follow(parent context.Context) error {
 	s.tracker.failed = func(err error) { cancel(err) }
 	s.confirmed.Store(uint64(s.stored.LSN))
 	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
+	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
+	defer r.spill.close()
 	s.emitter.waiting = func() error { return r.tell(false) }
 	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes, last: s.stored.LSN}
 	if err := r.begin(ctx); err != nil {
@@ -82,7 +86,7 @@ func (s *session) follow(parent context.Context) error {
 
 // begin starts replication at the stored position. The server sends whole transactions that end behind it.
 func (r *reader) begin(ctx context.Context) error {
-	arguments := []string{"proto_version '1'", "publication_names '" + r.config.Publication + "'"}
+	arguments := append(r.config.protocol(), "publication_names '"+r.config.Publication+"'")
 	if r.config.Messages {
 		arguments = append(arguments, "messages 'true'")
 	}
@@ -178,11 +182,12 @@ func (r *reader) receive(ctx context.Context, until time.Time) error {
 		}
 		switch m := message.(type) {
 		case *pgproto3.CopyData:
-			r.heard = time.Now()
-			if err := r.copyData(m.Data); err != nil {
-				r.broken = true
+			err := r.copyData(m.Data)
+			if err != nil {
+				r.broken = !errors.Is(err, errBetween)
 				return err
 			}
+			r.heard = time.Now() // now, not before: what it says may have waited long for Kafka, and the server was not silent then
 		case *pgproto3.ErrorResponse:
 			return r.refused(pgconn.ErrorResponseToPgError(m))
 		case *pgproto3.CopyDone, *pgproto3.CommandComplete:
@@ -282,7 +287,7 @@ func (r *reader) message(data []byte, at change.LSN) error {
 		}
 		r.seal(progress{lsn: step.end, next: change.Position{Commit: step.end}, txID: r.tracker.safe().txID})
 	default:
-		panic(fmt.Sprintf("cdc: impossible step %d", step.kind))
+		return r.hold(step, at)
 	}
 	return nil
 }
