@@ -283,7 +283,8 @@ func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
 		c.Unsee = !r.waitsForCRM(d) // then only its time and Seq count
 		return
 	}
-	if r.link().Seen != nil && !r.waitsForCRM(d) && (r.w.Side == ledger.Notion || d.Page == "") {
+	// What is stored is sink/crm's to see to: a turn of sink/notion that read nothing says nothing of it.
+	if r.w.Side == ledger.CRM && r.link().Seen != nil && !r.waitsForCRM(d) && d.Page == "" {
 		c.Unsee = true
 	}
 }

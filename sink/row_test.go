@@ -156,6 +156,25 @@ func TestAPageInTheTrashDeletesItsRow(t *testing.T) {
 	}
 }
 
+// The page comes back before the echo of its row's delete is looked at, which costs no read of the page: what the poller saw is sink/crm's to see to.
+func TestTheEchoOfADeleteForgetsNoPageThatCameBack(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	page := o.linked("1", change.Image{"name": text("Ada")})
+	d := o.pages["contact"]
+	d.pages[page].trash = true
+	o.poll("contact", page)
+	o.run(ledger.CRM, ledger.Notion)
+	d.pages[page].trash = false
+	o.poll("contact", page)
+	o.add(ledger.Reason{Side: ledger.Notion, Key: "1", Why: "cdc", Deleted: true})
+	o.run(ledger.Notion)
+	o.settle(time.Minute)
+	if h := o.pending(o.link("contact", "1").ID).Holds; len(h) != 1 || h[0].Kind != "restored" {
+		t.Errorf("the page is open, its row is deleted, and nobody is asked: %+v", h)
+	}
+}
+
 func TestAPageInTheTrashIsHeldWhereTheMappingSaysSo(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, strings.Replace(contactMapping, `"to_crm": "delete"`, `"to_crm": "hold"`, 1))
