@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -148,6 +149,13 @@ func (r *reconciliation) unhold(d ledger.Decision) []string {
 		}
 	}
 	return over
+}
+
+// there lists the holds that are over because the page was read and is open, whatever becomes of a write to it.
+func (r *reconciliation) there(d ledger.Decision) []string {
+	return slices.DeleteFunc(r.unhold(d), func(name string) bool {
+		return !slices.Contains([]string{"delete_row", "delete_vs_edit", "restored", "vanished"}, name)
+	})
 }
 
 // unread reports that a hold is about what the page shows, which this turn did not look at: it says nothing of that. A row that is as it was agreed

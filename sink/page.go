@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 	conflicts := r.conflictsOver(d, ledger.Notion)
 	intent := &ledger.Intent{Kind: ledger.IntentUpdate, Values: d.ToNotion, Bases: r.bases(d), ReadFrom: r.in.Notion.At, At: r.w.Now(), Properties: r.properties(d.ToNotion)}
 	before := ledger.Commit{Intent: intent, Base: r.arrived(d), Settled: r.settled(), Conflicts: conflicts, Alerts: r.conflictAlerts(ctx, conflicts),
-		Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
+		Unhold: r.there(d), Writes: []ledger.Write{{Side: ledger.Notion, Op: "update", Old: pick(r.in.Notion.Image, d.ToNotion), New: d.ToNotion, Why: r.work.Why}}}
 	toll.into(&before)
 	switch err := r.step(ctx, before); {
 	case errors.Is(err, ledger.ErrBraked):
@@ -333,7 +334,11 @@ func (r *reconciliation) openIntent(ctx context.Context) (done bool, err error) 
 	if intent == nil || intent.Kind != ledger.IntentCreate || r.link().Page != "" || r.w.Side != ledger.Notion {
 		return false, nil
 	}
-	if shows := intent.At.Add(r.w.IndexLag + lagMargin); r.w.Now().Before(shows) {
+	shows := intent.At.Add(r.w.IndexLag + lagMargin)
+	if !intent.Ended { // who sent it could not say how it went: it may have been on its way for a whole round
+		shows = shows.Add(cmp.Or(r.w.Round, DefaultRound) + drain)
+	}
+	if r.w.Now().Before(shows) {
 		return true, r.commit(ctx, ledger.Commit{Finish: r.later(shows, false)})
 	}
 	pages, err := r.entity.Pages.Find(ctx, r.schema, r.link().External)
@@ -404,13 +409,13 @@ func (r *reconciliation) unknown(ctx context.Context, cause error) error {
 	return r.commitFailure(ctx, cause, c)
 }
 
-// intent is that of the page that this turn makes, as of then; nil if it makes none.
+// intent is that of the page that this turn makes, ended then; nil if it makes none.
 func (r *reconciliation) intent(at time.Time) *ledger.Intent {
 	if r.creating == nil {
 		return nil
 	}
 	i := *r.creating
-	i.At = at
+	i.At, i.Ended = at, true
 	return &i
 }
 

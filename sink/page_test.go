@@ -12,6 +12,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/sink"
 )
 
 func TestANewRowBecomesAPageInOneRequest(t *testing.T) {
@@ -89,6 +90,44 @@ func TestACreateOfUnknownOutcomeIsLookedUp(t *testing.T) {
 		if wanted := map[bool]int{true: 1, false: 2}[applied]; p.creates != wanted {
 			t.Errorf("applied %t: %d creates, want %d", applied, p.creates, wanted)
 		}
+	}
+}
+
+// A create takes minutes, its answer is lost, and the ledger cannot be told: who looks next does not know how long it was on its way, and waits until it
+// must be over and shown.
+func TestACreateWhoseEndIsNotKnownIsLookedUpLate(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	p := o.pages["contact"]
+	p.during = func(string) { o.clock.advance(2*time.Minute + 30*time.Second) }
+	p.once("create", true, unknownError{})
+	refused := 0
+	o.onStore = func(c ledger.Commit) error {
+		if c.Finish == nil {
+			return nil // the announcement
+		}
+		refused++
+		return errors.New("connection refused")
+	}
+	o.put("contact", "1", change.Image{"name": text("Ada")})
+	if _, err := o.both[ledger.Notion].RunOnce(t.Context()); err == nil || refused == 0 {
+		t.Fatalf("no commit was refused: %v", err)
+	}
+	o.onStore = nil
+	p.lag = map[string]bool{o.link("contact", "1").External: true}
+	for range 5 {
+		o.clock.advance(10 * time.Second)
+		o.changed("contact", "1")
+		o.run(ledger.Notion)
+	}
+	if p.creates != 1 || p.finds != 0 {
+		t.Fatalf("%d creates, %d looks before the index must show it: %v", p.creates, p.finds, o.journal.take())
+	}
+	o.clock.advance(2 * time.Minute)
+	p.lag = nil
+	o.settle(2 * time.Minute)
+	if l := o.link("contact", "1"); l.Page != p.only() || p.creates != 1 || p.finds != 1 {
+		t.Errorf("%d creates, %d looks, link %+v", p.creates, p.finds, l)
 	}
 }
 
@@ -481,5 +520,37 @@ func TestAChildIsMadeWithoutAParentThatNeverComes(t *testing.T) {
 	o.settle(20 * time.Minute)
 	if got := d.pages[d.only()].values["contact"]; !change.Equal(got, change.TextSet(o.link("contact", "1").Page)) {
 		t.Errorf("the contact came, and the deal's page shows %s: %+v", got, o.pending(o.link("deal", "7").ID))
+	}
+}
+
+// A page that was in the trash while its row was edited is back, and cannot be written for a reason of its own: what is held is over, and just that reason is left.
+func TestAHoldThatIsOverGoesThoughThePageIsRefused(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	page := o.linked("1", change.Image{"name": text("Ada")})
+	d := o.pages["contact"]
+	d.pages[page].trash = true
+	o.put("contact", "1", change.Image{"name": text("Ada Lovelace")})
+	o.poll("contact", page)
+	o.settle(time.Minute)
+	id := o.link("contact", "1").ID
+	if h := o.pending(id).Holds; len(h) != 1 || h[0].Kind != "delete_vs_edit" {
+		t.Fatalf("holds %+v", h)
+	}
+	d.pages[page].trash = false
+	d.fail = func(op string) (bool, error) {
+		if op == "update" {
+			return false, &sink.DataError{Field: "name", Reason: "Notion does not like it"}
+		}
+		return false, nil
+	}
+	o.changed("contact", "1")
+	o.settle(time.Minute)
+	p := o.pending(id)
+	refused := func(w ledger.Work) bool {
+		return w.Side == ledger.Notion && strings.Contains(w.Parked, "does not like it")
+	}
+	if len(p.Holds) != 0 || !slices.ContainsFunc(p.Work, refused) {
+		t.Errorf("holds %+v, work %+v", p.Holds, p.Work)
 	}
 }

@@ -177,7 +177,8 @@ type Intent struct {
 	Values   change.Image `json:"values,omitempty"`  // field values sent
 	Bases    change.Image `json:"bases,omitempty"`   // what the base becomes where that is not the value sent: see Decision.Bases
 	ReadFrom time.Time    `json:"readFrom,omitzero"` // begin of the read on which the write was decided: the window opens here
-	At       time.Time    `json:"at"`                // when the intent was stored
+	At       time.Time    `json:"at"`                // when the intent was stored; of one that has ended, when that was
+	Ended    bool         `json:"ended,omitempty"`   // the request is over, and what came of it is not known; else it may still be on its way
 
 	Properties map[string]string `json:"properties,omitempty"` // property id → field, of what is written over what was there: its window is kept
 	// Again: a create that was given up came before this one, for its page could not be found. A page that carries the id may be that one's answer.

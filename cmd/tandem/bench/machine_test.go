@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/tandem-sync/tandem/cmd/tandem/simulation"
 )
@@ -28,17 +27,13 @@ func TestDecisionsASecond(t *testing.T) {
 	report(13, "`Decide` a second a core: the page not read; both sides read and equal", "1 M", "3 M", "%s; %s", found["unread"], found["equal"])
 }
 
-// Simulated histories a second of one core.
+// Simulated histories a second of one core, on the processor's clock, played as `tandem simulate` plays them.
 func TestHistoriesASecond(t *testing.T) {
 	needs(t)
-	const most = 20 * time.Second
-	n, before := 0, processor()
-	for seed := uint64(1); processor()-before < most; seed++ {
-		result, err := simulation.Run(simulation.Options{Seed: seed})
-		if err != nil || len(result.Violations) > 0 {
-			t.Fatalf("seed %d: %v %v", seed, err, result.Violations)
-		}
-		n++
+	before := processor()
+	sum, err := simulation.Play{First: 1, Seeds: 3000, Workers: 1}.Run(t.Context())
+	if err != nil || sum.Failed > 0 {
+		t.Fatalf("%v, %d seeds failed", err, sum.Failed)
 	}
-	report(14, "simulated histories a second a core", "500", "5,000", "%.0f", float64(n)/(processor()-before).Seconds())
+	report(14, "simulated histories a second a core", "500", "5,000", "%.0f", float64(sum.Played)/(processor()-before).Seconds())
 }

@@ -85,7 +85,7 @@ func (w *world) checkUpdate(side ledger.Side, link ledger.Link, field string, ol
 	}
 	record := strconv.FormatInt(link.ID, 10) // whatever its key becomes
 	w.brake(side, link.Entity, ledger.OpUpdate, field, record, w.shape.rules.updates)
-	if len(wordsOf(next)) == 0 && len(wordsOf(old)) > 0 {
+	if len(wordsOf(next)) == 0 && len(wordsOf(old)) > 0 && !w.hides(side, link, field) {
 		w.brake(side, link.Entity, ledger.OpBlank, field, record, w.shape.rules.blanks)
 	}
 }
@@ -97,6 +97,11 @@ func (w *world) agreedOf(entity, key string) map[string]ledger.FieldBase {
 		return nil
 	}
 	return links[key].Base
+}
+
+// hides reports that a relation is emptied in Notion whose row names a record: one whose page is in the trash. That is an update, as in the CRM.
+func (w *world) hides(side ledger.Side, link ledger.Link, field string) bool {
+	return side == ledger.Notion && field == "contact" && w.crm.tables[link.Entity][link.Key][field].Text() != ""
 }
 
 // checkWritten (7, 12) is told of each row that Tandem wrote, in the transaction that wrote it, and of what was agreed on before: that transaction moves it.

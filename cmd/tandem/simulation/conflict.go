@@ -38,6 +38,10 @@ func (j *judge) clocked() {
 
 // bounded (2): an edit lies in the stretch of time that the conflict gives for it. One that does not decides wrongly, or leaves to the tie rule what could be known.
 func (j *judge) bounded(c ledger.Conflict) {
+	unseen := time.Duration(0) // of a commit: a read in that time does not show it, however late it is
+	if j.w.faults.counts()[visibleLate] > 0 {
+		unseen = visibleLateBy
+	}
 	in := func(side ledger.Side, shows change.Value, after, before time.Time) {
 		words := wordsOf(shows)
 		if len(words) == 0 {
@@ -48,7 +52,7 @@ func (j *judge) bounded(c ledger.Conflict) {
 			j.fault("clocks", "conflict on %s: %q of %s in %s is said to have been written between %s and %s", c.Field, words[0], clock(e.at), side, clock(after), clock(before))
 		}
 	}
-	in(ledger.CRM, c.CRM, c.CRMAfter, c.CRMBefore)
+	in(ledger.CRM, c.CRM, c.CRMAfter.Add(-unseen), c.CRMBefore)
 	in(ledger.Notion, c.Notion, c.NotionAfter, c.NotionBefore)
 }
 

@@ -54,8 +54,11 @@ func newCRM(w *world) *crm {
 	return &crm{w: w, tables: map[string]map[string]change.Image{}, xmin: map[string]uint32{}, xid: 700, visibleAt: map[uint32]time.Time{}, old: map[string]stale{}, madeBy: map[string]string{}, everDeleted: map[string]bool{}}
 }
 
-// visibleLag is how long a commit may be in the log before other sessions see it.
-const visibleLag = 30 * time.Millisecond
+// visibleLag is how long a commit may be in the log before other sessions see it, visibleLateBy where it waits for a standby.
+const (
+	visibleLag    = 30 * time.Millisecond
+	visibleLateBy = 3 * time.Second
+)
 
 // begin gives the transaction that a change belongs to.
 func (c *crm) begin() uint32 {
@@ -65,7 +68,7 @@ func (c *crm) begin() uint32 {
 	c.xid++
 	lag := visibleLag
 	if c.w.fires(visibleLate) {
-		lag = 3 * time.Second
+		lag = visibleLateBy
 	}
 	c.visibleAt[c.xid] = c.w.now.Add(lag)
 	return c.xid

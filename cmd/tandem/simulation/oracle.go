@@ -164,7 +164,7 @@ func (j *judge) unjust(link ledger.Link, h ledger.Hold) string {
 			return "the page is where it belongs"
 		}
 	case "oscillation":
-		if !j.w.users.fought[link.Page] && !j.w.users.flipped {
+		if !j.mayFlip(link, h.Field == "contact") {
 			return "nobody fought over it"
 		}
 	case "brake":
@@ -178,13 +178,19 @@ func (j *judge) unjust(link ledger.Link, h ledger.Hold) string {
 	return ""
 }
 
+// mayFlip reports that a field may have gone back and forth: an automation fought, people put values back, or there are so few to choose from that they
+// chose the same ones again.
+func (j *judge) mayFlip(link ledger.Link, few bool) bool {
+	return few || j.w.users.fought[link.Page] || j.w.users.flipped
+}
+
 // expected is work that waits for a good reason.
 func (j *judge) expected(link ledger.Link, why string) bool {
 	switch {
 	case strings.Contains(why, "is in the trash"), strings.Contains(why, "did not take the reference"):
 		return j.relatesToTrash(link)
 	case strings.Contains(why, "back and forth"), strings.Contains(why, "came back, twice"):
-		return j.w.users.fought[link.Page] || j.w.users.flipped
+		return j.mayFlip(link, strings.HasPrefix(why, "contact"))
 	case strings.Contains(why, "the CRM keeps one related"):
 		return true
 	case strings.Contains(why, "violates a foreign key"):

@@ -90,7 +90,7 @@ var commitStories = []story{
 		b.Sent = &ledger.Sent{Side: ledger.Notion, Sent: change.DecimalValue("1.10"), Got: change.NullValue()}
 		b.Flips, b.Before = []time.Time{s.now, s.now.Add(time.Second)}, change.TextSet("a", "b")
 		c.Base = map[string]ledger.FieldBase{"name": b, "phone": base("1")}
-		c.Intent = &ledger.Intent{Kind: ledger.IntentCreate, Again: true, Values: change.Image{"name": change.TextValue("Ann")}, Bases: change.Image{"tags": change.TextSet("a")}, ReadFrom: s.now, At: s.now.Add(time.Nanosecond)}
+		c.Intent = &ledger.Intent{Kind: ledger.IntentCreate, Again: true, Ended: true, Values: change.Image{"name": change.TextValue("Ann")}, Bases: change.Image{"tags": change.TextSet("a")}, ReadFrom: s.now, At: s.now.Add(time.Nanosecond)}
 		c.WroteAt = s.now.Add(1500 * time.Nanosecond)
 		c.Seen = s.read(0, "Ann")
 		c.Seen.Via, c.Seen.Hints = "read", map[string]time.Time{"b": s.now}
@@ -104,7 +104,7 @@ var commitStories = []story{
 		s.equal("link", got, ledger.Link{
 			ID: it.Link.ID, Sync: "acme", Entity: "contact", Key: "7", Page: "p7", External: "ext-7", State: ledger.Live, Seq: 2, Epoch: 1,
 			Base: map[string]ledger.FieldBase{"name": b, "phone": one}, Seen: seen,
-			Intent:  &ledger.Intent{Kind: ledger.IntentCreate, Again: true, Values: c.Intent.Values, Bases: c.Intent.Bases, ReadFrom: s.now, At: s.now},
+			Intent:  &ledger.Intent{Kind: ledger.IntentCreate, Again: true, Ended: true, Values: c.Intent.Values, Bases: c.Intent.Bases, ReadFrom: s.now, At: s.now},
 			WroteAt: s.now.Add(time.Microsecond), ReadAt: s.now, Emitted: "h1",
 		})
 		c = s.step(it)
