@@ -26,6 +26,10 @@ const (
 	// unknownTopicRetries: a topic that was created a moment ago may be unknown to some broker; one that is still
 	// unknown after this many looks does not exist.
 	unknownTopicRetries = 10
+
+	// concurrentBackoff is how long a transaction waits before it asks again whether the one before is over: its markers take a
+	// broker a millisecond or two. kgo's 20 ms would be most of a small transaction's time.
+	concurrentBackoff = 2 * time.Millisecond
 )
 
 // common are the options of every client.
@@ -111,7 +115,8 @@ func producerOptions(transactionalID string, topics *topicStates) func(settings)
 			opts = append(opts, kgo.RecordDeliveryTimeout(s.deliveryTimeout))
 		}
 		if transactionalID != "" {
-			opts = append(opts, kgo.TransactionalID(transactionalID), kgo.TransactionTimeout(s.transactionTimeout))
+			opts = append(opts, kgo.TransactionalID(transactionalID), kgo.TransactionTimeout(s.transactionTimeout),
+				kgo.ConcurrentTransactionsBackoff(concurrentBackoff))
 		}
 		return opts
 	}
@@ -125,6 +130,7 @@ func groupOptions(group string, s settings) []kgo.Opt {
 		kgo.BlockRebalanceOnPoll(),                     // what is being handled stays ours until it is committed
 		kgo.DisableAutoCommit(),                        // invariant 1: a commit follows a durable reason
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),                              // a transaction's end takes an offset too: without it a group would never be at the end
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),     // a new group reads everything
 		kgo.ConsumeResetOffset(kgo.NoResetOffset().AtStart()), // a lost offset is an error that we hear of, never a jump
 		kgo.SessionTimeout(s.session),

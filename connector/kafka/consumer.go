@@ -160,14 +160,17 @@ func (c *Consumer) RunOnce(ctx context.Context) (int, error) {
 
 	work, cancelWork := outlive(ctx, c.options.Drain)
 	defer cancelWork()
-	batch, err := c.sort(ctx, fetches)
+	batch, markers, err := c.sort(ctx, fetches)
 	if gapErr := c.reportGaps(work, batch); gapErr != nil {
 		return 0, gapErr
 	}
-	if c.client == nil || len(batch) == 0 { // rejoining after a gap, or nothing to do
+	if c.client == nil { // rejoining after a gap
 		return 0, err
 	}
-	if herr := c.handle(work, batch); herr != nil {
+	if len(batch) == 0 {
+		return 0, errors.Join(err, c.commitOffsets(work, markers))
+	}
+	if herr := c.handle(work, batch, markers); herr != nil {
 		return 0, herr
 	}
 	return len(batch), err
@@ -239,9 +242,16 @@ func outlive(ctx context.Context, drain time.Duration) (context.Context, context
 	}
 }
 
-// sort takes a poll apart: records, gaps (which it notes), and the first other error.
-func (c *Consumer) sort(ctx context.Context, fetches kgo.Fetches) (batch []Record, err error) {
-	fetches.EachRecord(func(r *kgo.Record) { batch = append(batch, fromWire(r)) })
+// sort takes a poll apart: records, the offsets behind transactions' ends, gaps (which it notes), and the first other error.
+func (c *Consumer) sort(ctx context.Context, fetches kgo.Fetches) (batch []Record, markers map[string]map[int32]kgo.EpochOffset, err error) {
+	markers = map[string]map[int32]kgo.EpochOffset{}
+	fetches.EachRecord(func(r *kgo.Record) {
+		if r.Attrs.IsControl() {
+			put(markers, fromWire(r), r.Offset+1)
+			return
+		}
+		batch = append(batch, fromWire(r))
+	})
 	fetches.EachError(func(topic string, partition int32, e error) {
 		var lost *kgo.ErrDataLoss
 		switch {
@@ -259,13 +269,13 @@ func (c *Consumer) sort(ctx context.Context, fetches kgo.Fetches) (batch []Recor
 		}
 	})
 	if ctx.Err() != nil && len(batch) == 0 {
-		return nil, ctx.Err()
+		return nil, markers, ctx.Err()
 	}
-	return batch, err
+	return batch, markers, err
 }
 
-// handle has a batch made durable and commits it; on failure the same records will be polled again.
-func (c *Consumer) handle(ctx context.Context, batch []Record) error {
+// handle has a batch made durable and commits it, with the transactions' ends that came with it; on failure the same records will be polled again.
+func (c *Consumer) handle(ctx context.Context, batch []Record, markers map[string]map[int32]kgo.EpochOffset) error {
 	began := time.Now()
 	err := c.handler.Handle(ctx, batch)
 	var rejects Rejects
@@ -280,7 +290,22 @@ func (c *Consumer) handle(ctx context.Context, batch []Record) error {
 	if err := c.setAside(ctx, batch, rejects); err != nil {
 		return err
 	}
-	return c.commit(ctx, batch)
+	return c.commitOffsets(ctx, later(ends(batch), markers))
+}
+
+// later gives for each partition the greater offset of both.
+func later(a, b map[string]map[int32]kgo.EpochOffset) map[string]map[int32]kgo.EpochOffset {
+	for topic, partitions := range b {
+		for partition, at := range partitions {
+			if a[topic] == nil {
+				a[topic] = map[int32]kgo.EpochOffset{}
+			}
+			if at.Offset > a[topic][partition].Offset {
+				a[topic][partition] = at
+			}
+		}
+	}
+	return a
 }
 
 func handled(group string, batch []Record, took time.Duration, err error) BatchHandled {
@@ -320,11 +345,6 @@ func put(offsets map[string]map[int32]kgo.EpochOffset, r Record, at int64) {
 
 // rewind makes the batch come again. Rebalances are still blocked here, so its partitions are ours.
 func (c *Consumer) rewind(batch []Record) { c.client.SetOffsets(starts(batch)) }
-
-// commit says that the batch is durable.
-func (c *Consumer) commit(ctx context.Context, batch []Record) error {
-	return c.commitOffsets(ctx, ends(batch))
-}
 
 // commitOffsets waits for the coordinator's answer. A member that was thrown out meanwhile has done its work all
 // the same: another will get the records again, and handlers bear that.

@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -141,52 +140,20 @@ func TestReadCommittedSkipsAbortedRecords(t *testing.T) {
 	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
 		topic := kafkatest.Topic(t, bootstrap, 1)
 		p := transactional(t, kafkatest.Config(t, bootstrap), kafkatest.Name(t))
-		put := func(values ...string) error {
-			var records []kafka.Record
-			for _, v := range values {
-				records = append(records, kafka.Record{Topic: topic, Key: []byte("k"), Value: []byte(v)})
-			}
-			return p.SendBatch(kafkatest.Context(t), records)
+		put(t, p, topic, sequence(0, 3)...)
+		commit(t, p)
+		put(t, p, topic, sequence(3, 6)...)
+		if err := p.Abort(kafkatest.Context(t)); err != nil {
+			t.Fatal(err)
 		}
-		changed := errors.New("changed my mind")
-		for _, tx := range []struct {
-			values []string
-			then   error
-		}{{sequence(0, 3), nil}, {sequence(3, 6), changed}, {sequence(6, 9), nil}} {
-			err := p.Transaction(kafkatest.Context(t), func(context.Context) error {
-				return errors.Join(put(tx.values...), tx.then)
-			})
-			if !errors.Is(err, tx.then) || (err == nil) != (tx.then == nil) {
-				t.Fatalf("transaction = %v, want %v", err, tx.then)
-			}
-		}
+		fence(t, p)
+		put(t, p, topic, sequence(6, 9)...)
+		commit(t, p)
 		var d diary
 		c := consumer(t, kafkatest.Config(t, bootstrap), options(t, kafkatest.Name(t), topic), &d)
 		stepAll(t, c, 6)
 		if diff := cmp.Diff(append(sequence(0, 3), sequence(6, 9)...), d.values()); diff != "" {
 			t.Errorf("want (-), got (+):\n%s", diff)
-		}
-	})
-}
-
-func TestASecondTransactionalProducerFencesTheFirst(t *testing.T) {
-	t.Parallel()
-	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
-		topic, id := kafkatest.Topic(t, bootstrap, 1), kafkatest.Name(t)
-		config := kafkatest.Config(t, bootstrap)
-		record := []kafka.Record{{Topic: topic, Key: []byte("k"), Value: []byte("v")}}
-		write := func(p *kafka.Producer) error {
-			return p.Transaction(kafkatest.Context(t), func(ctx context.Context) error { return p.SendBatch(ctx, record) })
-		}
-		old, young := transactional(t, config, id), transactional(t, config, id)
-		if err := write(old); err != nil {
-			t.Fatal(err)
-		}
-		if err := write(young); err != nil {
-			t.Fatal(err)
-		}
-		if err := write(old); err == nil || kafka.Retryable(err) || kafka.Unknown(err) {
-			t.Errorf("the old producer's transaction = %v, want a definite refusal", err)
 		}
 	})
 }

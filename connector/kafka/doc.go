@@ -18,7 +18,7 @@
 // # What it does not promise
 //
 // Exactly once: a crash between a handler's commit and the offset's commit delivers again, and [Producer.Send] whose answer
-// was lost is Unknown. [Producer.Transaction] gives all-or-nothing to readers that read committed. A group whose committed
+// was lost is Unknown. [Transactional] gives all-or-nothing to readers that read committed, and, with the position in the same transaction, exactly once. A group whose committed
 // offsets Kafka has forgotten looks like a new one; it is reported as a gap when the topic's beginning has expired too.
 //
 // # A consumer's step

@@ -26,14 +26,48 @@ func producer(t *testing.T, config kafka.Config) *kafka.Producer {
 	return p
 }
 
-func transactional(t *testing.T, config kafka.Config, id string) *kafka.Producer {
+// transactional is a producer of transactions that has taken its id over.
+func transactional(t *testing.T, config kafka.Config, id string) *kafka.Transactional {
 	t.Helper()
 	p, err := kafka.OpenTransactional(config, id)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Close)
+	fence(t, p)
 	return p
+}
+
+func fence(t *testing.T, p *kafka.Transactional) {
+	t.Helper()
+	if err := p.Fence(kafkatest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put queues values in p's transaction. What becomes of them, Commit tells.
+func put(t *testing.T, p *kafka.Transactional, topic string, values ...string) {
+	t.Helper()
+	for _, v := range values {
+		p.Send(kafkatest.Context(t), kafka.Record{Topic: topic, Key: []byte("k"), Value: []byte(v)}, func(error) {})
+	}
+}
+
+// arrive is put that waits until the broker has the value.
+func arrive(t *testing.T, p *kafka.Transactional, topic, value string) {
+	t.Helper()
+	taken := make(chan error, 1)
+	p.Send(kafkatest.Context(t), kafka.Record{Topic: topic, Key: []byte(`["k",{}]`), Value: []byte(value)}, func(err error) { taken <- err })
+	if err := <-taken; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func commit(t *testing.T, p *kafka.Transactional, last ...kafka.Record) {
+	t.Helper()
+	if err := p.Commit(kafkatest.Context(t), last...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // send sends values v0, v1 … under one key and fails the test when one is not acknowledged.

@@ -1,7 +1,6 @@
 package kafka_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -134,13 +133,15 @@ func TestOffsetsLoadEndsWhereNothingIsLeft(t *testing.T) {
 		crm := map[string]any{"server": "crm"}
 		save(t, o, kafka.SourceOffset{Connector: "crm", Partition: crm, Offset: map[string]any{"lsn": 1}})
 		tx := transactional(t, kafkatest.Config(t, bootstrap), kafkatest.Name(t))
-		changed := errors.New("changed my mind")
-		for i, fate := range []error{nil, changed} {
-			err := tx.Transaction(kafkatest.Context(t), func(ctx context.Context) error {
-				r, err := o.Record(kafka.SourceOffset{Connector: "crm", Partition: crm, Offset: map[string]any{"lsn": 2 + i}})
-				return errors.Join(err, tx.SendBatch(ctx, []kafka.Record{r}), fate)
-			})
-			if !errors.Is(err, fate) {
+		for i, end := range []func() error{
+			func() error { return tx.Commit(kafkatest.Context(t)) }, func() error { return tx.Abort(kafkatest.Context(t)) },
+		} {
+			r, err := o.Record(kafka.SourceOffset{Connector: "crm", Partition: crm, Offset: map[string]any{"lsn": 2 + i}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tx.Send(kafkatest.Context(t), r, func(error) {})
+			if err := end(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,9 +2,7 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,38 +22,25 @@ const (
 	closeDrain = 10 * time.Second
 )
 
-// Producer sends records, each acknowledged by all in-sync replicas, in order per partition. Safe for concurrent use (but not
-// within a transaction). Close it.
+// Producer sends records, each acknowledged by all in-sync replicas, in order per partition. Safe for concurrent use. Close it.
 type Producer struct {
 	config   Config
 	settings settings
 	client   *kgo.Client
 	budget   *semaphore.Weighted   // bytes in flight
-	failed   atomic.Pointer[error] // the first failure of the open transaction
-	tx       sync.Mutex            // held by a transaction
-	txID     string
+	failed   atomic.Pointer[error] // the first failure
 	topics   *topicStates
 }
 
 // OpenProducer builds the client. Nothing is sent, and no broker asked, until the first record.
-func OpenProducer(config Config) (*Producer, error) { return openProducer(config, "") }
+func OpenProducer(config Config) (*Producer, error) { return openProducer(config, "", &topicStates{}) }
 
-// OpenTransactional builds a producer whose records go out in transactions only. id is stable for the work (Connect:
-// <group>-<connector>-<task>): opening a second one with the same id fences the first.
-func OpenTransactional(config Config, id string) (*Producer, error) {
-	if id == "" {
-		return nil, errors.New("transactional id: must not be empty")
-	}
-	return openProducer(config, id)
-}
-
-func openProducer(config Config, txID string) (*Producer, error) {
-	topics := &topicStates{}
+func openProducer(config Config, txID string, topics *topicStates) (*Producer, error) {
 	client, s, err := config.client(producerRole, producerOptions(txID, topics))
 	if err != nil {
 		return nil, err
 	}
-	return &Producer{config: config, settings: s, client: client, txID: txID, budget: semaphore.NewWeighted(s.bufferBytes), topics: topics}, nil
+	return &Producer{config: config, settings: s, client: client, budget: semaphore.NewWeighted(s.bufferBytes), topics: topics}, nil
 }
 
 // Send queues one record and returns; it blocks while the buffer is full (Kafka slow or away), so that a reader upstream
@@ -92,7 +77,7 @@ func (p *Producer) finish(r Record, charge int64, done func(error), err error) {
 	if charge > 0 {
 		p.budget.Release(charge)
 	}
-	if err != nil && p.txID != "" {
+	if err != nil {
 		p.failed.CompareAndSwap(nil, &err)
 	}
 	done(err)

@@ -220,28 +220,3 @@ func TestGivingUpIsUnknown(t *testing.T) {
 		t.Errorf("%d records arrived", n)
 	}
 }
-
-// A transaction that Kafka did not take whole leaves nothing.
-func TestATransactionWithARefusedRecordLeavesNothing(t *testing.T) {
-	t.Parallel()
-	kafkatest.Each(t, func(t *testing.T, bootstrap []string) {
-		topic := kafkatest.Topic(t, bootstrap, 1)
-		p := transactional(t, kafkatest.Config(t, bootstrap), kafkatest.Name(t))
-		err := p.Transaction(kafkatest.Context(t), func(ctx context.Context) error {
-			p.Send(ctx, kafka.Record{Topic: topic, Value: []byte("good")}, func(error) {})
-			p.Send(ctx, kafka.Record{Topic: topic, Value: make([]byte, 2<<20)}, func(error) {}) // its sender looks away
-			return nil
-		})
-		if !kafka.TooLarge(err) {
-			t.Errorf("Transaction = %v, want the refused record's error", err)
-		}
-		if err := p.Transaction(kafkatest.Context(t), func(ctx context.Context) error {
-			return p.SendBatch(ctx, []kafka.Record{{Topic: topic, Value: []byte("next")}})
-		}); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([]string{"next"}, values(readAll(t, bootstrap, topic, 1))); diff != "" {
-			t.Errorf("want (-), got (+):\n%s", diff)
-		}
-	})
-}

@@ -21,6 +21,9 @@ const (
 // scanTopic reads every committed record of a topic from its beginning to the end that it has now, and calls each in
 // order per partition.
 //
+// The end is the last record's, not the last stable offset: behind a transaction that somebody else has open there may be committed records.
+// They are waited for: as long as that transaction takes, at most its transaction.timeout.ms.
+//
 // It sends its own fetch requests instead of polling: after compaction the offsets before the end need not hold a record any
 // more, and only a fetch's answer tells "nothing there" from "not yet arrived". Reading a state topic short would be a
 // start from a stale position.
@@ -33,7 +36,7 @@ func scanTopic(ctx context.Context, client *kgo.Client, topic string, each func(
 	if err != nil {
 		return wrap("list first offsets of "+topic, "", err)
 	}
-	lasts, err := admin.ListCommittedOffsets(ctx, topic)
+	lasts, err := admin.ListEndOffsets(ctx, topic)
 	if err == nil {
 		err = lasts.Error()
 	}
@@ -135,7 +138,7 @@ func (s *scan) request(detail kadm.TopicDetail) *kmsg.FetchRequest {
 }
 
 // errShort is an answer that ends before the end that we asked for at the beginning.
-var errShort = &Error{Op: "fetch", Err: errors.New("the leader has not caught up yet"), kind: retryable}
+var errShort = &Error{Op: "fetch", Err: errors.New("a transaction is open, or the leader has not caught up yet"), kind: retryable}
 
 // take hands the records on. An answer without a single batch, below the end, says that compaction left nothing there; but
 // only if it comes from a leader that can see that far (after an election its high watermark may still be behind).

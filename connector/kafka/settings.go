@@ -42,6 +42,7 @@ type settings struct {
 	compression        kgo.CompressionCodec
 	deliveryTimeout    time.Duration
 	transactionTimeout time.Duration
+	transactionalID    string // "": the connector's own
 
 	fetchBytes     int32
 	partitionBytes int32
@@ -119,6 +120,7 @@ var producerOverrides = map[string]override{
 	"buffer.memory":          number(func(s *settings) *int64 { return &s.bufferBytes }, 1<<10, math.MaxInt64),
 	"compression.type":       compression,
 	"delivery.timeout.ms":    millis(func(s *settings) *time.Duration { return &s.deliveryTimeout }, 0),
+	"transactional.id":       text(func(s *settings) *string { return &s.transactionalID }),
 	"transaction.timeout.ms": millis(func(s *settings) *time.Duration { return &s.transactionTimeout }, 1000),
 	"acks":                   fixed("all", "a change counts as sent when every in-sync replica has it"),
 	"enable.idempotence":     fixed("true", "without it a retry doubles or reorders changes"),
