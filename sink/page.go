@@ -150,15 +150,13 @@ func (r *reconciliation) updatePage(ctx context.Context, d ledger.Decision, toll
 		return err
 	}
 	if r.tooLate() {
-		return r.commit(ctx, ledger.Commit{Intended: !r.wentBack(d), Finish: r.later(r.w.Now(), false)})
+		return r.commit(ctx, ledger.Commit{Intended: true, Finish: r.later(r.w.Now(), false)})
 	}
 	seen, err := r.send(ctx, PageUpdate{Values: values, Current: r.fresh.Properties, External: external})
 	switch {
 	case err == nil:
 	case unknown(err):
 		return r.unknown(ctx, err)
-	case r.wentBack(d):
-		return err
 	default:
 		return r.notApplied(ctx, err)
 	}
@@ -417,15 +415,6 @@ func (r *reconciliation) intent(at time.Time) *ledger.Intent {
 	i := *r.creating
 	i.At, i.Ended = at, true
 	return &i
-}
-
-// wentBack reports that a conflict was decided for a value that is the base, for the CRM showed another one since. Its intent stays where the write does not
-// leave: nothing else knows any more that the CRM changed, and the next turn would take the page's value for the only edit.
-func (r *reconciliation) wentBack(d ledger.Decision) bool {
-	return slices.ContainsFunc(d.Conflicts, func(c ledger.Conflict) bool {
-		sent, ok := d.ToNotion[c.Field]
-		return ok && change.Equal(sent, r.link().Base[c.Field].Value)
-	})
 }
 
 // notApplied drops the intent: nothing came of it.

@@ -274,6 +274,24 @@ func TestAnUpdateOfUnknownOutcomeIsRead(t *testing.T) {
 	}
 }
 
+// The CRM goes back to what was agreed on while nobody knows what became of its other value, and a person edits the page. Writing another field ends the
+// intent that knows of it; the conflict is told all the same.
+func TestAValueThatWentBackIsAnEditWhateverIsWrittenMeanwhile(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, saying("note", `"conflict": "notion_wins"`))
+	page := o.linked("1", change.Image{"name": text("Ada"), "note": text("old")})
+	p := o.pages["contact"]
+	p.once("update", true, unknownError{})
+	o.put("contact", "1", change.Image{"name": text("Ada"), "note": text("new")})
+	o.run(ledger.Notion)
+	p.edit(page, change.Image{"note": text("typed")})
+	o.put("contact", "1", change.Image{"name": text("Ada L"), "note": text("old")})
+	o.settle(10 * time.Minute)
+	if got := o.conflicts(); len(got) != 1 || got[0].CRM.Text() != "old" || got[0].Notion.Text() != "typed" || p.pages[page].values["name"].Text() != "Ada L" {
+		t.Errorf("conflicts %+v, the page %v: the CRM's edit back was taken for silence", got, p.pages[page].values)
+	}
+}
+
 func TestAnEditBetweenReadAndWriteOfAnotherFieldSurvives(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)

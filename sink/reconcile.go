@@ -253,8 +253,7 @@ func (r *reconciliation) settle(ctx context.Context, d ledger.Decision) error {
 	}
 	c.Reasons = append(c.Reasons, r.otherSide(d)...)
 	c.Reasons = append(c.Reasons, r.rereads()...)
-	// The read shows what became of a write whose outcome was not known. What it tells of the row, that it went back, sink/crm has yet to be told.
-	if r.link().Intent != nil && r.fresh != nil && (d.Row == "" || len(d.Conflicts) == 0) {
+	if r.link().Intent != nil && r.fresh != nil {
 		c.Intended = true // the read shows what became of it
 	}
 	r.untilTyped(&c, d)

@@ -103,7 +103,7 @@ func (r *reconciliation) rowWritten(ctx context.Context, d ledger.Decision, toll
 		Brakes: toll.brakes, Counts: toll.counts,
 		Writes: []ledger.Write{{Side: ledger.CRM, Op: string(d.Row), Old: pick(r.in.CRM.Image, d.ToCRM), New: d.ToCRM, Why: r.work.Why}},
 	}
-	if r.readSince(r.link().Intent) && !r.wentBack(d) {
+	if r.readSince(r.link().Intent) {
 		c.Intended, c.Settled = true, r.link().Seen
 	}
 	if d.Row == ledger.RowInsert {

@@ -138,7 +138,7 @@ func crmAgrees(in *Input) bool {
 			return false
 		}
 		base, ok := in.Link.Base[p.Name]
-		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil || !p.Alike(base.Value, value) {
+		if !ok || base.Rule != p.Rule || base.Sent != nil || base.Stuck != nil || base.Back || !p.Alike(base.Value, value) {
 			return false
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
@@ -61,7 +63,9 @@ func TestAFieldHasOneFate(t *testing.T) {
 		d := ledger.Decide(in)
 		toNotion, toCRM := effects(d)
 		fates := 0
-		for _, fate := range []bool{!toNotion.IsAbsent() || !toCRM.IsAbsent(), d.Parked[field] != "", d.Waits[field] != "", !d.Observed[field].IsAbsent(), !d.Agreed(in)[field].IsZero() && !w.arrived()} {
+		base := d.Agreed(in)[field]
+		agreed := !base.IsZero() && !base.Back && !w.arrived()
+		for _, fate := range []bool{!toNotion.IsAbsent() || !toCRM.IsAbsent(), d.Parked[field] != "", d.Waits[field] != "", !d.Observed[field].IsAbsent(), agreed} {
 			if fate {
 				fates++
 			}
@@ -166,6 +170,11 @@ func TestTheTableOfThreeWayMerge(t *testing.T) {
 		case based && change.Equal(base, w.crm) && !w.elements && !w.intent.IsAbsent() && !change.Equal(w.intent, w.notion):
 			if len(d.Conflicts) != 1 {
 				return fmt.Errorf("the CRM showed %s since the base, of which it is not known whether it arrived, and went back; Notion was changed too, and there is no conflict: %+v", w.intent, d)
+			}
+			after := in
+			after.Link.Base, after.Link.Intent = d.Agreed(in), nil // another write took the intent's place
+			if got := ledger.Decide(after); !cmp.Equal(got.Conflicts, d.Conflicts, cmp.Comparer(change.Equal)) {
+				return fmt.Errorf("that the CRM went back from %s is forgotten with the intent: %+v", w.intent, got)
 			}
 		case based && change.Equal(base, w.crm):
 			if !change.Equal(toCRM, w.notion) || !toNotion.IsAbsent() || len(d.Conflicts) > 0 {

@@ -85,6 +85,7 @@ type FieldBase struct {
 	Stuck      *Stuck       `json:"k,omitempty"` // the field is left alone while both sides show these values
 	Flips      []time.Time  `json:"f,omitempty"` // when the value went back to the one before the last; for the oscillation brake
 	Before     change.Value `json:"b,omitzero"`  // the value before Value, absent if none: what a flip is recognised by
+	Back       bool         `json:"w,omitempty"` // the CRM showed another value since, and went back to Value: there, Value is an edit
 }
 
 // IsZero lets encoding/json leave out what was never set.

@@ -52,19 +52,27 @@ func (f *field) likeTheBase() {
 	}
 }
 
-// Agreed gives the base moves that need no write: of fields that both sides show alike, and of those of which the page shows what we sent.
+// Agreed gives the base moves that need no write: of fields that both sides show alike, of those of which the page shows what we sent, and of those
+// that went back in the CRM while the outcome of sending something else was not known.
 // They are made when they are asked for, from the input that was decided on: a look that finds everything as it was moves nothing but
 // the times, and is the most frequent of all.
 func (d Decision) Agreed(in Input) map[string]FieldBase {
 	var moves map[string]FieldBase
 	for i := range in.Rules.Fields {
 		agreed, arrived := d.agreed.has(i), d.arrived.has(i)
-		if !agreed && !arrived {
+		if !agreed && !arrived && in.Link.Intent == nil {
 			continue
 		}
 		p := &in.Rules.Fields[i]
 		f := field{policy: p, crm: in.CRM.Image[p.Name], notion: in.Notion.Image[p.Name]}
 		f.base, f.based = agreedBefore(&in, p)
+		if !agreed && !arrived {
+			if f.based && !f.base.Back && !f.notion.IsAbsent() && p.Alike(f.crm, f.base.Value) && !p.Alike(f.notion, f.base.Value) && f.crmWentBack(&in) {
+				f.base.Back = true // the intent may go, and this is known still
+				put(&moves, p.Name, f.base)
+			}
+			continue
+		}
 		if arrived {
 			f.recogniseOwnWrite(&in)
 		}
@@ -194,7 +202,7 @@ func (f *field) decide(in *Input) {
 		f.fillBlank()
 	case change.Equal(f.notion, f.base.Value):
 		f.push(CRM)
-	case change.Equal(f.crm, f.base.Value) && !f.crmWentBack(in):
+	case change.Equal(f.crm, f.base.Value) && !f.base.Back && !f.crmWentBack(in):
 		f.push(Notion)
 	case p.Elements && !p.WriteOnce && f.mergeElements(): // half a merge, with the other half to come, would be what was written once
 	default:
@@ -203,8 +211,7 @@ func (f *field) decide(in *Input) {
 }
 
 // crmWentBack reports that the CRM shows the base again and showed something else since: a write to the page is announced, and what became of it is not
-// known. The page shows neither, so both sides changed, and the CRM's edit back is no silence. Nor is it where the write announced is the base itself: then
-// that was decided already, and recorded, and the write may not have left.
+// known. The page shows neither, so both sides changed, and the CRM's edit back is no silence. The base remembers it when the intent goes.
 func (f *field) crmWentBack(in *Input) bool {
 	if in.Link.Intent == nil || f.policy.Elements || f.base.CRMSeen.After(in.Link.Intent.At) {
 		return false // what was agreed on since is no value that came back

@@ -21,7 +21,7 @@ func Presume(in Input) (Input, bool) {
 	for i := range in.Rules.Fields {
 		p := &in.Rules.Fields[i]
 		base, ok := agreedBefore(&in, p)
-		if !ok || base.Sent != nil || base.Stuck != nil {
+		if !ok || base.Sent != nil || base.Stuck != nil || base.Back {
 			return in, false
 		}
 		image[p.Name] = base.Value

@@ -88,6 +88,7 @@ var commitStories = []story{
 		c.Page, c.External, c.Emitted = ptr("p7"), "ext-7", ptr("h1")
 		b := base("Ann")
 		b.Sent = &ledger.Sent{Side: ledger.Notion, Sent: change.DecimalValue("1.10"), Got: change.NullValue()}
+		b.Back = true
 		b.Flips, b.Before = []time.Time{s.now, s.now.Add(time.Second)}, change.TextSet("a", "b")
 		c.Base = map[string]ledger.FieldBase{"name": b, "phone": base("1")}
 		c.Intent = &ledger.Intent{Kind: ledger.IntentCreate, Again: true, Ended: true, Values: change.Image{"name": change.TextValue("Ann")}, Bases: change.Image{"tags": change.TextSet("a")}, ReadFrom: s.now, At: s.now.Add(time.Nanosecond)}
