@@ -39,6 +39,8 @@ type Config struct {
 	InFlightBytesMax  int64         // keys and values that Kafka has not acknowledged
 	RecordBytesMax    int64         // larger values lose their largest columns to the placeholder
 
+	Reselect Reselect // when values that were not sent are read from the table
+
 	Protocol      int    // the newest version of pgoutput's protocol that is asked for
 	SpillDir      string // where transactions that have not ended are kept, from protocol 2 on; "": the system's folder for temporary files
 	SpillBytesMax int64
@@ -113,6 +115,9 @@ func (c *Config) defineFormat(s *config.Set) {
 	text(&c.Format.HstoreMode, "hstore.handling.mode", "json", "How hstore is written: json (text) or map (object).", "json", "map")
 	s.String(&c.Format.Placeholder, config.Key{Name: "unavailable.value.placeholder", Default: change.Unavailable, Importance: config.Low, Group: "Format",
 		Doc: "What stands for a large value that an update left as it was, because PostgreSQL does not send it."})
+	config.Enum(s, &c.Reselect, config.Key{Name: "reselect.unavailable.values", Default: string(ReselectKeyChange), Importance: config.Low, Group: "Format",
+		Doc: "When such a value is read from the table, as it is by then: key.change when the row got another key, under which nobody has it yet; all; none."},
+		ReselectNone, ReselectKeyChange, ReselectAll)
 	s.Bool(&c.Tombstones, config.Key{Name: "tombstones.on.delete", Default: "true", Group: "Format",
 		Doc: "Whether each delete is followed by a record without value, which makes compacted topics forget the key."})
 	s.Bool(&c.TransactionInfo, config.Key{Name: "provide.transaction.metadata", Default: "false", Importance: config.Low, Group: "Format",

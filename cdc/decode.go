@@ -16,7 +16,8 @@ import (
 type decoder struct {
 	source   change.Source         // what all events have in common: version, name, database
 	types    *postgres.Types       // replaced when a type is unknown
-	lenient  bool                  // types that are not known are text
+	lenient  bool                  // types that are not known are what the stream calls them
+	named    map[uint32]string     // types that are not PostgreSQL's own, as the stream calls them
 	keys     map[uint32][][]string // record keys in key order as the catalog named them, newest first, by table
 	includes func(tableName) bool  // tables that are wanted
 	tables   map[uint32]*relation  // as the stream described them
@@ -105,8 +106,8 @@ func (d *decoder) read(kind byte, w *wire, at change.LSN) (step, error) {
 		return d.truncate(w, at)
 	case 'M':
 		return d.message(w)
-	case 'Y': // the catalog says more of it
-		return step{}, nil
+	case 'Y':
+		return step{}, d.nameType(w)
 	}
 	return d.ending(kind, w)
 }
@@ -167,7 +168,7 @@ func (d *decoder) describe(w *wire) error {
 	if err != nil {
 		return err
 	}
-	r, err := newRelation(said, d.types, d.keys[said.oid], !d.lenient)
+	r, err := newRelation(said, d.typeOf, d.keys[said.oid])
 	if err != nil {
 		return fmt.Errorf("describe table %s: %w", said.tableName, err)
 	}

@@ -1,4 +1,4 @@
-// Package cdc captures the changes of a PostgreSQL database: it follows the logical replication stream (pgoutput, protocol 1)
+// Package cdc captures the changes of a PostgreSQL database: it follows the logical replication stream (pgoutput)
 // and writes one Kafka topic a table, in Debezium's format. [Source] is the service; [Check] finds out beforehand what
 // would keep it from starting.
 //
@@ -33,8 +33,8 @@
 //
 // # What is not
 //
-// Rows are not read again for the sake of a large value that an update left alone: without REPLICA IDENTITY FULL it is the
-// placeholder. A table that is made after the start is captured after the next start. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
+// A large value that an update left alone is the placeholder, without REPLICA IDENTITY FULL, unless reselect.unavailable.values has it read; what is read is the
+// row as it is by then. A table that is made after the start is captured after the next start. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
 // A captured table that is dropped and made anew is published again within six status intervals; what was written to it before that is not seen.
 // Schema changes have no records of their own. The key's column order is today's, its columns are the time's.
 package cdc

@@ -77,21 +77,27 @@ func readDescription(w *wire) (description, error) {
 	return d, nil
 }
 
-// newRelation resolves types and finds the key. said are the keys that the catalog named, newest first. A type that is not
-// known is an error if strict, else text: it has been dropped since.
-func newRelation(d description, types *postgres.Types, said [][]string, strict bool) (*relation, error) {
-	r := &relation{tableName: d.tableName, identity: d.identity}
-	var flagged []string
+// flagged are the columns of the identity, in table order.
+func (d *description) flagged() (names []string) {
 	for _, c := range d.columns {
-		if strict && !types.Known(c.oid) {
-			return nil, &UnknownTypeError{OID: c.oid}
-		}
-		r.columns = append(r.columns, change.Column{Name: c.name, Type: types.Type(c.oid, c.modifier)})
 		if c.flagged {
-			flagged = append(flagged, c.name)
+			names = append(names, c.name)
 		}
 	}
-	r.setKey(r.chooseKey(flagged, said))
+	return names
+}
+
+// newRelation resolves types and finds the key. said are the keys that the catalog named, newest first.
+func newRelation(d description, typeOf func(oid uint32, modifier int32) (change.Type, error), said [][]string) (*relation, error) {
+	r := &relation{tableName: d.tableName, identity: d.identity}
+	for _, c := range d.columns {
+		t, err := typeOf(c.oid, c.modifier)
+		if err != nil {
+			return nil, err
+		}
+		r.columns = append(r.columns, change.Column{Name: c.name, Type: t})
+	}
+	r.setKey(r.chooseKey(d.flagged(), said))
 	return r, nil
 }
 

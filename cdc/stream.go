@@ -2,7 +2,6 @@ package cdc
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -112,13 +111,13 @@ func (s *session) keys() map[uint32][][]string {
 // keysMax is how many of a table's former keys are remembered for a stream that is behind the catalog.
 const keysMax = 4
 
-// learnKey looks at the key of a table that the stream is about to describe: it is new to us, or was altered. A table that is gone
+// learnKey asks the catalog for the key of a table that the stream is about to describe, where the stream does not say it. A table that is gone
 // keeps its last.
-func (r *reader) learnKey(description []byte) error {
-	if len(description) < 5 {
-		return errTuple
+func (r *reader) learnKey(message []byte) error {
+	oid, ok := r.decoder.lacksKey(message)
+	if !ok {
+		return nil
 	}
-	oid := binary.BigEndian.Uint32(description[1:])
 	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 	defer cancel()
 	key, err := loadKey(ctx, r.control, oid)
@@ -255,10 +254,8 @@ func (r *reader) learnTypes() (err error) {
 
 // message decodes one message of pgoutput and writes what it says.
 func (r *reader) message(data []byte, at change.LSN) error {
-	if len(data) > 0 && data[0] == 'R' {
-		if err := r.learnKey(data); err != nil {
-			return err
-		}
+	if err := r.learnKey(data); err != nil {
+		return err
 	}
 	step, err := r.decoder.decode(data, at)
 	if unknown := (*UnknownTypeError)(nil); errors.As(err, &unknown) {
@@ -304,6 +301,11 @@ func (r *reader) write(events []change.Event) error {
 		return nil
 	}
 	for i := range events {
+		if r.config.wantsReselect(&events[i]) {
+			if err := r.reselect(&events[i]); err != nil {
+				return err
+			}
+		}
 		if err := r.emitter.emit(r.life, &events[i], r.flight); err != nil {
 			return err
 		}
