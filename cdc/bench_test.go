@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,13 +17,13 @@ import (
 
 // countingSink acknowledges at once and keeps nothing.
 type countingSink struct {
-	n    int
-	want int
+	n    atomic.Int64
+	want int64
 	done chan struct{}
 }
 
 func (s *countingSink) Send(_ context.Context, _ Record, done func(error)) {
-	if s.n++; s.n == s.want {
+	if s.n.Add(1) == s.want {
 		close(s.done)
 	}
 	done(nil)
@@ -53,7 +54,7 @@ func benchmark(b *testing.B, snapshot bool) {
 	c := Default()
 	c.TopicPrefix, c.Tables, c.Slot = "crm", []string{`public\.bench`}, "bench"
 	c.Database.DSN = config.NewSecret(dsn)
-	sink, offsets := &countingSink{want: b.N, done: make(chan struct{})}, &memoryOffsets{}
+	sink, offsets := &countingSink{want: int64(b.N), done: make(chan struct{})}, &memoryOffsets{}
 	source, err := New(c, sink, offsets, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.Fatal(err)

@@ -23,6 +23,8 @@ type Config struct {
 	AutoCreate      string   // filtered: the publication is made and kept up; disabled: it must be there
 	Tables          []string // regular expressions over schema.table, anchored; the mapped tables
 	SnapshotMode    SnapshotMode
+	SnapshotThreads int   // connections that read a snapshot; 0: as many as there are processors, but for threadsMax
+	snapshotPages   int64 // read at a time; 0 but in tests
 	Format          change.Format
 	Tombstones      bool     // a record without value after each delete, for compacted topics
 	Skipped         []string // operations that are not written: c, u, d, t
@@ -95,6 +97,8 @@ func (c *Config) defineCapture(s *config.Set) {
 	config.Enum(s, &c.SnapshotMode, config.Key{Name: "snapshot.mode", Default: string(SnapshotInitial), Importance: config.High, Group: "Capture",
 		Doc: "When the tables are read whole: initial at the first start, always at every start, no_data never, when_needed also after changes were lost with the slot."},
 		SnapshotInitial, SnapshotAlways, SnapshotNoData, SnapshotNever, SnapshotWhenNeeded)
+	s.Int(&c.SnapshotThreads, config.Key{Name: "snapshot.max.threads", Default: "0", Group: "Capture", Validate: config.Between(0, 64),
+		Doc: "How many connections read a snapshot, within tables and across them. 0 for as many as there are processors, 4 at most."})
 	s.List(&c.Skipped, config.Key{Name: "skipped.operations", Default: "t", Group: "Capture",
 		Doc: "Operations that are not written: c, u, d, t, or none.", Validate: validOperations})
 	s.Bool(&c.Messages, config.Key{Name: "logical.messages", Default: "false", Importance: config.Low, Group: "Capture",

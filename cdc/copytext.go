@@ -3,6 +3,8 @@ package cdc
 import (
 	"bytes"
 	"fmt"
+	"strings"
+	"sync"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -13,7 +15,8 @@ import (
 type copyReader struct {
 	columns []change.Column
 	row     func(change.Row) error
-	rest    []byte // of a row that is not complete; the server sends whole rows, but does not promise to
+	large   *sync.Mutex // held while a large row is worked on; nil: not needed
+	rest    []byte      // of a row that is not complete; the server sends whole rows, but does not promise to
 }
 
 func (c *copyReader) Write(data []byte) (int, error) {
@@ -27,29 +30,37 @@ func (c *copyReader) Write(data []byte) (int, error) {
 			c.rest = append(c.rest[:0], data...)
 			return n, nil
 		}
-		row, err := parseCopyLine(c.columns, line)
-		if err != nil {
-			return 0, err
-		}
-		if err := c.row(row); err != nil {
+		if err := c.line(line); err != nil {
 			return 0, err
 		}
 		data = after
 	}
 }
 
-func parseCopyLine(columns []change.Column, line []byte) (change.Row, error) {
+func (c *copyReader) line(line []byte) error {
+	if c.large != nil && len(line) >= giantRow {
+		c.large.Lock()
+		defer c.large.Unlock()
+	}
+	row, err := parseCopyLine(c.columns, string(line)) // one copy for all values of the row
+	if err != nil {
+		return err
+	}
+	return c.row(row)
+}
+
+func parseCopyLine(columns []change.Column, line string) (change.Row, error) {
 	row := make(change.Row, len(columns))
 	if len(columns) == 0 {
 		return row, nil
 	}
 	for i := range columns {
-		field, rest, more := bytes.Cut(line, []byte{'\t'})
+		field, rest, more := strings.Cut(line, "\t")
 		if more == (i == len(columns)-1) {
 			return nil, fmt.Errorf("read a copied row: want %d columns, got fewer or more", len(columns))
 		}
 		row[i] = columns[i]
-		if string(field) == `\N` {
+		if field == `\N` {
 			row[i].Value = change.NullValue()
 		} else {
 			row[i].Value = postgres.ParseValue(row[i].Type, unescapeCopy(field))
@@ -60,9 +71,9 @@ func parseCopyLine(columns []change.Column, line []byte) (change.Row, error) {
 }
 
 // unescapeCopy undoes the backslashes that CopyAttributeOutText writes; octal and hexadecimal forms are for input only.
-func unescapeCopy(field []byte) string {
-	if bytes.IndexByte(field, '\\') < 0 {
-		return string(field)
+func unescapeCopy(field string) string {
+	if strings.IndexByte(field, '\\') < 0 {
+		return field
 	}
 	out := make([]byte, 0, len(field))
 	for i := 0; i < len(field); i++ {

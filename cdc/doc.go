@@ -13,7 +13,8 @@
 //	  - slot makes or adopts the publication and the slot, as [decide] plans from the stored offset, the slot and snapshot.mode.
 //	  - snapshot reads the tables at one moment, as rows of op r. With a slot that was just made the moment is its exported snapshot: the
 //	    stream sends exactly what the snapshot lacks. With a slot that was there before, transactions that the snapshot saw are left out
-//	    of the stream. Either way nothing is missing and nothing comes twice.
+//	    of the stream. Either way nothing is missing and nothing comes twice,
+//	    unless the snapshot was cut short: see below.
 //	  - streaming reads message by message; a transaction of any size is written as it arrives, and at most in.flight.bytes.max of it wait
 //	    for Kafka. When Kafka is slow, reading stops; the server is still told that we live.
 //	  - draining waits for acknowledgements up to drain.timeout.ms and stores the position.
@@ -27,9 +28,27 @@
 // # What is promised
 //
 // Every committed change of a captured table, in commit order, at least once. Once, when the connector was stopped cleanly or the
-// stored position is exact; after a crash, what was acknowledged after the position was last stored comes again. A snapshot
-// that was cut short begins again from the first table, at a new slot. Changes that were lost with the slot, or because the database was restored,
+// stored position is exact; after a crash, what was acknowledged after the position was last stored comes again. Changes that were lost with the slot, or because the database was restored,
 // stop the connector ([LostError]) unless snapshot.mode is when_needed or always: then tables are read again.
+//
+// # A snapshot that is cut short
+//
+// Tables are read in ranges of pages (ctid), by COPY, on snapshot.max.threads connections that share one snapshot of PostgreSQL's. Which ranges Kafka has
+// acknowledged is stored with the position, the first time, empty, before any row is written. From then on the slot is kept, and the stream begins where the
+// first attempt's did, whatever happens. The next attempt has a snapshot of its own, taken later. It reads
+//
+//   - whole, the ranges that are not stored as read, and
+//   - of those that are, the rows that were written since they were read (their xmin is not older than the oldest transaction that ran then): an update
+//     moves a row, also out of a page that nobody has read into one that is read already. What is older was visible then, in the same place, and Kafka has it.
+//
+// So each row that the last attempt's snapshot shows was written as r, as that snapshot shows it; what was deleted before follows in the stream, since
+// that lacks nothing that was committed after the first attempt's moment. The price: a row may come twice as r, and the stream then tells the changes that
+// lie between the two attempts, of which a row that was read late is the result already: older events follow it. Each key ends in its last state. Exactly
+// once is claimed for the stream, and for a snapshot that was not cut short.
+//
+// A table whose files, columns or filter are others than when it was read (TRUNCATE, VACUUM FULL, ALTER TABLE, another publication) is read whole, and so is
+// one that is kept by another access method than heap. While tables are read they are locked as a SELECT locks them: no ALTER TABLE, TRUNCATE or
+// VACUUM FULL until all are read. docs/adr/0005 has the reasons.
 //
 // # What is not
 //

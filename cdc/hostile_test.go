@@ -26,6 +26,7 @@ func TestKeysAreTheSameInSnapshotAndStream(t *testing.T) {
 		CREATE TABLE uniq (n int UNIQUE, a int NOT NULL UNIQUE); ALTER TABLE uniq REPLICA IDENTITY FULL;
 		CREATE TABLE whole (id int PRIMARY KEY, v text); ALTER TABLE whole REPLICA IDENTITY FULL;
 		INSERT INTO indexed VALUES (1, 'x'); INSERT INTO reordered VALUES (1, 2); INSERT INTO uniq VALUES (NULL, 1); INSERT INTO whole VALUES (1)`)
+	w.config.SnapshotThreads = 1 // table after table
 	w.start(t)
 	w.kafka.awaitCount(t, 4)
 	w.exec(t, `UPDATE indexed SET id = 5; UPDATE reordered SET v = 'w'; UPDATE uniq SET n = 2; DELETE FROM uniq`)

@@ -33,6 +33,7 @@ type offset struct {
 	System            string      `json:"tandem_system,omitempty"`       // the cluster's system identifier
 	SlotCreated       bool        `json:"tandem_slot_created,omitempty"` // the slot was made for the snapshot that runs
 	Visible           *visibility `json:"tandem_visible,omitempty"`
+	Reading           reading     `json:"tandem_reading,omitempty"` // of the snapshot that runs
 }
 
 const snapshotRunning = "INITIAL"
@@ -41,6 +42,10 @@ const snapshotRunning = "INITIAL"
 func (o *offset) running() bool {
 	return o.Snapshot != nil && o.Snapshot != "" && o.Snapshot != false && !o.SnapshotCompleted
 }
+
+// underWay reports that a snapshot is running for which we know where the stream has to begin after it: rows of it may be in Kafka already, and
+// what happened to them since must follow.
+func (o *offset) underWay() bool { return o.running() && o.LSN != 0 && o.System != "" }
 
 // next gives the first event that Kafka may lack. An offset of Debezium's has none: everything after its LSN.
 func (o *offset) next() change.Position {

@@ -306,7 +306,8 @@ func TestSecondCopyWaitsItsTurn(t *testing.T) {
 	}
 }
 
-// A snapshot that was cut short begins again, at a new slot, so that its end still fits the stream's beginning.
+// A snapshot of which Kafka acknowledged nothing reads all again. It keeps the slot: rows of the first attempt may be in Kafka all the same, and what
+// happened to them since must follow, also where the second attempt has seen it.
 func TestSnapshotThatWasCutShortBeginsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), counters)
@@ -321,14 +322,14 @@ func TestSnapshotThatWasCutShortBeginsAgain(t *testing.T) {
 	w.exec(t, `UPDATE counter SET n = 1`)
 	w.kafka.setHold(false)
 	w.start(t)
-	for _, r := range w.kafka.awaitCount(t, 100)[50:] {
+	for _, r := range w.kafka.awaitCount(t, 100)[50:100] {
 		if e := decoded(t, r); e.Op != change.Read || string(r.Key) == "" {
 			t.Errorf("after the restart: %s %s", e.Op, r.Key)
 		}
 	}
 	w.exec(t, `UPDATE counter SET n = 2`)
 	for key, numbers := range whole(t, w) {
-		if fmt.Sprint(numbers) != "[0 1 2]" {
+		if fmt.Sprint(numbers) != "[0 1 1 2]" {
 			t.Errorf("%s: told %v", key, numbers)
 		}
 	}

@@ -198,7 +198,7 @@ func (s *session) prepareSlot(ctx context.Context) error {
 	if s.plan.resume {
 		return nil
 	}
-	if s.plan.snapshot { // said before the slot is made: a crash in between must not look like a finished snapshot
+	if s.plan.snapshot && !s.plan.proceed { // said before the slot is made: a crash in between must not look like a finished snapshot
 		if err := s.save(ctx, offset{Snapshot: snapshotRunning, System: s.system, SlotCreated: s.plan.createSlot}); err != nil {
 			return err
 		}
@@ -254,6 +254,9 @@ func (s *session) tellOfWaiting(ctx context.Context) (stop func()) {
 
 // start is where the stream begins when no offset says it.
 func (s *session) start() (change.LSN, error) {
+	if s.plan.proceed {
+		return s.stored.LSN, nil
+	}
 	if s.plan.createSlot {
 		return change.ParseLSN(s.made.ConsistentPoint)
 	}
@@ -283,32 +286,24 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 	return s.save(ctx, done.at(s.tracker.progress))
 }
 
-// readTables returns when Kafka has every row.
-func (s *session) readTables(ctx context.Context, at change.LSN) (*visibility, error) {
+// readTables returns when Kafka has every row, with what the stream must leave out.
+func (s *session) readTables(parent context.Context, at change.LSN) (*visibility, error) {
 	s.ready()
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	rows := &tracker{failed: func(err error) { cancel(err) }}
-	all := rows.begin()
-	taken := &snapshot{
-		conn: s.control, exported: s.made.SnapshotName, at: at, source: s.sourceBlock(), types: s.types, tables: s.facts.tables,
-		version: s.facts.version, publication: s.config.Publication,
-		emit: func(e *change.Event) error { return s.emitter.emit(ctx, e, all) },
-	}
-	s.log.Info("reading the tables", "tables", len(taken.tables), "lsn", at.String())
+	taken := &snapshot{session: s, at: at, source: s.sourceBlock(), life: parent, fail: cancel}
+	s.taken.Store(taken)
+	s.log.Info("reading the tables", "tables", len(s.facts.tables), "lsn", at.String(), "goes on", s.plan.proceed)
 	began := time.Now()
-	visible, err := taken.run(ctx)
-	if err == nil {
-		err = s.emitter.flush(ctx)
-	}
-	if failed := rows.err(); failed != nil {
-		return nil, fmt.Errorf("write a row of the snapshot: %w", failed)
+	err := taken.run(ctx)
+	if failed := context.Cause(ctx); failed != nil {
+		err = failed
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.log.Info("read the tables", "rows", taken.count, "took", time.Since(began).Round(time.Millisecond))
-	return visible, nil
+	s.log.Info("read the tables", "rows", taken.rows.Load(), "took", time.Since(began).Round(time.Millisecond))
+	return taken.begunWith(), nil
 }
 
 func (s *session) sourceBlock() change.Source {

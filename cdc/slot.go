@@ -42,6 +42,7 @@ type plan struct {
 	dropSlot   bool
 	createSlot bool
 	snapshot   bool
+	proceed    bool   // with the snapshot that was begun, at the slot and the position that it began with
 	resume     bool   // go on from the stored offset
 	lost       string // why changes are missing between the offset and now; "" if none are
 }
@@ -49,6 +50,9 @@ type plan struct {
 // decide says how to start from what is there. It is pure: every combination is in a test.
 func decide(stored *offset, s *slot, mode SnapshotMode, system string, walEnd change.LSN) (plan, error) {
 	mode = mode.canonical()
+	if stored != nil && stored.underWay() && mode != SnapshotNoData && gap(stored, s, system, walEnd) == "" {
+		return plan{snapshot: true, proceed: true}, nil
+	}
 	if stored == nil || stored.running() {
 		return begin(stored, s, mode)
 	}
@@ -73,7 +77,7 @@ func begin(stored *offset, s *slot, mode SnapshotMode) (plan, error) {
 	case s.lost && mode == SnapshotNoData:
 		return plan{}, &LostError{Reason: "the replication slot is there, but WAL that it needs is gone"}
 	case s.lost, stored != nil && stored.SlotCreated:
-		p.dropSlot, p.createSlot = true, true // a snapshot that was cut short begins again at a new slot
+		p.dropSlot, p.createSlot = true, true // a snapshot of which nothing can be used begins again at a new slot
 	}
 	return p, nil
 }

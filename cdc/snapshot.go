@@ -6,124 +6,334 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
 
-// snapshot reads all captured tables as they were at one moment and gives their rows as events of op r.
+// snapshot reads all captured tables as they were at one moment and gives their rows as events of op r. It reads ranges of pages on many connections,
+// all under one snapshot of PostgreSQL's, and notes which ranges Kafka has, so that another life can go on. See the package comment.
 //
 // With a slot that was just made, the moment is the slot's own: its exported snapshot holds exactly the transactions that the
 // stream does not send. With a slot that was there before, the moment is now, and the transactions that it saw are told, so
 // that the stream can leave them out (see visibility).
 type snapshot struct {
-	conn        *pgx.Conn
-	exported    string // name of the slot's snapshot; "" for now
-	at          change.LSN
-	source      change.Source
-	types       *postgres.Types
-	tables      []table
-	version     int // server_version_num
-	publication string
-	emit        func(*change.Event) error
-
-	held    *change.Event // the row before, whose mark depends on whether another follows
-	opening bool          // … is the first of its table
-	count   uint64
+	*session
+	at      change.LSN    // where the stream begins
+	source  change.Source // of every row
+	name    string        // of PostgreSQL's snapshot
+	visible *visibility   // what it shows
+	tables  []*tableRead
+	queue   *rangeQueue
+	marks   marks
+	rows    atomic.Uint64
+	planned atomic.Bool     // tables is complete
+	large   sync.Mutex      // held while a row of megabytes is worked on: one at a time
+	life    context.Context // ends when the source is stopped
+	fail    context.CancelCauseFunc
 }
 
-// run gives what a transaction of the stream must be checked against; nil with an exported snapshot.
-func (s *snapshot) run(ctx context.Context) (*visibility, error) {
+// tableRead is one table that is read.
+type tableRead struct {
+	*table
+	columns []change.Column // those that are published
+	sql     string          // COPY's query without a WHERE
+	filter  string          // the publication's; "" for none
+	id      string          // see tableReading
+	pages   int64           // of the largest partition
+	extent  int64           // of all
+	skipped float64         // the share that an earlier life has read
+	passed  atomic.Int64    // pages that were read, by this life and earlier ones
+	ranges  []*rangeRead    // that are not stored as read; the keeper's, once the reading has begun
+	left    int             // ranges that have not ended; under the queue's lock
+	marks   tableMarks
+	rows    atomic.Uint64
+	began   atomic.Int64 // when its first range was begun, in Unix nanoseconds
+	ended   atomic.Int64 // when its last range had ended
+}
+
+// rangeRead is one range of it.
+type rangeRead struct {
+	part
+	table   *tableRead
+	flight  *flight
+	tracker tracker // of its one flight
+}
+
+// rangeSealed is where a range's tracker stands once Kafka has all rows of it.
+const rangeSealed change.LSN = 1
+
+// seal says that no more rows of the range will come.
+func (r *rangeRead) seal() {
+	r.flight.seal(progress{lsn: rangeSealed, next: change.Position{Commit: rangeSealed}})
+}
+
+// acknowledged reports that Kafka has all of it.
+func (r *rangeRead) acknowledged() bool { return r.tracker.safe().lsn == rangeSealed }
+
+// run returns when every row was handed over, with what a transaction of the stream must be checked against if the slot was there before.
+func (s *snapshot) run(ctx context.Context) error {
 	// The transaction outlives every limit of the session: tables take as long as they take.
-	tx, err := s.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	tx, err := s.control.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
-		return nil, postgres.Explain(fmt.Errorf("begin the snapshot: %w", err))
+		return postgres.Explain(fmt.Errorf("begin the snapshot: %w", err))
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was written
-	visible, err := s.settle(ctx)
-	if err != nil {
-		return nil, postgres.Explain(fmt.Errorf("begin the snapshot: %w", err))
+	if err := s.settle(ctx); err != nil {
+		return postgres.Explain(fmt.Errorf("begin the snapshot: %w", err))
 	}
-	for i := range s.tables {
-		if err := s.read(ctx, &s.tables[i]); err != nil {
-			return nil, fmt.Errorf("read table %s: %w", &s.tables[i], explain(err))
+	if err := s.cut(ctx); err != nil {
+		return err
+	}
+	if err := s.storeReading(ctx); err != nil {
+		return err
+	}
+	readers := []*rangeReader{newRangeReader(s, s.control.PgConn())}
+	for len(readers) < min(s.config.threads(), len(s.queue.waiting)) {
+		conn, err := s.join(ctx)
+		if err != nil {
+			return err
 		}
+		if conn == nil {
+			break
+		}
+		defer closeSoon(ctx, conn)
+		readers = append(readers, newRangeReader(s, conn.PgConn()))
 	}
-	return visible, s.release(nil)
+	defer s.keep(ctx)()
+	group, reading := errgroup.WithContext(ctx)
+	for _, r := range readers {
+		group.Go(func() error { return r.run(reading) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if err := s.marks.end(readers[0].emit(ctx)); err != nil {
+		return err
+	}
+	return s.emitter.flush(ctx)
 }
 
-// settle fixes the moment, and lifts the limits.
-func (s *snapshot) settle(ctx context.Context) (*visibility, error) {
-	set := "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
-	if s.exported != "" {
-		set = "SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(s.exported, "'", "''") + "'; " + set
+func closeSoon(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// unlimited lifts the session's limits for one transaction.
+const unlimited = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0"
+
+// adopt makes the open transaction see what the named snapshot shows, without limits.
+func adopt(ctx context.Context, conn *pgx.Conn, name string) error {
+	set := unlimited
+	if name != "" {
+		set = "SET TRANSACTION SNAPSHOT '" + strings.ReplaceAll(name, "'", "''") + "'; " + set
 	}
-	if _, err := s.conn.Exec(ctx, set); err != nil {
-		return nil, err
+	if _, err := conn.Exec(ctx, set); err != nil {
+		return err
 	}
 	// PostgreSQL 17 has one more; after the snapshot was fixed, a look at a view no longer hurts.
-	if _, err := s.conn.Exec(ctx, "SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'"); err != nil {
-		return nil, err
+	_, err := conn.Exec(ctx, "SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'")
+	return err
+}
+
+// settle fixes the moment and keeps tables from being altered until all is read. Who reads later rows of a table that was truncated or
+// rewritten after the moment finds it empty (mvcc-caveats), so that is looked at after the locks were taken.
+func (s *snapshot) settle(ctx context.Context) error {
+	if err := adopt(ctx, s.control, s.made.SnapshotName); err != nil {
+		return err
 	}
 	var seen, end string
-	if err := s.conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen); err != nil {
-		return nil, err
+	if err := s.control.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen); err != nil {
+		return err
 	}
-	if err := s.conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text, now()").Scan(&end, &s.source.Time); err != nil {
-		return nil, err
+	if err := s.control.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text, now()").Scan(&end, &s.source.Time); err != nil {
+		return err
 	}
 	until, err := change.ParseLSN(end)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	visible, err := parseVisibility(seen, until)
-	if err != nil {
-		return nil, err
+	if s.visible, err = parseVisibility(seen, until); err != nil {
+		return err
 	}
 	// The newest transaction that the rows can come from. Debezium has the id of its own, which no reader can see as done.
-	s.source.TxID = int64(uint32(visible.XMax - 1))
+	s.source.TxID = int64(uint32(s.visible.XMax - 1))
 	s.source.LSN = s.at
-	if s.exported != "" {
-		return nil, nil
+	if s.name = s.made.SnapshotName; s.name == "" {
+		err = s.control.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&s.name)
 	}
-	return visible, nil
-}
-
-func (s *snapshot) read(ctx context.Context, t *table) error {
-	if err := loadColumns(ctx, s.conn, t, s.types); err != nil {
-		return err
-	}
-	names, where, err := s.published(ctx, t)
 	if err != nil {
 		return err
 	}
-	quoted := make([]string, len(names))
-	for i, c := range names {
+	return s.lock(ctx, s.control)
+}
+
+// lock holds every table with the weakest lock there is, which lets all be read and written, but not altered, dropped or truncated. A look at
+// no row takes it, also for roles that may not LOCK.
+func (s *snapshot) lock(ctx context.Context, conn *pgx.Conn) error {
+	for batch := range slices.Chunk(s.facts.tables, 100) {
+		var sql strings.Builder
+		for i := range batch {
+			fmt.Fprintf(&sql, "SELECT FROM %s LIMIT 0;", batch[i].source())
+		}
+		if _, err := conn.Exec(ctx, sql.String()); err != nil {
+			return fmt.Errorf("keep the tables as they are: %w", alteredOr(err))
+		}
+	}
+	return nil
+}
+
+// source names the table in FROM: not what inherits from it, but for partitions, since the root itself is empty.
+func (t *table) source() string {
+	if t.partitioned {
+		return t.quoted()
+	}
+	return "ONLY " + t.quoted()
+}
+
+// joinLockTimeout is how long a connection more waits for the tables. Who waits for longer stands behind somebody's ALTER TABLE, which waits for the first
+// connection, which waits for this one: nobody but us could see that.
+const joinLockTimeout = "5s"
+
+// join opens one connection more that sees the same. nil: the server has none left, and those that are there go on without it.
+func (s *snapshot) join(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := postgres.Connect(ctx, s.config.Database)
+	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "53300" {
+		s.log.Warn("the server has no connection left; the tables are read with fewer", "snapshot.max.threads", s.config.threads())
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	err = func() error {
+		if _, err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+			return err
+		}
+		if err := adopt(ctx, conn, s.name); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, "SET LOCAL lock_timeout = '"+joinLockTimeout+"'"); err != nil {
+			return err
+		}
+		return s.lock(ctx, conn)
+	}()
+	if err != nil {
+		closeSoon(ctx, conn)
+		return nil, postgres.Explain(fmt.Errorf("join the snapshot: %w", err))
+	}
+	return conn, nil
+}
+
+// cut makes ranges of the tables, but for what an earlier life has read.
+func (s *snapshot) cut(ctx context.Context) error {
+	sizes, err := loadSizes(ctx, s.control, s.facts.tables)
+	if err != nil {
+		return err
+	}
+	s.queue = &rangeQueue{}
+	for i := range s.facts.tables {
+		t := &tableRead{table: &s.facts.tables[i]}
+		if err := s.describe(ctx, t, sizes[t.oid]); err != nil {
+			return fmt.Errorf("read table %s: %w", t, explain(err))
+		}
+		before := s.stored.Reading[t.String()]
+		if before.ID != t.id {
+			before = tableReading{}
+		}
+		size := int64(pageEnd)
+		if sizes[t.oid].heap { // other access methods may have no pages
+			size = max(s.config.rangePages()*t.pages/max(t.extent, 1), 1)
+		} else {
+			before = tableReading{}
+		}
+		s.marks.opened = s.marks.opened || len(before.Done) > 0
+		t.marks.opened.Store(len(before.Done) > 0)
+		for _, p := range partsOf(t.pages, size, before.Done) {
+			r := &rangeRead{part: p, table: t}
+			r.tracker.failed = func(err error) { s.fail(fmt.Errorf("write a row of the snapshot: %w", err)) }
+			r.flight = r.tracker.begin()
+			t.ranges = append(t.ranges, r)
+		}
+		t.left = len(t.ranges)
+		t.passed.Store(t.pages - t.remaining())
+		t.skipped = float64(t.passed.Load()) / float64(max(t.pages, 1))
+		s.queue.waiting = append(s.queue.waiting, t.ranges...)
+		s.tables = append(s.tables, t)
+	}
+	s.planned.Store(true)
+	return nil
+}
+
+// length is how many of the table's pages are in the range, as far as that was known.
+func (r *rangeRead) length() int64 { return max(min(r.To, r.table.pages)-r.From, 0) }
+
+func (t *tableRead) remaining() (pages int64) {
+	for _, r := range t.ranges {
+		pages += r.length()
+	}
+	return pages
+}
+
+// describe finds out what of t is published, and how it is read.
+func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) error {
+	if size.rewritten {
+		return &alteredError{errors.New("it was truncated or rewritten while the snapshot began")}
+	}
+	if err := loadColumns(ctx, s.control, t.table, s.types); err != nil {
+		return err
+	}
+	var err error
+	if t.columns, t.filter, err = s.published(ctx, t.table); err != nil {
+		return err
+	}
+	quoted := make([]string, len(t.columns))
+	for i, c := range t.columns {
 		quoted[i] = pgx.Identifier{c.Name}.Sanitize()
 	}
-	only := "ONLY "
-	if t.partitioned {
-		only = "" // the root itself is empty
+	t.sql = fmt.Sprintf("SELECT %s FROM %s", strings.Join(quoted, ", "), t.source())
+	t.pages, t.extent = size.pages, size.extent
+	t.id = shortHash(size.files, t.sql, t.filter)
+	return nil
+}
+
+// published gives the columns and the condition under which the publication sends t's rows (PostgreSQL 15 and later), so
+// that a snapshot shows no more than the stream.
+func (s *snapshot) published(ctx context.Context, t *table) ([]change.Column, string, error) {
+	if s.facts.version < 150000 {
+		return t.columns, "", nil
 	}
-	sql := fmt.Sprintf("COPY (SELECT %s FROM %s%s%s) TO STDOUT", strings.Join(quoted, ", "), only, t.quoted(), where)
-	key := newKeyReader(t, names)
-	first := true
-	reader := &copyReader{columns: names, row: func(row change.Row) error {
-		e := &change.Event{Op: change.Read, Key: key(row), After: row, Source: s.source, Position: change.Position{Commit: s.at, Index: s.count}}
-		e.Source.Schema, e.Source.Table = t.schema, t.name
-		s.count++
-		err := s.release(&marked{e, first})
-		first = false
-		return err
-	}}
-	_, err = s.conn.PgConn().CopyTo(ctx, reader, sql)
-	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && strings.HasPrefix(server.Code, "42") && server.Code != "42501" {
-		return &alteredError{err}
+	var names []string
+	var condition *string
+	err := s.control.QueryRow(ctx, `SELECT attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3`,
+		s.config.Publication, t.schema, t.name).Scan(&names, &condition)
+	if err != nil {
+		return nil, "", fmt.Errorf("look at what the publication sends: %w", err)
 	}
-	return err
+	columns := slices.DeleteFunc(slices.Clone(t.columns), func(c change.Column) bool { return !slices.Contains(names, c.Name) })
+	if condition == nil {
+		return columns, "", nil
+	}
+	return columns, *condition, nil
+}
+
+// copySQL is the statement that reads a range.
+func (r *rangeRead) copySQL() string {
+	where := r.condition()
+	if r.table.filter != "" {
+		where = append(where, "("+r.table.filter+")")
+	}
+	sql := r.table.sql
+	if len(where) > 0 {
+		sql += " WHERE " + strings.Join(where, " AND ")
+	}
+	return "COPY (" + sql + ") TO STDOUT"
 }
 
 // explain leaves what is explained here.
@@ -134,6 +344,14 @@ func explain(err error) error {
 	return postgres.Explain(err)
 }
 
+// alteredOr finds errors that mean that a table is not as it was when it was looked at.
+func alteredOr(err error) error {
+	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && strings.HasPrefix(server.Code, "42") && server.Code != "42501" {
+		return &alteredError{err}
+	}
+	return err
+}
+
 // alteredError is a table that was altered or dropped between the look at its columns and the reading: look again.
 type alteredError struct{ err error }
 
@@ -141,66 +359,26 @@ func (e *alteredError) Error() string   { return "the table changed while it was
 func (e *alteredError) Unwrap() error   { return e.err }
 func (e *alteredError) Retryable() bool { return true }
 
-// published gives the columns and the condition under which the publication sends t's rows (PostgreSQL 15 and later), so
-// that a snapshot shows no more than the stream.
-func (s *snapshot) published(ctx context.Context, t *table) ([]change.Column, string, error) {
-	if s.version < 150000 {
-		return t.columns, "", nil
-	}
-	var names []string
-	var condition *string
-	err := s.conn.QueryRow(ctx, `SELECT attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3`,
-		s.publication, t.schema, t.name).Scan(&names, &condition)
-	if err != nil {
-		return nil, "", fmt.Errorf("look at what the publication sends: %w", err)
-	}
-	columns := slices.DeleteFunc(slices.Clone(t.columns), func(c change.Column) bool { return !slices.Contains(names, c.Name) })
-	if condition == nil {
-		return columns, "", nil
-	}
-	return columns, " WHERE " + *condition, nil
-}
-
-// marked is a row that knows whether it opens its table.
-type marked struct {
-	event *change.Event
-	first bool
-}
-
-// release sends the row that was held back, now that it is known whether next (nil: the end) is of the same table.
-func (s *snapshot) release(next *marked) error {
-	if held := s.held; held != nil {
-		closing := next == nil || next.first
-		held.Source.Snapshot = mark(held.Position.Index == 0, s.opening, closing, next == nil)
-		if err := s.emit(held); err != nil {
-			return err
+// readSoFar gives what is stored and what Kafka has acknowledged since, and whether that is news.
+func (s *snapshot) readSoFar() (done reading, news bool) {
+	done = reading{}
+	for _, t := range s.tables { // what is stored of other tables, or of these as they were before, is worth nothing
+		if before := s.stored.Reading[t.String()]; before.ID == t.id {
+			done[t.String()] = before
+		}
+		for _, r := range t.ranges {
+			if r.acknowledged() {
+				done.add(t.String(), t.id, r.part, uint32(s.visible.XMin))
+				news = true
+			}
 		}
 	}
-	s.held = nil
-	if next != nil {
-		s.held, s.opening = next.event, next.first
-	}
-	return nil
+	return done, news
 }
 
-// mark orders Debezium's marks: the last of all, the first of all, the last of a table, the first of one.
-func mark(first, opening, closing, last bool) change.SnapshotMark {
-	switch {
-	case last:
-		return change.SnapshotLast
-	case first:
-		return change.SnapshotFirst
-	case closing:
-		return change.SnapshotLastOf
-	case opening:
-		return change.SnapshotFirstOf
-	}
-	return change.SnapshotRow
-}
-
-// newKeyReader gives a function that takes the key out of a row of t.
-func newKeyReader(t *table, columns []change.Column) func(change.Row) change.Row {
-	r := relation{columns: columns}
-	r.key = r.positions(t.key)
-	return r.keyOf
+// forget lets go of ranges that are stored as read under this snapshot.
+func (t *tableRead) forget(xmin uint32, done []span) {
+	t.ranges = slices.DeleteFunc(t.ranges, func(r *rangeRead) bool {
+		return slices.ContainsFunc(done, func(s span) bool { return s.XMin == xmin && s.From <= r.From && r.To <= s.To })
+	})
 }

@@ -30,11 +30,12 @@ type Source struct {
 	log     *slog.Logger
 
 	phase     atomic.Int32
-	confirmed atomic.Uint64 // the LSN that is stored in Kafka, and that PostgreSQL is told
-	serverEnd atomic.Uint64 // how far the server has sent
-	committed atomic.Int64  // commit time of the newest change that was written, in microseconds; 0: none yet
-	records   atomic.Uint64 // handed to Kafka since the program started
-	wake      chan struct{} // capacity 1: store the position now
+	confirmed atomic.Uint64            // the LSN that is stored in Kafka, and that PostgreSQL is told
+	serverEnd atomic.Uint64            // how far the server has sent
+	committed atomic.Int64             // commit time of the newest change that was written, in microseconds; 0: none yet
+	records   atomic.Uint64            // handed to Kafka since the program started
+	taken     atomic.Pointer[snapshot] // the newest snapshot, also when it has ended
+	wake      chan struct{}            // capacity 1: store the position now
 
 	// Of the current run; set by its loop before the first session.
 	ready     func()

@@ -233,6 +233,7 @@ func TestPartitionsAndTablesWithoutKey(t *testing.T) {
 		CREATE TABLE task_old PARTITION OF task FOR VALUES FROM (MINVALUE) TO ('2020-01-01'); CREATE TABLE task_new PARTITION OF task DEFAULT;
 		CREATE TABLE "Odd Name" (a int, b text); ALTER TABLE "Odd Name" REPLICA IDENTITY FULL;
 		INSERT INTO task VALUES (1, '2019-01-01'), (2, '2021-01-01'); INSERT INTO "Odd Name" VALUES (1, NULL)`)
+	w.config.SnapshotThreads = 1 // table after table
 	w.start(t)
 	w.exec(t, `UPDATE task SET due = '2022-02-02' WHERE id = 1; UPDATE "Odd Name" SET b = 'x'; DELETE FROM "Odd Name"`)
 	records := wantRecords(t, w, `r `, `r {"due":17897,"id":1}`, `r {"due":18628,"id":2}`, `d {"due":17897,"id":1}`, `- {"due":17897,"id":1}`, `c {"due":19025,"id":1}`, `u `, `d `)

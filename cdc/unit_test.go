@@ -128,6 +128,7 @@ func TestDecide(t *testing.T) {
 	t.Parallel()
 	done := func(lsn change.LSN) *offset { return &offset{LSN: lsn, SnapshotCompleted: true, System: "1"} }
 	running, adopted := &offset{Snapshot: snapshotRunning, SlotCreated: true}, &offset{Snapshot: snapshotRunning}
+	halfway := &offset{Snapshot: snapshotRunning, SlotCreated: true, LSN: 5, System: "1", Reading: reading{"public.t": {Done: []span{{0, 4, 9}}}}}
 	at, lost := func(lsn change.LSN) *slot { return &slot{confirmed: lsn} }, &slot{lost: true, confirmed: 5}
 	create, again := plan{createSlot: true, snapshot: true}, plan{dropSlot: true, createSlot: true, snapshot: true}
 	for _, tc := range []struct {
@@ -148,6 +149,14 @@ func TestDecide(t *testing.T) {
 		{"cut short", running, at(5), SnapshotInitial, again, ""},
 		{"cut short before the slot", running, nil, SnapshotInitial, create, ""},
 		{"cut short at an owner's slot", adopted, at(5), SnapshotInitial, plan{snapshot: true}, ""},
+		{"cut short before a range was read", &offset{Snapshot: snapshotRunning, SlotCreated: true, LSN: 5, System: "1"}, at(5), SnapshotInitial, plan{snapshot: true, proceed: true}, ""},
+		{"Debezium's was cut short", &offset{Snapshot: "INITIAL", LSN: 5}, at(5), SnapshotInitial, plan{snapshot: true}, ""},
+		{"cut short in the middle", halfway, at(5), SnapshotInitial, plan{snapshot: true, proceed: true}, ""},
+		{"cut short in the middle, always", halfway, at(5), SnapshotAlways, plan{snapshot: true, proceed: true}, ""},
+		{"cut short in the middle, no data any more", halfway, at(5), SnapshotNoData, plan{dropSlot: true, createSlot: true}, ""},
+		{"cut short in the middle, slot gone", halfway, nil, SnapshotInitial, create, ""},
+		{"cut short in the middle, slot lost", halfway, lost, SnapshotInitial, again, ""},
+		{"cut short in the middle, somebody else read", halfway, at(8), SnapshotInitial, again, ""},
 		{"resume", done(7), at(5), SnapshotInitial, plan{resume: true}, ""},
 		{"resume exactly", done(5), at(5), SnapshotWhenNeeded, plan{resume: true}, ""},
 		{"always", done(7), at(5), SnapshotAlways, plan{snapshot: true}, ""},

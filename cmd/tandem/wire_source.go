@@ -49,7 +49,14 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	}
 	p.onDescribe(func() []connector.Detail {
 		status := s.Status()
-		return []connector.Detail{{Name: "phase", Value: status.Phase}, {Name: "confirmed", Value: status.Confirmed.String()}}
+		details := []connector.Detail{{Name: "phase", Value: status.Phase}, {Name: "confirmed", Value: status.Confirmed.String()}}
+		for _, t := range s.Progress() {
+			if t.State == cdc.TableReads {
+				details = append(details, connector.Detail{Name: "reading " + t.Table,
+					Value: fmt.Sprintf("%d rows, %.0f %%, %.0f rows a second, %s left", t.Rows, t.Share*100, t.Rate, t.Left.Round(time.Second))})
+			}
+		}
+		return details
 	})
 	p.add("source", s)
 	p.add("lag", a.lag(k.Name, k.Config))
