@@ -145,7 +145,7 @@ func (c *Config) defineLimits(s *config.Set) {
 	bytes := func(dst *int64, name, def, doc string) {
 		s.Long(dst, config.Key{Name: name, Default: def, Importance: config.Low, Group: "Limits", Doc: doc, Validate: config.AtLeast(1024)})
 	}
-	bytes(&c.InFlightBytesMax, "in.flight.bytes.max", "16777216",
+	bytes(&c.InFlightBytesMax, "in.flight.bytes.max", "8388608",
 		"How many bytes of keys and values may wait for Kafka's acknowledgement; then reading pauses. Less than the producer's buffer.memory.")
 	bytes(&c.RecordBytesMax, "record.bytes.max", "900000",
 		"The largest value to write. In a larger one the largest columns become the placeholder. Less than the topic's max.message.bytes.")

@@ -41,7 +41,7 @@ func (f Format) AppendColumn(dst []byte, t Type, v Value) []byte {
 	case Timestamp:
 		return f.appendTimestamp(dst, t, v)
 	case TimestampTZ:
-		return appendString(dst, v.String())
+		return appendInstant(dst, v)
 	case TimeTZ:
 		return appendString(dst, timeTZToUTC(v.Text()))
 	case Interval:
@@ -128,6 +128,11 @@ func (f Format) appendDecimal(dst []byte, t Type, text string) []byte {
 			return appendString(dst, text)
 		}
 		return appendFloat(dst, x)
+	}
+	if declared, ok := declaredScale(t); ok {
+		if out, ok := appendSmallDecimal(dst, text, declared); ok {
+			return out
+		}
 	}
 	unscaled, scale, ok := unscale(text)
 	if !ok {
