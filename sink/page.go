@@ -257,7 +257,7 @@ func (r *reconciliation) landed(ctx context.Context, c ledger.Commit, seen ledge
 	r.in.Notion.Waits = got.Waits
 	c.Reasons = append(c.Reasons, r.otherSide(next)...)
 	next.Waits = joined(d.Waits, next.Waits)
-	c.Unsee = !r.waitsForCRM(next)
+	c.Unsee = !r.waitsForCRM(next) && !r.unsettled(d.Holds)
 	for name, why := range d.Parked {
 		if _, ok := next.Parked[name]; !ok && next.Parked != nil {
 			next.Parked[name] = why

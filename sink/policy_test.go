@@ -468,3 +468,37 @@ func TestALookAtTheRowLiftsNoHoldOfWhatThePageShows(t *testing.T) {
 		t.Errorf("held after a look at the row: %v", got)
 	}
 }
+
+// A brake holds what the CRM did to a field that a person changed on the page as well; writing another field, on either side, forgets nothing of it. When the
+// CRM takes its own change back, hers arrives.
+func TestAWriteForgetsNoEditOfAFieldThatIsHeld(t *testing.T) {
+	t.Parallel()
+	for _, renamed := range []ledger.Side{ledger.CRM, ledger.Notion} {
+		o := newOffice(t, saying("", `"brakes": {"updates": {"max": 1, "share": 0}}`))
+		pages := map[string]string{}
+		for _, key := range []string{"1", "2"} {
+			pages[key] = o.linked(key, change.Image{"name": text("Ada " + key), "email": text("old@example.com")})
+		}
+		for _, key := range []string{"1", "2"} {
+			o.put("contact", key, change.Image{"email": text("crm" + key + "@example.com")})
+			o.settle(time.Minute)
+		}
+		o.pages["contact"].edit(pages["2"], change.Image{"email": text("typed@example.com")})
+		if renamed == ledger.Notion {
+			o.pages["contact"].edit(pages["2"], change.Image{"name": text("Ada L")})
+		} else {
+			o.put("contact", "2", change.Image{"name": text("Ada L")})
+		}
+		o.poll("contact", pages["2"])
+		o.settle(time.Minute)
+		held, page := o.pending(o.link("contact", "2").ID).Holds, o.pages["contact"].pages[pages["2"]]
+		if len(held) != 1 || o.rows["contact"].text("2", "name") != "Ada L" || page.values["name"].Text() != "Ada L" {
+			t.Fatalf("held: %+v, the row is called %q, the page %q", held, o.rows["contact"].text("2", "name"), page.values["name"])
+		}
+		o.put("contact", "2", change.Image{"email": text("old@example.com")})
+		o.settle(time.Minute)
+		if got := o.rows["contact"].text("2", "email"); got != "typed@example.com" {
+			t.Errorf("renamed in %s: the row says %q, the page %q, and nobody waits: %+v", renamed, got, page.values["email"], o.pending(o.link("contact", "2").ID))
+		}
+	}
+}

@@ -290,8 +290,12 @@ func (r *reconciliation) sees(c *ledger.Commit, d ledger.Decision) {
 
 // waitsForCRM reports that what the page shows is not settled with the row: sink/crm will need the observation.
 func (r *reconciliation) waitsForCRM(d ledger.Decision) bool {
-	unsettled := slices.ContainsFunc(d.Holds, func(h ledger.Hold) bool { return !h.Settled(r.in) })
-	return d.Row != "" || unsettled || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0 || len(d.Observed) > 0
+	return d.Row != "" || r.unsettled(d.Holds) || len(d.Parked) > 0 || len(d.Waits) > 0 || len(d.Typing) > 0 || len(d.Observed) > 0
+}
+
+// unsettled reports that one of these holds is about what the page shows: when it ends, that has to be known still.
+func (r *reconciliation) unsettled(holds []ledger.Hold) bool {
+	return slices.ContainsFunc(holds, func(h ledger.Hold) bool { return !h.Settled(r.in) })
 }
 
 // untilTyped has the page read again once the values that may be typed still must have come to rest.

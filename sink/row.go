@@ -167,7 +167,7 @@ func (r *reconciliation) afterRow(c *ledger.Commit, got ledger.View, d ledger.De
 		}
 		next.Parked[name] = why
 	}
-	if next.Row == "" && len(next.Waits)+len(next.Typing) == 0 {
+	if next.Row == "" && len(next.Waits)+len(next.Typing) == 0 && !r.unsettled(d.Holds) {
 		c.Unsee = true
 	}
 	c.Finish = r.finish(next)
