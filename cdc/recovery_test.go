@@ -159,8 +159,16 @@ func TestServerRestarts(t *testing.T) {
 // Kafka refuses in the middle of a long transaction: what it took of it is not sent again, but for what was in flight.
 func TestLongTransactionResumesInTheMiddle(t *testing.T) {
 	t.Parallel()
+	for _, protocol := range []int{protocolWhole, protocolStreaming} {
+		t.Run(fmt.Sprintf("protocol %d", protocol), func(t *testing.T) { t.Parallel(); resumesInTheMiddle(t, protocol) })
+	}
+}
+
+func resumesInTheMiddle(t *testing.T, protocol int) {
 	const rows = 20_000
 	w := newWorld(t, pgtest.Database(t), `CREATE TABLE big (id int PRIMARY KEY)`)
+	streamed(t, w)
+	w.config.Protocol, w.config.SpillDir = protocol, t.TempDir()
 	w.start(t)
 	w.exec(t, `INSERT INTO big VALUES (0)`)
 	w.kafka.awaitCount(t, 1)
