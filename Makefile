@@ -89,6 +89,11 @@ bench-cdc: ## Measure the source against PostgreSQL's own tools and Debezium, as
 	@.ci/need go postgres java
 	$(GO) test -count=1 -timeout=90m -v -run '$(or $(RUN),TestCapture)' ./cmd/tandem/bench -bench.cdc $(ARGS)
 
+.PHONY: parity
+parity: ## Compare every field of every event with the real Debezium's, and docs/debezium-differences.md with what differs: some minutes (ARGS=-rewrite writes the tables; RUN=TestParity/default is one run)
+	@.ci/need go postgres java
+	$(GO) test -count=1 -timeout=60m -v -run '$(or $(RUN),TestParity)' ./cmd/tandem/parity -parity $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (20s each by default)
 	@.ci/need go

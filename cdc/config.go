@@ -101,7 +101,7 @@ func (c *Config) defineCapture(s *config.Set) {
 		Doc: "How many connections read a snapshot, within tables and across them. 0 for as many as there are processors, 4 at most."})
 	s.List(&c.Skipped, config.Key{Name: "skipped.operations", Default: "t", Group: "Capture",
 		Doc: "Operations that are not written: c, u, d, t, or none.", Validate: validOperations})
-	s.Bool(&c.Messages, config.Key{Name: "logical.messages", Default: "false", Importance: config.Low, Group: "Capture",
+	s.Bool(&c.Messages, config.Key{Name: "logical.messages", Default: "true", Importance: config.Low, Group: "Capture",
 		Doc: "Whether messages of pg_logical_emit_message are written to {prefix}.message."})
 }
 

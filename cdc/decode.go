@@ -3,6 +3,7 @@ package cdc
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
@@ -24,7 +25,7 @@ type decoder struct {
 	held     heldState             // transactions that have not ended
 	tx       transaction           // the open one
 	ended    transaction           // the one that was committed last
-	last     change.LSN            // commit of the transaction before
+	last     change.LSN            // end of the transaction before; 0: none seen
 	events   [2]change.Event       // of the last row: overwritten by the next
 	large    *relation             // the last row was one of it, and large
 }
@@ -143,14 +144,14 @@ func (d *decoder) begin(w *wire) (step, error) {
 }
 
 func (d *decoder) commit(w *wire) (step, error) {
-	_, commit, end, _ := w.uint8(), change.LSN(w.uint64()), change.LSN(w.uint64()), w.uint64()
+	_, _, end, _ := w.uint8(), w.uint64(), change.LSN(w.uint64()), w.uint64()
 	switch {
 	case w.short:
 		return step{}, errShort
 	case !d.tx.open:
 		return step{}, errors.New("a commit without a begin")
 	}
-	d.last, d.ended, d.tx = commit, d.tx, transaction{}
+	d.last, d.ended, d.tx = end, d.tx, transaction{}
 	return step{kind: stepCommit, end: end}, nil
 }
 
@@ -240,11 +241,23 @@ func restore(now, old change.Row) {
 
 func sameKey(a, b change.Row) bool {
 	for i := range a {
-		if i >= len(b) || !change.Equal(a[i].Value, b[i].Value) {
+		if i >= len(b) || !change.Equal(a[i].Value, b[i].Value) && !sameNumber(a[i].Value, b[i].Value) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameNumber tells that two decimals differ by zeros behind the point: 1.5 and 1.50 are one key, though PostgreSQL sends both.
+func sameNumber(a, b change.Value) bool {
+	return a.Kind() == change.Decimal && b.Kind() == change.Decimal && shortest(a.Text()) == shortest(b.Text())
+}
+
+func shortest(number string) string {
+	if !strings.Contains(number, ".") {
+		return number
+	}
+	return strings.TrimSuffix(strings.TrimRight(number, "0"), ".")
 }
 
 // rekey makes two events of an update that changed the key, each with the other's key in a header, as Debezium does.

@@ -163,7 +163,7 @@ func (d *decoder) replayed() step {
 	}
 	delete(d.held.ahead, xid)
 	end := d.held.end
-	d.last, d.ended, d.tx = d.tx.commit, d.tx, transaction{}
+	d.last, d.ended, d.tx = end, d.tx, transaction{}
 	d.held.replaying, d.held.overlay, d.held.end = 0, nil, 0
 	return step{kind: stepCommit, end: end}
 }

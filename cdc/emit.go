@@ -58,13 +58,16 @@ func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log 
 	}
 	if c.ContextHeaders {
 		for _, h := range [][2]string{
-			{change.HeaderLogicalName, c.TopicPrefix}, {change.HeaderTaskID, "0"}, {change.HeaderConnectorName, c.Name}, {change.HeaderRunID, runID},
+			{change.HeaderLogicalName, c.TopicPrefix}, {change.HeaderTaskID, "0"}, {change.HeaderConnectorName, connectorType}, {change.HeaderRunID, runID},
 		} {
 			e.headers = append(e.headers, change.Header{Key: h[0], Value: []byte(h[1])})
 		}
 	}
 	return e
 }
+
+// connectorType is what Debezium calls its connector for PostgreSQL, in source.connector and in the header that claims to have the connector's name.
+const connectorType = "postgresql"
 
 // emit writes an event, and the tombstone after a delete, as part of f.
 func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
@@ -77,19 +80,22 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	}
 	ev.At = e.now()
 	if ev.Source.Time.IsZero() {
-		ev.Source.Time = ev.At // a message outside of transactions has no time of its own
+		ev.Source.Time = ev.At.Truncate(time.Microsecond) // a message outside of transactions has no time of its own
 	}
 	if err := ev.Validate(); err != nil {
 		return err
 	}
 	r := Record{Topic: e.topic(ev), Headers: e.headers, Time: ev.At}
+	if ev.Op == change.Message {
+		r.Headers = nil // Debezium's messages have none
+	}
 	if len(ev.Key) > 0 {
 		r.Key = e.config.Format.AppendKey(make([]byte, 0, 32), ev.Key)
 	} else if ev.Op == change.Message {
 		r.Key = e.config.Format.AppendKey(nil, change.Row{{Name: "prefix", Value: change.TextValue(ev.Message.Prefix)}})
 	}
 	if own := e.config.Format.Headers(ev); own != nil {
-		r.Headers = append(slices.Clip(slices.Clone(e.headers)), own...)
+		r.Headers = append(own, e.headers...)
 	}
 	r.Value = e.encode(ev)
 	if err := e.send(ctx, r, f); err != nil {

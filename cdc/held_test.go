@@ -237,7 +237,7 @@ func TestAbortsOfBothForms(t *testing.T) {
 		if diff := cmp.Diff([]string{"1 0 10", "2 1 10", "4 2 10", "5 3 10"}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		if st := d.replayed(); st.end != 950 || d.last != 900 {
+		if st := d.replayed(); st.end != 950 || d.last != 950 {
 			t.Errorf("%s: ended at %s after %s", name, st.end, d.last)
 		}
 	}

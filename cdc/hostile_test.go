@@ -96,7 +96,7 @@ func TestHostileValuesAndNames(t *testing.T) {
 	}
 	want := `"tab\ttab":"\\N","back\\slash":"\\\\","quo\"te":"\r\n","` + long + `":"","iv":9223372036854775807,"tz":"294276-12-31 23:59:59.999999+00",` +
 		`"ts":[9223372036825200000,"294276-12-31 23:59:59.999999",-210863520000000000],"n":"AQ==","neg":"ew==","three":[[[1],[2]],[[3],[null]]],` +
-		`"money":"gAAAAAAAAAA=","bits":["AQ==","BA=="],"zone":"08:00:01.5Z","ctl":"\u0001` + "\x7f" + ` <>&\u0008\u000c"`
+		`"money":"gAAAAAAAAAA=","bits":["AQ==","BA=="],"zone":"08:00:01.5Z","ctl":"\u0001` + "\x7f" + ` <>&\b\f"`
 	if diff := cmp.Diff([2]string{want, want}, told); diff != "" {
 		t.Errorf("snapshot and stream (-want +got):\n%s", diff)
 	}

@@ -307,7 +307,7 @@ func (s *session) readTables(parent context.Context, at change.LSN) (*visibility
 }
 
 func (s *session) sourceBlock() change.Source {
-	return change.Source{Version: s.config.Version, Connector: "postgresql", Name: s.config.TopicPrefix, DB: s.facts.database, Snapshot: change.NoSnapshot}
+	return change.Source{Version: s.config.Version, Connector: connectorType, Name: s.config.TopicPrefix, DB: s.facts.database, Snapshot: change.NoSnapshot}
 }
 
 // save stores o and remembers it.

@@ -61,7 +61,10 @@ func (s *session) follow(parent context.Context) error {
 	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
 	defer r.spill.close()
 	s.emitter.waiting = func() error { return r.tell(false) }
-	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes, last: s.stored.LSN}
+	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes}
+	if s.stored.TxID != 0 {
+		r.decoder.last = s.stored.LSN
+	}
 	if err := r.begin(ctx); err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ type Format struct {
 	IntervalMode string // interval.handling.mode: numeric (default), string
 	HstoreMode   string // hstore.handling.mode: json (default), map
 	Placeholder  string // unavailable.value.placeholder, default [Unavailable]
+
+	inHeader bool // keys in headers are written by another converter of Connect's (SimpleHeaderConverter): decimals are numbers there
 }
 
 // Unavailable stands for a value that PostgreSQL did not send, because an update left a TOAST column as it was.
@@ -74,6 +76,7 @@ func (f Format) AppendValue(dst []byte, e *Event) []byte {
 
 // Headers gives the headers that tell the two halves of a key change of each other.
 func (f Format) Headers(e *Event) []Header {
+	f.inHeader = true
 	var headers []Header
 	if e.NewKey != nil {
 		headers = append(headers, Header{Key: HeaderNewKey, Value: f.AppendKey(nil, e.NewKey)})

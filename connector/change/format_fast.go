@@ -3,6 +3,7 @@ package change
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -57,13 +58,33 @@ func appendSmallDecimal(dst []byte, text string, scale int) (out []byte, ok bool
 	return append(dst, '"'), true
 }
 
-// appendInstant writes a TimestampTZ as [Value.String] has it.
-func appendInstant(dst []byte, v Value) []byte {
-	t := time.UnixMicro(v.Int()).UTC()
-	if y := t.Year(); isInfinite(v.Int()) || y < 0 || y > 9999 {
-		return appendString(dst, v.String())
+// instantLayouts are ISO 8601 with as many digits of the second as a timestamptz(n) has; six where it does not say.
+var instantLayouts = [...]string{
+	"2006-01-02T15:04:05Z", "2006-01-02T15:04:05.0Z", "2006-01-02T15:04:05.00Z", "2006-01-02T15:04:05.000Z", "2006-01-02T15:04:05.0000Z",
+	"2006-01-02T15:04:05.00000Z", "2006-01-02T15:04:05.000000Z",
+}
+
+// appendInstant writes a TimestampTZ with as many digits of the second as its column has. Years that have not four digits take longer.
+func appendInstant(dst []byte, t Type, v Value) []byte {
+	width := len(instantLayouts) - 1
+	if t.Modifier >= 0 && int(t.Modifier) < width {
+		width = int(t.Modifier)
+	}
+	at := time.UnixMicro(v.Int()).UTC()
+	if y := at.Year(); isInfinite(v.Int()) || y < 0 || y > 9999 {
+		return appendFarInstant(dst, v, width)
 	}
 	dst = append(dst, '"')
-	dst = t.AppendFormat(dst, time.RFC3339Nano)
+	dst = at.AppendFormat(dst, instantLayouts[width])
 	return append(dst, '"')
+}
+
+func appendFarInstant(dst []byte, v Value, width int) []byte {
+	text := v.String()
+	rest, finite := strings.CutSuffix(text, "Z")
+	if !finite || width == 0 {
+		return appendString(dst, text)
+	}
+	whole, fraction, _ := strings.Cut(rest, ".")
+	return appendString(dst, whole+"."+(fraction + "000000")[:width]+"Z")
 }

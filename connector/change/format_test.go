@@ -3,6 +3,7 @@ package change
 import (
 	"encoding/json"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -114,6 +115,7 @@ func TestValuesAsDebeziumRepresentsThem(t *testing.T) {
 	ts, _ := ParseTimestamp("2016-11-04 13:51:30.123456")
 	tz, _ := ParseTimestampTZ("2016-11-04T11:51:30.123456Z")
 	day, _ := ParseDate("2016-11-04")
+	noon, _ := ParseTimestampTZ("2016-11-04T12:00:00Z")
 	midnight, _ := ParseTime("24:00:00")
 	numeric := func(p, s int32) int32 { return p<<16 | s&0x7ff + 4 }
 	one := func(f Format, typ string, mod int32, v Value) string {
@@ -126,6 +128,16 @@ func TestValuesAsDebeziumRepresentsThem(t *testing.T) {
 		{"numeric(3,2) negative", one(Format{}, "numeric", numeric(3, 2), DecimalValue("-1.28")), `"gA=="`},
 		{"numeric(3,-2)", one(Format{}, "numeric", numeric(3, -2&0x7ff), DecimalValue("1200")), `"DA=="`},
 		{"numeric", one(Format{}, "numeric", -1, DecimalValue("3.3")), `{"scale":1,"value":"IQ=="}`},
+		{"numeric: zeros behind the point are dropped", one(Format{}, "numeric", -1, DecimalValue("1.10")), `{"scale":1,"value":"Cw=="}`},
+		{"numeric: zeros before it stay", one(Format{}, "numeric", -1, DecimalValue("100.00")), `{"scale":0,"value":"ZA=="}`},
+		{"float8 is Java's", one(Format{}, "float8", -1, FloatValue(100)), `100.0`},
+		{"float8 of a thousandth", one(Format{}, "float8", -1, FloatValue(0.001)), `0.001`},
+		{"float8 below", one(Format{}, "float8", -1, FloatValue(0.00012)), `1.2E-4`},
+		{"float8 of ten million", one(Format{}, "float8", -1, FloatValue(1e7)), `1.0E7`},
+		{"float8, large", one(Format{}, "float8", -1, FloatValue(-1.5e300)), `-1.5E300`},
+		{"float8, the smallest", one(Format{}, "float8", -1, FloatValue(5e-324)), `4.9E-324`},
+		{"float8 -0", one(Format{}, "float8", -1, FloatValue(math.Copysign(0, -1))), `-0.0`},
+		{"float4", one(Format{}, "float4", -1, FloatValue(3.3)), `3.3`},
 		{"numeric NaN: not null", one(Format{}, "numeric", numeric(3, 2), DecimalValue("NaN")), `"NaN"`},
 		{"numeric as string", one(Format{DecimalMode: "string"}, "numeric", -1, DecimalValue("1.10")), `"1.10"`},
 		{"numeric as double", one(Format{DecimalMode: "double"}, "numeric", -1, DecimalValue("1.10")), `1.1`},
@@ -146,18 +158,23 @@ func TestValuesAsDebeziumRepresentsThem(t *testing.T) {
 		{"timestamp infinity", one(Format{}, "timestamp", -1, TimestampValue(Infinity)), `9223372036825200000`},
 		{"timestamp -infinity ns", one(Format{TimeMode: "nanoseconds"}, "timestamp", -1, TimestampValue(NegInfinity)), `-9223372036854775808`},
 		{"timestamptz", one(Format{}, "timestamptz", -1, tz), `"2016-11-04T11:51:30.123456Z"`},
+		{"timestamptz: as many digits as the column has", one(Format{}, "timestamptz", -1, noon), `"2016-11-04T12:00:00.000000Z"`},
+		{"timestamptz(3)", one(Format{}, "timestamptz", 3, noon), `"2016-11-04T12:00:00.000Z"`},
+		{"timestamptz(0)", one(Format{}, "timestamptz", 0, noon), `"2016-11-04T12:00:00Z"`},
+		{"timestamp(3) infinity", one(Format{}, "timestamp", 3, TimestampValue(Infinity)), `9223372036825200`},
 		{"timestamptz -infinity", one(Format{}, "timestamptz", -1, TimestampTZValue(NegInfinity)), `"-infinity"`},
 		{"interval", one(Format{}, "interval", -1, TextKindValue(Interval, "1 year 2 mons 3 days 04:05:06.78")), `37091106780000`},
 		{"interval as string", one(Format{IntervalMode: "string"}, "interval", -1, TextKindValue(Interval, "1 year 2 mons 3 days 04:05:06.78")), `"P1Y2M3DT4H5M6.78S"`},
 		{"bit(1)", one(Format{}, "bit", 1, TextValue("1")), `true`},
 		{"bit(2) 00: the leading zeros stay", one(Format{}, "bit", 2, TextValue("00")), `"AA=="`},
+		{"varbit(1) without a bit", one(Format{}, "varbit", 1, TextValue("")), `null`},
 		{"varbit(12)", one(Format{}, "varbit", 12, TextValue("100000001")), `"AQE="`},
-		{"point", one(Format{}, "point", -1, TextValue("(1,1)")), `{"x":1,"y":1,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAPA/","srid":null}`},
+		{"point", one(Format{}, "point", -1, TextValue("(1,1)")), `{"x":1.0,"y":1.0,"wkb":"AQEAAAAAAAAAAADwPwAAAAAAAPA/","srid":null}`},
 		{"hstore", one(Format{}, "hstore", -1, TextValue(`"key"=>"v\"al", "n"=>NULL`)), `"{\"key\":\"v\\\"al\",\"n\":null}"`},
 		{"json stays text", one(Format{}, "jsonb", -1, JSONValue(`{"n": 12345678901234567890}`)), `"{\"n\": 12345678901234567890}"`},
 		{"arrays keep their dimensions", one(Format{}, "_int4", -1, ListValue(ListValue(IntValue(1), IntValue(2)), ListValue(IntValue(3), NullValue()))), `[[1,2],[3,null]]`},
 		{"numeric array", one(Format{}, "_numeric", numeric(3, 2), ListValue(DecimalValue("1.10"))), `["bg=="]`},
-		{"control and wrong bytes", one(Format{}, "text", -1, TextValue("\x00\x1f\xff€😀<")), `"\u0000\u001f\ufffd€😀<"`},
+		{"control and wrong bytes", one(Format{}, "text", -1, TextValue("\x00\x1f\xff€😀<")), `"\u0000\u001F\ufffd€\uD83D\uDE00<"`},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s: got %s, want %s", tc.name, tc.got, tc.want)
@@ -195,4 +212,17 @@ func TestAppendedValuesAreJSON(t *testing.T) {
 			t.Fatalf("%s as %v: %s", v, typ, out)
 		}
 	})
+}
+
+// Connect writes headers with a converter of its own, which writes a Decimal as a number; the key itself has it as bytes.
+func TestDecimalsOfKeysInHeadersAreNumbers(t *testing.T) {
+	t.Parallel()
+	key := Row{col("k", "numeric", 6<<16|2+4, DecimalValue("1.50")), col("n", "numeric", -1, DecimalValue("1.50"))}
+	got := Format{}.Headers(&Event{NewKey: key})
+	if want := `{"k":1.50,"n":{"scale":1,"value":"Dw=="}}`; len(got) != 1 || string(got[0].Value) != want {
+		t.Errorf("header %s, want %s", got, want)
+	}
+	if got, want := string(Format{}.AppendKey(nil, key)), `{"k":"AJY=","n":{"scale":1,"value":"Dw=="}}`; got != want {
+		t.Errorf("key %s, want %s", got, want)
+	}
 }

@@ -82,9 +82,9 @@ func (f Format) appendTimestamp(dst []byte, t Type, v Value) []byte {
 	}
 	switch micros {
 	case Infinity:
-		return strconv.AppendInt(dst, infinityMillis, 10)
+		micros = infinityMicros
 	case NegInfinity:
-		return strconv.AppendInt(dst, negInfinityMillis, 10)
+		micros = negInfinityMicros
 	}
 	return appendScaled(dst, micros, divisor)
 }

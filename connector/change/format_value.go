@@ -1,6 +1,7 @@
 package change
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
@@ -8,13 +9,14 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // Infinite times in epoch numbers, as Debezium (in truth pgjdbc's PGStatement) writes timestamps; dates get PostgreSQL's own.
 const (
-	infinityMillis    = 9223372036825200000
-	negInfinityMillis = -9223372036832400000
+	infinityMicros    = 9223372036825200000
+	negInfinityMicros = -9223372036832400000
 	infinityDays      = math.MaxInt32
 	negInfinityDays   = math.MinInt32
 )
@@ -29,7 +31,7 @@ func (f Format) AppendColumn(dst []byte, t Type, v Value) []byte {
 	case Int:
 		return strconv.AppendInt(dst, v.Int(), 10)
 	case Float:
-		return appendFloat(dst, v.Float())
+		return appendFloat(dst, v.Float(), t.Name)
 	case Decimal:
 		return f.appendDecimal(dst, t, v.Text())
 	case Bytes:
@@ -41,7 +43,7 @@ func (f Format) AppendColumn(dst []byte, t Type, v Value) []byte {
 	case Timestamp:
 		return f.appendTimestamp(dst, t, v)
 	case TimestampTZ:
-		return appendInstant(dst, v)
+		return appendInstant(dst, t, v)
 	case TimeTZ:
 		return appendString(dst, timeTZToUTC(v.Text()))
 	case Interval:
@@ -91,16 +93,47 @@ func (f Format) appendText(dst []byte, t Type, text string) []byte {
 	return appendString(dst, text)
 }
 
-func appendFloat(dst []byte, x float64) []byte {
-	switch {
+// appendFloat writes a number as Java does (Double.toString and Float.toString), which is what Connect's converter writes: with a point always,
+// and with an exponent below a thousandth and from ten million on. What JSON has no number for is text.
+func appendFloat(dst []byte, x float64, typ string) []byte {
+	switch size := math.Abs(x); {
 	case math.IsNaN(x):
 		return append(dst, `"NaN"`...)
 	case math.IsInf(x, 1):
 		return append(dst, `"Infinity"`...)
 	case math.IsInf(x, -1):
 		return append(dst, `"-Infinity"`...)
+	case x == 0 || size >= 1e-3 && size < 1e7:
+		from := len(dst)
+		dst = strconv.AppendFloat(dst, x, 'f', -1, bits(typ))
+		if bytes.IndexByte(dst[from:], '.') < 0 {
+			dst = append(dst, ".0"...)
+		}
+		return dst
 	}
-	return strconv.AppendFloat(dst, x, 'g', -1, 64)
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, x, 'E', -1, bits(typ))
+	if bytes.IndexByte(dst[from:], '.') < 0 { // one digit: Java writes two, those nearest to the number (4.9E-324)
+		dst = strconv.AppendFloat(dst[:from], x, 'E', 1, bits(typ))
+	}
+	at := from + bytes.IndexByte(dst[from:], 'E') + 1
+	if dst[at] == '+' { // Go's exponents have a sign and two digits
+		dst = append(dst[:at], dst[at+1:]...)
+	} else {
+		at++
+	}
+	if dst[at] == '0' {
+		dst = append(dst[:at], dst[at+1:]...)
+	}
+	return dst
+}
+
+// bits is a float's size.
+func bits(typ string) int {
+	if typ == "float4" {
+		return 32
+	}
+	return 64
 }
 
 func (f Format) appendBytes(dst []byte, b string) []byte {
@@ -127,9 +160,9 @@ func (f Format) appendDecimal(dst []byte, t Type, text string) []byte {
 		if err != nil && !math.IsInf(x, 0) {
 			return appendString(dst, text)
 		}
-		return appendFloat(dst, x)
+		return appendFloat(dst, x, "")
 	}
-	if declared, ok := declaredScale(t); ok {
+	if declared, ok := declaredScale(t); ok && !f.inHeader {
 		if out, ok := appendSmallDecimal(dst, text, declared); ok {
 			return out
 		}
@@ -139,8 +172,12 @@ func (f Format) appendDecimal(dst []byte, t Type, text string) []byte {
 		return appendString(dst, text)
 	}
 	if declared, ok := declaredScale(t); ok {
+		if f.inHeader {
+			return append(dst, text...)
+		}
 		return appendUnscaled(dst, rescale(unscaled, scale, declared))
 	}
+	unscaled, scale = stripZeros(unscaled, scale)
 	dst = append(dst, `{"scale":`...)
 	dst = strconv.AppendInt(dst, int64(scale), 10)
 	dst = append(dst, `,"value":`...)
@@ -152,6 +189,19 @@ func unscale(text string) (unscaled *big.Int, scale int, ok bool) {
 	whole, fraction, _ := strings.Cut(text, ".")
 	unscaled, ok = new(big.Int).SetString(whole+fraction, 10)
 	return unscaled, len(fraction), ok
+}
+
+// stripZeros drops zeros behind the point, as Debezium does before it writes a VariableScaleDecimal: 1.10 has scale 1.
+func stripZeros(unscaled *big.Int, scale int) (*big.Int, int) {
+	ten, rest := big.NewInt(10), new(big.Int)
+	for scale > 0 {
+		shorter, _ := new(big.Int).QuoRem(unscaled, ten, rest)
+		if rest.Sign() != 0 {
+			break
+		}
+		unscaled, scale = shorter, scale-1
+	}
+	return unscaled, scale
 }
 
 // declaredScale reads numeric(p,s) out of the modifier; s may be negative since PostgreSQL 15 (numeric.c, NUMERIC_TYPMOD).
@@ -191,6 +241,9 @@ func appendUnscaled(dst []byte, n *big.Int) []byte {
 // appendBits writes bit(1) as a boolean and longer ones as little-endian bytes, as many as the bits need: leading zeros stay.
 func (f Format) appendBits(dst []byte, t Type, bits string) []byte {
 	if t.Modifier == 1 || t.Name == "bit" && t.Modifier < 0 {
+		if bits == "" { // varbit(1): neither true nor false
+			return append(dst, "null"...)
+		}
 		return strconv.AppendBool(dst, bits == "1")
 	}
 	out := make([]byte, (len(bits)+7)/8)
@@ -213,20 +266,33 @@ func appendPoint(dst []byte, text string) ([]byte, bool) {
 		return dst, false
 	}
 	wkb := []byte{1, 1, 0, 0, 0}
-	wkb = binary.LittleEndian.AppendUint64(wkb, math.Float64bits(x))
-	wkb = binary.LittleEndian.AppendUint64(wkb, math.Float64bits(y))
+	wkb = binary.LittleEndian.AppendUint64(wkb, javaBits(x))
+	wkb = binary.LittleEndian.AppendUint64(wkb, javaBits(y))
 	dst = append(dst, `{"x":`...)
-	dst = appendFloat(dst, x)
+	dst = appendFloat(dst, x, "")
 	dst = append(dst, `,"y":`...)
-	dst = appendFloat(dst, y)
+	dst = appendFloat(dst, y, "")
 	dst = append(dst, `,"wkb":"`...)
 	dst = base64.StdEncoding.AppendEncode(dst, wkb)
 	return append(dst, `","srid":null}`...), true
 }
 
-const hexDigits = "0123456789abcdef"
+// javaBits knows one NaN, Java's.
+func javaBits(x float64) uint64 {
+	if math.IsNaN(x) {
+		return 0x7ff8000000000000
+	}
+	return math.Float64bits(x)
+}
 
-// appendString writes a JSON string. Bytes that are not UTF-8 (a SQL_ASCII database) become U+FFFD, as encoding/json has it.
+const hexDigits = "0123456789ABCDEF"
+
+func appendEscape(dst []byte, r rune) []byte {
+	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
+}
+
+// appendString writes a JSON string as Jackson does: characters beyond the first plane as two escapes, escapes in capitals. Bytes that are not
+// UTF-8 (a SQL_ASCII database) become U+FFFD, as encoding/json has it.
 func appendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
@@ -236,6 +302,11 @@ func appendString(dst []byte, s string) []byte {
 			r, size := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError && size == 1 {
 				dst = append(append(dst, s[start:i]...), `\ufffd`...)
+				start = i + size
+			}
+			if r > 0xffff {
+				high, low := utf16.EncodeRune(r)
+				dst = appendEscape(appendEscape(append(dst, s[start:i]...), high), low)
 				start = i + size
 			}
 			i += size
@@ -255,8 +326,12 @@ func appendString(dst []byte, s string) []byte {
 			dst = append(dst, '\\', 'r')
 		case '\t':
 			dst = append(dst, '\\', 't')
+		case '\b':
+			dst = append(dst, '\\', 'b')
+		case '\f':
+			dst = append(dst, '\\', 'f')
 		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			dst = appendEscape(dst, rune(c))
 		}
 		i++
 		start = i

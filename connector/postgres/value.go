@@ -58,10 +58,26 @@ func parseKnown(t change.Type, text string) (change.Value, bool) {
 	case "money":
 		return change.DecimalValue(strings.NewReplacer("$", "", ",", "").Replace(text)), true
 	}
+	if t.Name == "int2vector" || t.Name == "oidvector" {
+		return parseVector(text)
+	}
 	if elem, ok := t.Elem(); ok {
 		return parseArray(t, elem, text)
 	}
 	return change.Value{}, false
+}
+
+// parseVector reads "1 2 3", as the catalog's own arrays are printed.
+func parseVector(text string) (change.Value, bool) {
+	var items []change.Value
+	for word := range strings.FieldsSeq(text) {
+		n, err := strconv.ParseInt(word, 10, 64)
+		if err != nil {
+			return change.Value{}, false
+		}
+		items = append(items, change.IntValue(n))
+	}
+	return change.ListValue(items...), true
 }
 
 // parseArray reads '{1,NULL,"a b",{…}}' into nested lists. Lower bounds other than one ("[2:3]={…}") are left out.

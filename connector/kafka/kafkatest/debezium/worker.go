@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -203,7 +204,7 @@ func (w *Worker) await(ctx context.Context, done func() (bool, error)) error {
 			return err
 		}
 		if trace := w.failure(ctx); trace != "" {
-			return fmt.Errorf("debezium has failed:\n%s", jvm.Tail([]byte(trace), 40))
+			return fmt.Errorf("debezium has failed:\n%s", causes(trace))
 		}
 		select {
 		case <-w.process.Done():
@@ -215,6 +216,17 @@ func (w *Worker) await(ctx context.Context, done func() (bool, error)) error {
 		case <-time.After(pause):
 		}
 	}
+}
+
+// causes are a stack trace's messages, without the stacks.
+func causes(trace string) string {
+	var b strings.Builder
+	for line := range strings.Lines(trace) {
+		if !strings.HasPrefix(line, "\tat ") && !strings.HasPrefix(line, "\t... ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
 
 // failure asks Connect's REST interface why the connector or its task has failed; "" if neither has, or nobody answers yet.

@@ -1,0 +1,110 @@
+package parity
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/kafka/kafkatest/debezium"
+)
+
+var (
+	compare = flag.Bool("parity", false, "compare with Debezium; `make parity` sets it")
+	rewrite = flag.Bool("rewrite", false, "write docs/debezium-differences.md instead of comparing with it")
+)
+
+// runMax is one run's patience: two JVMs and hundreds of statements on a machine that does other things too.
+const runMax = 3 * time.Minute
+
+// examplesMax is how many differences of one column are shown.
+const examplesMax = 8
+
+// heartbeats is how their topic begins.
+const heartbeats = "__debezium-heartbeat"
+
+// run is one pass over themes with options that both are given.
+type run struct {
+	name    string
+	options map[string]string
+	themes  []string // empty: all
+	await   []string // topics that get records in their own time
+}
+
+var runs = []run{
+	{name: "default"},
+}
+
+// TestParity is `make parity`.
+func TestParity(t *testing.T) {
+	if !*compare {
+		t.Skip("SKIPPED: make parity runs it, with Debezium beside us")
+	}
+	if err := debezium.Missing(); err != nil {
+		t.Fatal(err)
+	}
+	themes := readThemes(t)
+	found := ledger{themes: themes}
+	for _, one := range runs {
+		t.Run(one.name, func(t *testing.T) { found.add(t, one.play(t, themes)) })
+	}
+	if !t.Failed() && !partial() {
+		found.settle(t)
+	}
+}
+
+// partial tells that -run chose some of the runs: what the others would find is not known.
+func partial() bool { return strings.Contains(flag.Lookup("test.run").Value.String(), "/") }
+
+// play runs the themes under both and gives what differs.
+func (r run) play(t *testing.T, themes []theme) []difference {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), runMax, errors.New("the run's patience of "+runMax.String()+" is over"))
+	defer cancel()
+	w := newWorld(t, ctx)
+	var played []theme
+	for _, th := range themes {
+		if len(r.themes) == 0 || slices.Contains(r.themes, th.name) {
+			played = append(played, th)
+		}
+	}
+	w.exec(t, ctx, "CREATE TABLE "+endTable+" (id int PRIMARY KEY)")
+	for _, th := range played {
+		w.exec(t, ctx, th.schema...)
+		w.exec(t, ctx, th.both...)
+	}
+	w.start(t, ctx, r.options)
+	for _, th := range played {
+		w.exec(t, ctx, th.both...)
+		w.exec(t, ctx, th.stream...)
+	}
+	w.finish(t, ctx, r.await...)
+	theirs, ours := w.collect(t, ctx, w.prefixes[0]), w.collect(t, ctx, w.prefixes[1])
+	names := map[string]bool{}
+	for topic := range theirs {
+		names[topic] = true
+	}
+	for topic, records := range ours {
+		names[topic] = names[topic] || len(records) > 0 // ours are made at the start, Debezium's with their first record
+	}
+	var out []difference
+	events := 0
+	topics := slices.Sorted(maps.Keys(names))
+	for _, topic := range topics {
+		a, b := w.events(t, theirs[topic], w.prefixes[0]), w.events(t, ours[topic], w.prefixes[1])
+		if strings.HasPrefix(topic, heartbeats) { // how many depends on the clock
+			a, b = a[:min(1, len(a))], b[:min(1, len(b))]
+		}
+		events += len(a)
+		out = append(out, compareTopic(r.name, topic, a, b)...)
+	}
+	if err := showColumns(ctx, w.conn, out); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%s: %d topics, %d records of Debezium's compared, %d fields differ", r.name, len(topics), events, len(out))
+	return out
+}
