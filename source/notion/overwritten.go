@@ -43,14 +43,15 @@ func (p *Poller) judge(ctx context.Context) error {
 			oldest = e.At
 		}
 	}
-	windows, err := p.Ledger.Windows(ctx, p.Entity.Sync, pages, oldest.Add(-ledger.EditWidth-2*ledger.EditSkew))
+	since := oldest.Add(-ledger.EditWidth - 2*ledger.EditSkew)
+	windows, err := p.windows(ctx, pages, since)
 	if err != nil {
-		return fmt.Errorf("look up what was written meanwhile: %w", err)
+		return err
 	}
 	var later []ledger.Edit
 	for _, page := range pages {
-		of := slices.DeleteFunc(slices.Clone(windows), func(w ledger.Window) bool { return w.Page != page || w.Entity != p.Entity.Name })
-		wait, err := p.judgePage(ctx, page, of, byPage[page])
+		of := slices.DeleteFunc(slices.Clone(windows), func(w ledger.Window) bool { return w.Page != page })
+		wait, err := p.judgePage(ctx, page, of, since, byPage[page])
 		if err != nil {
 			return err
 		}
@@ -69,7 +70,20 @@ func same(a, b ledger.Edit) bool {
 	return a.Page == b.Page && a.At.Equal(b.At) && slices.Equal(a.Properties, b.Properties) && slices.Equal(a.Authors, b.Authors)
 }
 
-func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Window, edits []ledger.Edit) ([]ledger.Edit, error) {
+// windows lists what was written to pages of this entity.
+func (p *Poller) windows(ctx context.Context, pages []string, since time.Time) ([]ledger.Window, error) {
+	all, err := p.Ledger.Windows(ctx, p.Entity.Sync, pages, since)
+	if err != nil {
+		return nil, fmt.Errorf("look up what was written meanwhile: %w", err)
+	}
+	return slices.DeleteFunc(all, func(w ledger.Window) bool { return w.Entity != p.Entity.Name }), nil
+}
+
+func sameWindow(a, b ledger.Window) bool {
+	return a.Link == b.Link && a.Opened.Equal(b.Opened) && a.Closed.Equal(b.Closed)
+}
+
+func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Window, since time.Time, edits []ledger.Edit) ([]ledger.Edit, error) {
 	if !slices.ContainsFunc(windows, func(w ledger.Window) bool { return slices.ContainsFunc(edits, w.Overlaps) }) {
 		return nil, nil
 	}
@@ -83,6 +97,13 @@ func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Wi
 		return edits, nil // not now
 	case err != nil && !unreadable(err):
 		return nil, err
+	}
+	before := windows
+	if windows, err = p.windows(ctx, []string{page}, since); err != nil {
+		return nil, err
+	}
+	if !slices.EqualFunc(before, windows, sameWindow) && !slices.ContainsFunc(edits, old) {
+		return edits, nil // we wrote while the page was read: which write it shows cannot be told
 	}
 	lost, later := ledger.Overwritten(windows, edits, shows)
 	var wait []ledger.Edit

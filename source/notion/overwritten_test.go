@@ -298,3 +298,38 @@ func TestAuthorsOfEditsArePeople(t *testing.T) {
 		t.Errorf("passed on %+v", h)
 	}
 }
+
+// written is a ledger that somebody writes to right after the poller has asked for windows.
+type written struct {
+	source.Ledger
+	then func()
+}
+
+func (l *written) Windows(ctx context.Context, sync string, pages []string, after time.Time) ([]ledger.Window, error) {
+	found, err := l.Ledger.Windows(ctx, sync, pages, after)
+	if then := l.then; then != nil {
+		l.then = nil
+		then()
+	}
+	return found, err
+}
+
+// What the page shows while it is judged may be what a newer write left there, of which nothing was known when the windows were listed.
+func TestAWriteWhileThePageIsReadHidesNoOverwrite(t *testing.T) {
+	t.Parallel()
+	w := newWorkspace(t, nil)
+	p := w.poller("a")
+	page, _ := w.linked("Ann")
+	w.swept(p)
+	w.write("Ann", page, "ours@example.com", func() { w.email(page, "hers@example.com") })
+	told := w.clock.now().Add(-time.Second)
+	w.clock.advance(time.Minute)
+	p.Ledger = &written{p.Ledger, func() { w.write("Ann", page, "newer@example.com", func() {}) }}
+	if _, err := p.RunPages(t.Context(), w.told(page, told, w.author())); err != nil {
+		t.Fatal(err)
+	}
+	w.once(p)
+	if got := w.overwrites(); len(got) != 1 || got[0].Field != "email" {
+		t.Errorf("told %+v", got)
+	}
+}
