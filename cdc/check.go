@@ -90,7 +90,10 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	}
 	var problems config.Problems
 	got.serverProblems(&problems)
-	got.slotProblems(c, &problems)
+	if streams := c.SnapshotMode != SnapshotInitialOnly; streams {
+		got.slotProblems(c, &problems)
+		got.publicationProblems(c, &problems)
+	}
 	if spoken := protocolSpoken(got.version); c.Protocol > spoken {
 		problems.Errorf("protocol.version", "PostgreSQL %d speaks up to %d: ask for that, or less", got.version/10000, spoken)
 	}
@@ -101,7 +104,6 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 		got.tables[i].problems(&problems)
 	}
 	got.topicProblems(c, &problems)
-	got.publicationProblems(c, &problems)
 	return &got, problems, nil
 }
 

@@ -55,11 +55,12 @@ type SnapshotMode string
 
 // The modes.
 const (
-	SnapshotInitial    SnapshotMode = "initial"     // when no position is stored
-	SnapshotAlways     SnapshotMode = "always"      // at every start
-	SnapshotNoData     SnapshotMode = "no_data"     // never: changes from now on
-	SnapshotNever      SnapshotMode = "never"       // Debezium's old name for no_data
-	SnapshotWhenNeeded SnapshotMode = "when_needed" // when no position is stored, or changes were lost
+	SnapshotInitial     SnapshotMode = "initial"      // when no position is stored
+	SnapshotInitialOnly SnapshotMode = "initial_only" // as initial, and then nothing: no slot is made, no change is read
+	SnapshotAlways      SnapshotMode = "always"       // at every start
+	SnapshotNoData      SnapshotMode = "no_data"      // never: changes from now on
+	SnapshotNever       SnapshotMode = "never"        // Debezium's old name for no_data
+	SnapshotWhenNeeded  SnapshotMode = "when_needed"  // when no position is stored, or changes were lost
 )
 
 const (
@@ -95,8 +96,9 @@ func (c *Config) defineCapture(s *config.Set) {
 		Doc: "filtered makes the publication of exactly the included tables and adds what is missing; disabled leaves that to the database's owner."},
 		autoCreateFiltered, autoCreateDisabled)
 	config.Enum(s, &c.SnapshotMode, config.Key{Name: "snapshot.mode", Default: string(SnapshotInitial), Importance: config.High, Group: "Capture",
-		Doc: "When the tables are read whole: initial at the first start, always at every start, no_data never, when_needed also after changes were lost with the slot."},
-		SnapshotInitial, SnapshotAlways, SnapshotNoData, SnapshotNever, SnapshotWhenNeeded)
+		Doc: "When the tables are read whole: initial at the first start, always at every start, no_data never, when_needed also after changes were lost with the slot. " +
+			"initial_only reads them once and no changes, without a slot: the connector is completed then."},
+		SnapshotInitial, SnapshotInitialOnly, SnapshotAlways, SnapshotNoData, SnapshotNever, SnapshotWhenNeeded)
 	s.Int(&c.SnapshotThreads, config.Key{Name: "snapshot.max.threads", Default: "0", Group: "Capture", Validate: config.Between(0, 64),
 		Doc: "How many connections read a snapshot, within tables and across them. 0 for as many as there are processors, 4 at most."})
 	s.List(&c.Skipped, config.Key{Name: "skipped.operations", Default: "t", Group: "Capture",

@@ -18,6 +18,7 @@
 //	  - streaming reads message by message; a transaction of any size is written as it arrives, and at most in.flight.bytes.max of it wait
 //	    for Kafka. When Kafka is slow, reading stops; the server is still told that we live.
 //	  - draining waits for acknowledgements up to drain.timeout.ms and stores the position.
+//	  - completed, in place of streaming and draining, is the end of snapshot.mode=initial_only: without connections, until Stop.
 //
 // # What PostgreSQL may forget
 //

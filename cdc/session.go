@@ -24,11 +24,12 @@ const (
 	phaseSnapshot                // tables are read
 	phaseStreaming               // changes are read
 	phaseDraining                // nothing is read; acknowledgements are awaited
+	phaseCompleted               // snapshot.mode=initial_only: the tables are read, and nothing is left to do until we are stopped
 	phaseStopped
 )
 
 func (p phase) String() string {
-	return [...]string{"connecting", "slot", "snapshot", "streaming", "draining", "stopped"}[p]
+	return [...]string{"connecting", "slot", "snapshot", "streaming", "draining", "completed", "stopped"}[p]
 }
 
 // closeTimeout bounds the good-bye to the server.
@@ -45,7 +46,8 @@ type session struct {
 	facts   *facts
 	types   *postgres.Types
 	system  string
-	stored  *offset // what is in Kafka
+	walEnd  change.LSN // where the server was when the session began
+	stored  *offset    // what is in Kafka
 	plan    plan
 	made    pglogrepl.CreateReplicationSlotResult // of a slot that was just made
 	tracker *tracker
@@ -66,10 +68,15 @@ func (s *session) run(ctx context.Context) error {
 			next, err = phaseSnapshot, s.prepareSlot(ctx)
 		case phaseSnapshot:
 			next, err = phaseStreaming, s.takeSnapshot(ctx)
+			if s.plan.ends {
+				next = phaseCompleted
+			}
 		case phaseStreaming:
 			next, err = phaseDraining, s.follow(ctx)
 		case phaseDraining:
 			next, err = phaseStopped, s.drain(ctx)
+		case phaseCompleted:
+			next, err = phaseStopped, s.rest(ctx)
 		case phaseStopped:
 			return nil
 		default:
@@ -189,13 +196,16 @@ func (s *session) prepareSlot(ctx context.Context) error {
 	if s.plan, err = decide(s.stored, s.facts.slot, s.config.SnapshotMode, s.system, change.LSN(identified.XLogPos)); err != nil {
 		return err
 	}
+	s.walEnd = change.LSN(identified.XLogPos)
 	if s.plan.lost != "" {
 		s.log.Warn("changes were lost; the tables are read again", "why", s.plan.lost)
 	}
-	if err := s.facts.publish(ctx, s.control, s.config.Publication); err != nil {
-		return err
+	if !s.plan.ends { // else there is nothing to publish for
+		if err := s.facts.publish(ctx, s.control, s.config.Publication); err != nil {
+			return err
+		}
 	}
-	if s.plan.resume {
+	if s.plan.resume || !s.plan.snapshot && s.plan.ends {
 		return nil
 	}
 	if s.plan.snapshot && !s.plan.proceed { // said before the slot is made: a crash in between must not look like a finished snapshot
@@ -257,6 +267,9 @@ func (s *session) start() (change.LSN, error) {
 	if s.plan.proceed {
 		return s.stored.LSN, nil
 	}
+	if s.plan.ends {
+		return s.walEnd, nil
+	}
 	if s.plan.createSlot {
 		return change.ParseLSN(s.made.ConsistentPoint)
 	}
@@ -272,6 +285,9 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 		s.emitter.resume = s.stored.next()
 		return nil
 	}
+	if !s.plan.snapshot && s.plan.ends {
+		return nil
+	}
 	at, err := s.start()
 	if err != nil {
 		return err
@@ -284,6 +300,16 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 	}
 	s.tracker.progress = progress{lsn: at, next: change.Position{Commit: at}}
 	return s.save(ctx, done.at(s.tracker.progress))
+}
+
+// rest waits to be stopped, without a connection.
+func (s *session) rest(ctx context.Context) error {
+	s.close(context.WithoutCancel(ctx))
+	s.stream, s.control = nil, nil
+	s.log.Info("the tables are read; nothing is left to do (snapshot.mode=initial_only)")
+	s.ready()
+	<-ctx.Done()
+	return nil
 }
 
 // readTables returns when Kafka has every row, with what the stream must leave out.

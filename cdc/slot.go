@@ -44,12 +44,16 @@ type plan struct {
 	snapshot   bool
 	proceed    bool   // with the snapshot that was begun, at the slot and the position that it began with
 	resume     bool   // go on from the stored offset
+	ends       bool   // nothing is streamed
 	lost       string // why changes are missing between the offset and now; "" if none are
 }
 
 // decide says how to start from what is there. It is pure: every combination is in a test.
 func decide(stored *offset, s *slot, mode SnapshotMode, system string, walEnd change.LSN) (plan, error) {
 	mode = mode.canonical()
+	if mode == SnapshotInitialOnly { // one that was cut short has no slot that would tell what was deleted since: all is read again
+		return plan{snapshot: stored == nil || stored.running(), ends: true}, nil
+	}
 	if stored != nil && stored.underWay() && mode != SnapshotNoData && gap(stored, s, system, walEnd) == "" {
 		return plan{snapshot: true, proceed: true}, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/telemetry"
 	source "github.com/tandem-sync/tandem/source/notion"
 )
 
@@ -58,6 +59,13 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 		}
 		return details
 	})
+	a.metrics.WatchReadings("snapshot of "+k.Name, func(context.Context) (tables []telemetry.Reading, err error) {
+		for _, t := range s.Progress() {
+			tables = append(tables, telemetry.Reading{Connector: k.Name, Table: t.Table, Rows: t.Rows, Share: t.Share, Left: t.Left})
+		}
+		return tables, nil
+	})
+	p.onClose(func() { a.metrics.Unwatch("snapshot of " + k.Name) })
 	p.add("source", s)
 	p.add("lag", a.lag(k.Name, k.Config))
 	return nil

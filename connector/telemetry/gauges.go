@@ -25,6 +25,14 @@ type Budget struct {
 	PausedFor time.Duration
 }
 
+// Reading is how far a connector's snapshot is in one table.
+type Reading struct {
+	Connector, Table string
+	Rows             uint64
+	Share            float64 // 0 to 1
+	Left             time.Duration
+}
+
 // How the ledger is asked at a scrape: not more often than the answers change, and not longer than a scrape may take (10 s by default in Prometheus).
 const (
 	gaugeFreshFor = 5 * time.Second
@@ -57,6 +65,19 @@ func (m *Metrics) WatchBudget(name string, read func(context.Context) ([]Budget,
 	})
 }
 
+// WatchReadings has read asked for the progress of a snapshot.
+func (m *Metrics) WatchReadings(name string, read func(context.Context) ([]Reading, error)) {
+	m.gauges.watch(name, func(ctx context.Context) ([]prometheus.Metric, error) {
+		tables, err := read(ctx)
+		var out []prometheus.Metric
+		for _, t := range tables {
+			out = append(out, gaugeOf(snapshotRows, float64(t.Rows), t.Connector, t.Table), gaugeOf(snapshotShare, t.Share, t.Connector, t.Table),
+				gaugeOf(snapshotLeft, t.Left.Seconds(), t.Connector, t.Table))
+		}
+		return out, err
+	})
+}
+
 // Unwatch forgets a reader.
 func (m *Metrics) Unwatch(name string) { m.gauges.unwatch(name) }
 
@@ -67,8 +88,11 @@ var (
 		"connector", "token")
 	budgetBooked = description("notion_budget_booked_seconds", "For how long from now the shared budget is granted already, over all processes: 0 is idle, near 1 and above is fully used.",
 		"connector", "token")
-	budgetPause = description("notion_budget_paused_seconds", "How long all requests of the token still pause, because Notion asked for it.", "connector", "token")
-	sourceUp    = description("gauge_source_up", "1 if the last question to this source was answered; its gauges are missing otherwise.", "source")
+	budgetPause   = description("notion_budget_paused_seconds", "How long all requests of the token still pause, because Notion asked for it.", "connector", "token")
+	snapshotRows  = description("snapshot_rows", "Rows of a table that the newest snapshot has read, since the connector was started.", "connector", "table")
+	snapshotShare = description("snapshot_share", "Share of a table that the newest snapshot has read, before a crash too: 0 to 1.", "connector", "table")
+	snapshotLeft  = description("snapshot_left_seconds", "How long the reading of a table will take at its present rate; 0 when it has ended, or has not begun.", "connector", "table")
+	sourceUp      = description("gauge_source_up", "1 if the last question to this source was answered; its gauges are missing otherwise.", "source")
 )
 
 // gauges asks its sources when it is scraped.
@@ -102,7 +126,7 @@ func (g *gauges) unwatch(name string) {
 
 // Describe sends what Collect may send.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, sourceUp} {
+	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, snapshotRows, snapshotShare, snapshotLeft, sourceUp} {
 		out <- d
 	}
 }

@@ -240,7 +240,11 @@ func TestWaitingWorkIsAskedForAtTheScrapeButNotTooOften(t *testing.T) {
 		m.WatchBudget("budget", func(context.Context) ([]telemetry.Budget, error) {
 			return []telemetry.Budget{{Connector: "sink", Token: "main", PerMinute: 180, Booked: 500 * time.Millisecond, PausedFor: 3 * time.Second}}, nil
 		})
+		m.WatchReadings("readings", func(context.Context) ([]telemetry.Reading, error) {
+			return []telemetry.Reading{{Connector: "crm", Table: "public.contact", Rows: 9, Share: 0.25, Left: time.Minute}}, nil
+		})
 		want := map[string]float64{
+			"tandem_snapshot_rows{crm,public.contact}": 9, "tandem_snapshot_share{crm,public.contact}": 0.25, "tandem_snapshot_left_seconds{crm,public.contact}": 60,
 			"tandem_work_items{contact,live,notion,pending,s}": 7, "tandem_work_oldest_seconds{contact,live,notion,pending,s}": 90,
 			"tandem_notion_budget_per_minute{sink,main}": 180, "tandem_notion_budget_booked_seconds{sink,main}": 0.5, "tandem_notion_budget_paused_seconds{sink,main}": 3,
 			"tandem_gauge_source_up{ledger}": 1,
