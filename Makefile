@@ -52,9 +52,9 @@ test: ## Run every test with the race detector. Needs: Go, a C compiler, Postgre
 	$(GO) test -timeout=$(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./cmd/tandem/simulation # 2,000 seeds; under the race detector it plays a twentieth
 
 .PHONY: test-mass
-test-mass: ## Empty a field of 10,000 rows: the brake holds, an approval works once (five to ten minutes). Needs: Go, PostgreSQL's server
+test-mass: ## Empty a field of 10,000 rows: the brake holds, an approval works once; relate 1,000 records in a circle (ten minutes). Needs: Go, PostgreSQL's server
 	@.ci/need go postgres
-	TANDEM_MASS_ROWS=10000 $(GO) test -timeout=30m -run TestAMassBlankingIsHeld -v $(TESTFLAGS) ./sink/real
+	TANDEM_MASS_ROWS=10000 $(GO) test -timeout=30m -run 'TestAMassBlankingIsHeld|TestACircleOfAThousand' -v $(TESTFLAGS) ./sink/real
 
 .PHONY: cover
 cover: ## Run the tests and write coverage.out and coverage.html, coverage counted over all packages
