@@ -132,13 +132,19 @@ func underWay(id string, windows []Window) bool {
 
 // stands reports that the page shows, in a property, what our newest write of it left there.
 func stands(id string, windows []Window, now map[string]json.RawMessage) bool {
+	left := Left(id, windows)
+	return left != nil && now[id] != nil && sameJSON(left, now[id])
+}
+
+// Left is what the newest write of a property left there, nil if that is not known.
+func Left(id string, windows []Window) json.RawMessage {
 	var newest Window
 	for _, w := range windows {
 		if w.Fields[id] != "" && w.Closed.After(newest.Closed) {
 			newest = w
 		}
 	}
-	return newest.Shown[id] != nil && now[id] != nil && sameJSON(newest.Shown[id], now[id])
+	return newest.Shown[id]
 }
 
 // Name is the same whenever the overwrite is found, however many webhooks tell of it.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 )
@@ -105,6 +106,9 @@ func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Wi
 	if !slices.EqualFunc(before, windows, sameWindow) && !slices.ContainsFunc(edits, old) {
 		return edits, nil // we wrote while the page was read: which write it shows cannot be told
 	}
+	if err := p.unhide(ctx, windows, shows); err != nil {
+		return nil, err
+	}
 	lost, later := ledger.Overwritten(windows, edits, shows)
 	var wait []ledger.Edit
 	for _, e := range later { // what nobody found out in time is better told than forgotten
@@ -127,6 +131,33 @@ func (p *Poller) judgePage(ctx context.Context, page string, windows []ledger.Wi
 		return nil, fmt.Errorf("list overwritten edits: %w", err)
 	}
 	return wait, nil
+}
+
+// unhide puts back what relations hide: targets that we left there, and that are in the trash or cannot be read by now. Nobody took them away, and what
+// is judged is what people did. It costs a request for each that is missing.
+func (p *Poller) unhide(ctx context.Context, windows []ledger.Window, shows map[string]json.RawMessage) error {
+	for id, now := range shows {
+		left := ledger.Left(id, windows)
+		was, is := notionapi.DecodeProperty("", left), notionapi.DecodeProperty("", now)
+		if was.Type != notionapi.TypeRelation || slices.ContainsFunc(is.Value.Items(), func(v change.Value) bool { return !slices.ContainsFunc(was.Value.Items(), v.Equal) }) {
+			continue
+		}
+		hidden := true
+		for _, target := range was.Value.Items() {
+			if slices.ContainsFunc(is.Value.Items(), target.Equal) {
+				continue
+			}
+			page, err := p.Pages.Page(ctx, target.Text())
+			if err != nil && !notionapi.IsNotFound(err) && !unreadable(err) {
+				return fmt.Errorf("read the related page %s: %w", target.Text(), err)
+			}
+			hidden = hidden && (err != nil || page.InTrash)
+		}
+		if hidden {
+			shows[id] = left
+		}
+	}
+	return nil
 }
 
 // shows reads those properties of a page that were written.

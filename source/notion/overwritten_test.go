@@ -333,3 +333,52 @@ func TestAWriteWhileThePageIsReadHidesNoOverwrite(t *testing.T) {
 		t.Errorf("told %+v", got)
 	}
 }
+
+// related shows a page with a relation that hides a target, which is in the trash or was taken away.
+type related struct {
+	source.Pages
+	page, target string
+	trashed      bool
+}
+
+func (r related) Page(ctx context.Context, id string) (notionapi.Page, error) {
+	if id == r.target {
+		return notionapi.Page{ID: id, InTrash: r.trashed}, nil
+	}
+	page, err := r.Pages.Page(ctx, id)
+	if err == nil && id == r.page {
+		page.Properties["rel"] = notionapi.DecodeProperty("Company", json.RawMessage(`{"id": "rel", "type": "relation", "relation": [], "has_more": false}`))
+	}
+	return page, err
+}
+
+// A relation does not show a target in the trash: what we wrote over her edit stands, though the page does not show it. A target that somebody took away is another thing.
+func TestATargetInTheTrashHidesNoOverwrite(t *testing.T) {
+	t.Parallel()
+	for _, trashed := range []bool{true, false} {
+		w := newWorkspace(t, nil)
+		p := w.poller("a")
+		page, _ := w.linked("Ann")
+		w.swept(p)
+		target := "11111111-2222-4333-8444-555555555555"
+		c, _ := w.take("Ann")
+		c.Intent = &ledger.Intent{Kind: ledger.IntentUpdate, ReadFrom: w.clock.now(), At: w.clock.now(), Properties: map[string]string{"rel": "company"}}
+		w.commit(c)
+		w.clock.advance(time.Second)
+		edited := w.clock.now()
+		w.clock.advance(time.Second)
+		c.Intent, c.Intended, c.WroteAt, c.Release = nil, true, w.clock.now(), true
+		c.Seen = &ledger.Observation{ReadFrom: w.clock.now(), ReadTo: w.clock.now(),
+			Properties: json.RawMessage(`{"rel": {"id": "rel", "type": "relation", "relation": [{"id": "` + target + `"}], "has_more": false}}`)}
+		w.commit(c)
+		w.clock.advance(time.Minute)
+		p.Pages = related{p.Pages, page, target, trashed}
+		told := map[string]source.Named{page: {DataSource: w.schema.DataSource, Edits: []ledger.Edit{{Page: page, Properties: []string{"rel"}, Authors: []string{w.author()}, At: edited}}}}
+		if _, err := p.RunPages(t.Context(), told); err != nil {
+			t.Fatal(err)
+		}
+		if got := w.overwrites(); len(got) > 0 != trashed {
+			t.Errorf("target in the trash %t: told %+v", trashed, got)
+		}
+	}
+}
