@@ -15,7 +15,7 @@ import (
 type tableSize struct {
 	pages     int64  // of its largest partition: a range of pages is read in all partitions at once, as the rights on the root allow
 	extent    int64  // of all partitions
-	heap      bool   // all have pages
+	heap      bool   // all have pages that we may ask for: rights on single columns do not hold for ctid
 	files     string // names them; another after a rewrite or TRUNCATE
 	rewritten bool   // since the snapshot was taken
 }
@@ -23,7 +23,7 @@ type tableSize struct {
 // pg_class is read as the snapshot shows it, pg_relation_filenode and pg_relation_size tell of now. Foreign tables among the partitions have no
 // pages: their rows have a ctid of no page, and are read with the last range.
 const sizesQuery = `
-SELECT t.oid, coalesce(max(l.pages), 0)::int8, coalesce(sum(l.pages), 0)::int8, coalesce(bool_and(l.heap), true),
+SELECT t.oid, coalesce(max(l.pages), 0)::int8, coalesce(sum(l.pages), 0)::int8, coalesce(bool_and(l.heap), true) AND has_table_privilege(t.oid, 'SELECT'),
        coalesce(string_agg(l.oid || ':' || l.filenode, ',' ORDER BY l.oid), ''), coalesce(bool_or(l.relfilenode <> l.filenode), false)
 FROM unnest($1::oid[]) t(oid) LEFT JOIN LATERAL (
     SELECT c.oid, c.relkind <> 'r' OR m.amname = 'heap' AS heap, coalesce(pg_relation_filenode(c.oid), 0) AS filenode, c.relfilenode,

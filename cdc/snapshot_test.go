@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
@@ -366,4 +367,21 @@ func TestLargeRowsOfASnapshot(t *testing.T) {
 			t.Errorf("%s: %d bytes", r.Key, len(r.Value))
 		}
 	}
+}
+
+// A role with rights on columns alone may not ask for pages: its tables are read in one go.
+func TestSnapshotWithRightsOnColumns(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), contacts+`; INSERT INTO contact (name) SELECT repeat('x', 900) FROM generate_series(1, 50); CREATE PUBLICATION tandem FOR TABLE contact`)
+	role := "columns_" + dsnName(w.dsn)
+	w.exec(t, `CREATE ROLE `+role+` LOGIN REPLICATION PASSWORD 'columns'; GRANT SELECT (id, name, phone, note) ON contact TO `+role)
+	t.Cleanup(func() {
+		_, _ = w.db.Exec(context.Background(), `DROP OWNED BY `+role+`; DROP ROLE `+role)
+	})
+	w.config.Database.User, w.config.Database.Password, w.config.snapshotPages = role, config.NewSecret("columns"), 1
+	s := w.start(t)
+	if n := len(w.kafka.awaitCount(t, 50)); n != 50 {
+		t.Errorf("got %d rows", n)
+	}
+	s.Stop()
 }
