@@ -48,6 +48,9 @@ func (r *reader) reselect(e *change.Event) error {
 	}
 	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 	defer cancel()
+	if err := r.awaitVisible(ctx); err != nil {
+		return err
+	}
 	result := r.control.PgConn().ExecParams(ctx, sql, keys, nil, nil, nil).Read()
 	if refused := (*pgconn.PgError)(nil); errors.As(result.Err, &refused) && !r.control.IsClosed() {
 		table := tableName{e.Source.Schema, e.Source.Table}

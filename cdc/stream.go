@@ -49,6 +49,7 @@ type reader struct {
 	watch    watch
 	spill    *spill             // transactions that have not ended
 	prepared map[uint32]*flight // … of these, the prepared ones
+	seen     change.LSN         // commit of the transaction that the control connection is known to see
 }
 
 // follow streams until ctx ends (nil) or something fails.
@@ -123,6 +124,9 @@ func (r *reader) learnKey(message []byte) error {
 	}
 	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 	defer cancel()
+	if err := r.awaitVisible(ctx); err != nil {
+		return err
+	}
 	key, err := loadKey(ctx, r.control, oid)
 	said := r.decoder.keys[oid]
 	if err == nil && key != nil && (len(said) == 0 || !slices.Equal(said[0], key)) {
@@ -176,7 +180,7 @@ func (r *reader) receive(ctx context.Context, until time.Time) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(longAgo) })()
 	for {
 		message, err := r.stream.ReceiveMessage(context.Background())
-		if pgconn.Timeout(err) {
+		if pgconn.Timeout(err) && (ctx.Err() != nil || !time.Now().Before(until)) { // not the network's own, which comes when it likes
 			return nil
 		}
 		if err != nil {
@@ -250,6 +254,9 @@ func (r *reader) copyData(data []byte) error {
 func (r *reader) learnTypes() (err error) {
 	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 	defer cancel()
+	if err := r.awaitVisible(ctx); err != nil {
+		return err
+	}
 	r.types, err = postgres.LoadTypes(ctx, r.control)
 	r.decoder.types = r.types
 	return err

@@ -1,0 +1,46 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+// A commit reaches the slot before other sessions see it. What is asked of the catalog or of a table about an open transaction of the stream is asked when it is seen:
+// before, a type that it made is unknown, a key is the old one, and a row is not there yet.
+
+// visiblePatience is how long that may take. A commit that waits for a synchronous standby takes longer, and may wait for us.
+const visiblePatience = 2 * time.Second
+
+// awaitVisible returns when the control connection sees the transaction that is being read, or patience has ended.
+func (r *reader) awaitVisible(ctx context.Context) error {
+	tx := r.decoder.tx
+	if !tx.open || tx.commit == r.seen {
+		return nil
+	}
+	deadline := time.Now().Add(visiblePatience)
+	for pause := time.Millisecond; time.Now().Before(deadline); pause = min(2*pause, 50*time.Millisecond) {
+		var now string
+		if err := r.control.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&now); err != nil {
+			return postgres.Explain(fmt.Errorf("ask which transactions have ended: %w", err))
+		}
+		v, err := parseVisibility(now, change.LSN(math.MaxInt64))
+		if err != nil {
+			return err
+		}
+		if v.contains(tx.id, tx.commit) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(pause):
+		}
+	}
+	r.seen = tx.commit
+	return nil
+}
