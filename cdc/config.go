@@ -47,6 +47,12 @@ type Config struct {
 	SpillDir      string // where transactions that have not ended are kept, from protocol 2 on; "": the system's folder for temporary files
 	SpillBytesMax int64
 
+	ExactlyOnceSupport   string        // required: records and position share Kafka transactions
+	TransactionLinger    time.Duration // how long a Kafka transaction waits for another change
+	TransactionBytesMax  int64         // of one Kafka transaction, where PostgreSQL's leave the choice
+	TransactionEventsMax int64
+
+	Holder  string // names this process where two may want the same work; not a key
 	Version string // of the program, for source.version; not a key
 }
 
@@ -77,6 +83,7 @@ func (c *Config) Define(s *config.Set) {
 	c.Database.Define(s)
 	c.defineCapture(s)
 	c.defineFormat(s)
+	c.defineDelivery(s)
 	c.defineLimits(s)
 	c.defineProtocol(s)
 }
@@ -161,6 +168,22 @@ func (c *Config) defineProtocol(s *config.Set) {
 		Doc: "Where large transactions that have not ended are kept, from protocol.version 2 on. Empty: the system's folder for temporary files."})
 	s.Long(&c.SpillBytesMax, config.Key{Name: "spill.bytes.max", Default: "10737418240", Importance: config.Low, Group: "Limits", Validate: config.AtLeast(1 << 20),
 		Doc: "How many bytes they may need there. When that is not enough, or the disk is full, the connector stops; its position is where it was."})
+}
+
+func (c *Config) defineDelivery(s *config.Set) {
+	const group = "Delivery"
+	config.Enum(s, &c.ExactlyOnceSupport, config.Key{Name: "exactly.once.support", Default: exactlyOnceDisabled, Importance: config.High, Group: group,
+		Doc: "required writes changes and position in one Kafka transaction: who reads committed sees every change exactly once, in commit order. The Kafka user needs " +
+			"Write and Describe on the transactional id tandem-{name}-0 (or producer.override.transactional.id). disabled writes changes at least once: after a crash some come again."},
+		exactlyOnceRequired, exactlyOnceDisabled)
+	s.Duration(&c.TransactionLinger, config.Key{Name: "transaction.linger.ms", Default: "2", Importance: config.Low, Group: group, Validate: config.Between(1, 1000),
+		Doc: "How long a Kafka transaction waits for another change before it is committed. In milliseconds."})
+	limit := func(dst *int64, name, def, doc string) {
+		s.Long(dst, config.Key{Name: name, Default: def, Importance: config.Low, Group: group, Doc: doc, Validate: config.AtLeast(1)})
+	}
+	limit(&c.TransactionBytesMax, "transaction.bytes.max", "33554432",
+		"After how many bytes a Kafka transaction is committed at the next end of a PostgreSQL transaction, which is only cut when it takes longer than half of transaction.timeout.ms.")
+	limit(&c.TransactionEventsMax, "transaction.events.max", "50000", "After how many records that is.")
 }
 
 // Validate reports everything that is wrong between keys, as [config.Problems].

@@ -48,7 +48,9 @@ type emitter struct {
 	orders  map[tableName]int64 // events of the open transaction, by table
 	order   int64
 	now     func() time.Time
-	records *atomic.Uint64 // handed to the sink
+	records *atomic.Uint64              // handed to the sink
+	group   group                       // what the open Kafka transaction holds; counted, and of no use, at least once
+	rotate  func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
 }
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
@@ -152,6 +154,11 @@ func weight(v change.Value) int {
 
 // send hands the record over and waits while too much is in flight.
 func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
+	if e.rotate != nil && e.group.full(e.config) {
+		if err := e.rotate(ctx); err != nil {
+			return err
+		}
+	}
 	charge := min(int64(len(r.Key)+len(r.Value)+recordOverhead), e.config.InFlightBytesMax)
 	if !e.budget.TryAcquire(charge) {
 		if err := e.wait(ctx, charge); err != nil {
@@ -159,6 +166,7 @@ func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
 		}
 	}
 	f.add()
+	e.group.add(charge)
 	e.records.Add(1)
 	e.sink.Send(ctx, r, func(err error) {
 		f.ack(err)

@@ -187,6 +187,7 @@ type world struct {
 	db      *pgx.Conn
 	kafka   *topicLog
 	offsets *memoryOffsets
+	sink    Sink // what stands before kafka; nil: nothing
 	config  Config
 }
 
@@ -240,7 +241,11 @@ func (w *world) value(t *testing.T, sql string, args ...any) string {
 
 func (w *world) source(t *testing.T) *Source {
 	t.Helper()
-	s, err := New(w.config, w.kafka, w.offsets, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: logLevel()})))
+	sink := w.sink
+	if sink == nil {
+		sink = w.kafka
+	}
+	s, err := New(w.config, sink, w.offsets, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: logLevel()})))
 	if err != nil {
 		t.Fatal(err)
 	}

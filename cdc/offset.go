@@ -34,6 +34,7 @@ type offset struct {
 	SlotCreated       bool        `json:"tandem_slot_created,omitempty"` // the slot was made for the snapshot that runs
 	Visible           *visibility `json:"tandem_visible,omitempty"`
 	Reading           reading     `json:"tandem_reading,omitempty"` // of the snapshot that runs
+	Owner             string      `json:"tandem_owner,omitempty"`   // the process that wrote it, of those that write exactly once
 }
 
 const snapshotRunning = "INITIAL"

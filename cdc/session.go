@@ -186,6 +186,9 @@ func (s *session) prepareSlot(ctx context.Context) error {
 		return postgres.Explain(fmt.Errorf("identify the server: %w", err))
 	}
 	s.system = identified.SystemID
+	if err := s.fence(ctx); err != nil {
+		return err
+	}
 	fields, err := s.offsets.Load(ctx, s.partition())
 	if err != nil {
 		return fmt.Errorf("load the stored offset: %w", err)
@@ -280,6 +283,9 @@ func (s *session) start() (change.LSN, error) {
 func (s *session) takeSnapshot(ctx context.Context) error {
 	s.tracker = &tracker{}
 	s.emitter = newEmitter(&s.config, s.sink, s.runID, &s.records, s.log)
+	if s.tx != nil {
+		s.emitter.rotate = s.flushRows
+	}
 	if s.plan.resume {
 		s.tracker.progress = progress{lsn: s.stored.LSN, next: s.stored.next(), txID: s.stored.TxID}
 		s.emitter.resume = s.stored.next()
@@ -336,8 +342,11 @@ func (s *session) sourceBlock() change.Source {
 	return change.Source{Version: s.config.Version, Connector: connectorType, Name: s.config.TopicPrefix, DB: s.facts.database, Snapshot: change.NoSnapshot}
 }
 
-// save stores o and remembers it.
+// save stores o, with what was sent before where that waits for it, and remembers it.
 func (s *session) save(ctx context.Context, o offset) error {
+	if s.tx != nil {
+		return s.transact(ctx, o)
+	}
 	fields, err := o.encode()
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type Source struct {
 	lifecycle.Runner
 	config  Config
 	sink    Sink
+	tx      Transactions // the sink, where changes are written exactly once; else nil
 	offsets Offsets
 	log     *slog.Logger
 
@@ -49,7 +50,15 @@ func New(c Config, sink Sink, offsets Offsets, log *slog.Logger) (*Source, error
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("configure the PostgreSQL source: %w", err)
 	}
-	return &Source{config: c, sink: sink, offsets: offsets, log: log, wake: make(chan struct{}, 1)}, nil
+	s := &Source{config: c, sink: sink, offsets: offsets, log: log, wake: make(chan struct{}, 1)}
+	if !c.ExactlyOnce() {
+		return s, nil
+	}
+	var ok bool
+	if s.tx, ok = sink.(Transactions); !ok {
+		return nil, fmt.Errorf("configure the PostgreSQL source: exactly.once.support is %s, and records go to a %T, which has no transactions", c.ExactlyOnceSupport, sink)
+	}
+	return s, nil
 }
 
 // Start returns when tables or changes are being read, when another copy has the slot and this one waits its turn, or when
@@ -89,7 +98,7 @@ func (s *Source) loop(ctx context.Context, ready func()) error {
 			return nil
 		}
 		if !retryable(err) || lacksTopic(err) {
-			return err
+			return s.usurped(ctx, err)
 		}
 		pause := pauses.NextBackOff()
 		held := (*HeldError)(nil)

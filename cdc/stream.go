@@ -47,6 +47,10 @@ type reader struct {
 	nextTell time.Time   // when it is told again, whether or not there is news
 	heard    time.Time   // when it last said something
 	watch    watch
+
+	beaten    time.Time // when the last heartbeat was written, exactly once
+	concluded time.Time // when the last Kafka transaction was committed
+
 	spill    *spill             // transactions that have not ended
 	prepared map[uint32]*flight // … of these, the prepared ones
 	seen     change.LSN         // commit of the transaction that the control connection is known to see
@@ -58,6 +62,12 @@ func (s *session) follow(parent context.Context) error {
 	defer cancel(nil)
 	s.tracker.failed = func(err error) { cancel(err) }
 	s.confirmed.Store(uint64(s.stored.LSN))
+	if s.tx != nil { // whoever is thrown out by us finds our name
+		if err := s.transact(ctx, *s.stored); err != nil {
+			return err
+		}
+	}
+	s.emitter.rotate = nil
 	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
 	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
 	defer r.spill.close()
@@ -73,9 +83,12 @@ func (s *session) follow(parent context.Context) error {
 	s.ready()
 	s.streaming()
 	var group errgroup.Group
-	group.Go(func() error { s.keepOffset(ctx); return nil })
+	if s.tx == nil {
+		group.Go(func() error { s.keepOffset(ctx); return nil })
+	}
 	err := r.loop(ctx)
 	r.pause()
+	r.finish(parent.Err() == nil || s.tracker.err() != nil)
 	cancel(nil)
 	_ = group.Wait() // it has no error: what it cannot store now is stored later
 	switch failed := s.tracker.err(); {
@@ -139,7 +152,7 @@ func (r *reader) learnKey(message []byte) error {
 // loop receives until ctx ends. Each tick it looks whether PostgreSQL should be told something.
 func (r *reader) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := r.receive(ctx, time.Now().Add(min(waitTick, r.config.StatusInterval)))
+		err := r.receive(ctx, r.until(time.Now()))
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -149,6 +162,9 @@ func (r *reader) loop(ctx context.Context) error {
 		now := time.Now()
 		if silence := now.Sub(r.heard); silence > max(silenceFactor*r.config.StatusInterval, 30*time.Second) {
 			return &silentError{silence}
+		}
+		if err := r.settle(now); err != nil {
+			return err
 		}
 		if err := r.lookAt(ctx); err != nil {
 			return err
@@ -194,6 +210,9 @@ func (r *reader) receive(ctx context.Context, until time.Time) error {
 				return err
 			}
 			r.heard = time.Now() // now, not before: what it says may have waited long for Kafka, and the server was not silent then
+			if r.between() {
+				return nil
+			}
 		case *pgproto3.ErrorResponse:
 			return r.refused(pgconn.ErrorResponseToPgError(m))
 		case *pgproto3.CopyDone, *pgproto3.CommandComplete:
@@ -324,6 +343,7 @@ func (r *reader) write(events []change.Event) error {
 		full := r.flight
 		r.flight, r.events = r.tracker.begin(), 0
 		full.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
+		return r.split()
 	}
 	return nil
 }
@@ -331,7 +351,7 @@ func (r *reader) write(events []change.Event) error {
 // pause settles where reading ended when it ended between two messages: what Kafka has of an open transaction is not sent
 // again. After a failure in a message nobody knows how much of it was written.
 func (r *reader) pause() {
-	if r.flight != nil && !r.broken && r.decoder.tx.open {
+	if r.tx == nil && r.flight != nil && !r.broken && r.decoder.tx.open {
 		r.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
 	}
 }
@@ -418,8 +438,10 @@ func (s *session) wakeOffset() {
 func (s *session) drain(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.DrainTimeout)
 	defer cancel()
-	err := s.emitter.flush(ctx)
-	err = errors.Join(err, s.storeProgress(ctx))
+	var err error
+	if s.tx == nil {
+		err = errors.Join(s.emitter.flush(ctx), s.storeProgress(ctx))
+	}
 	if err != nil {
 		s.log.Warn("stopped before Kafka had everything; the rest is sent again at the next start", "err", err)
 	}

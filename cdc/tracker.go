@@ -96,6 +96,27 @@ func (t *tracker) safe() progress {
 	return t.progress
 }
 
+// sent says how far everything is safe once all that was handed over is acknowledged, which is when a Kafka transaction commits. The first event that
+// Kafka lacks may lie behind a flight that is not sealed, which is a prepared transaction's: it will be committed later than everything before. Only lsn waits for it.
+func (t *tracker) sent() progress {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p, whole := t.progress, true
+	for _, f := range t.open {
+		if !f.sealed {
+			whole = false
+			continue
+		}
+		if f.end.next.Compare(p.next) > 0 {
+			p.next = f.end.next
+		}
+		if whole && f.end.lsn > p.lsn {
+			p.lsn, p.txID, p.time = f.end.lsn, f.end.txID, f.end.time
+		}
+	}
+	return p
+}
+
 // err is the first record's failure.
 func (t *tracker) err() error {
 	t.mu.Lock()

@@ -297,9 +297,10 @@ func (k *crmSinkKeys) Define(s *config.Set) {
 // cdcKeys are cdc.PostgresSource's. Its tables are those of the mappings unless they are named.
 type cdcKeys struct {
 	cdc.Config
-	Kafka       kafkaKeys
-	Mappings    []string
-	OffsetTopic string
+	Kafka             kafkaKeys
+	Mappings          []string
+	OffsetTopic       string
+	ProducerOverrides map[string]string
 }
 
 func (k *cdcKeys) Define(s *config.Set) {
@@ -309,11 +310,14 @@ func (k *cdcKeys) Define(s *config.Set) {
 		Doc: "The mapping documents of the sync. Where table.include.list is not given, their tables are captured."})
 	s.String(&k.OffsetTopic, config.Key{Name: "offset.storage.topic", Default: kafka.OffsetsDefault().Name, Importance: config.Low, Group: "Kafka",
 		Doc: "The compacted topic that keeps the position."})
+	s.Prefix(&k.ProducerOverrides, config.Key{Name: "producer.override.", Importance: config.Low, Group: "Overrides", Doc: "Settings of the producer of changes."})
 }
 
 // Validate checks what spans several keys.
 func (k *cdcKeys) Validate() error {
-	return slices.Concat(byKey(k.Kafka.config(k.Name).Validate()), byKey(k.Config.Validate())).Err()
+	c := k.Kafka.config(k.Name)
+	c.ProducerOverrides = k.ProducerOverrides
+	return slices.Concat(byKey(c.Validate()), byKey(k.Config.Validate())).Err()
 }
 
 // derive fills in table.include.list from the mappings.

@@ -24,6 +24,7 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	k.Config.Version = version
 	k.Config.Database.ApplicationName = "tandem " + k.Name
 	kc := a.kafka(&k.Kafka, k.Name)
+	kc.ProducerOverrides = k.ProducerOverrides
 	topics, err := cdc.Topics(ctx, k.Config)
 	if err != nil {
 		return fmt.Errorf("list the captured tables: %w", err)
@@ -39,12 +40,12 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	if err := offsets.Ensure(ctx); err != nil {
 		return err
 	}
-	producer, err := kafka.OpenProducer(kc)
+	k.Config.Holder = a.holder
+	sink, err := changeSink(kc, k, offsets, p)
 	if err != nil {
 		return err
 	}
-	p.onClose(producer.Close)
-	s, err := cdc.New(k.Config, records{producer}, positions{offsets, k.Name}, a.log.With("connector", k.Name))
+	s, err := cdc.New(k.Config, sink, positions{offsets, k.Name}, a.log.With("connector", k.Name))
 	if err != nil {
 		return err
 	}
@@ -71,8 +72,56 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	return nil
 }
 
+// changeSink is where changes go: a producer, or one of transactions that take the position along.
+func changeSink(kc kafka.Config, k *cdcKeys, offsets *kafka.Offsets, p *parts) (cdc.Sink, error) {
+	if !k.ExactlyOnce() {
+		producer, err := kafka.OpenProducer(kc)
+		if err != nil {
+			return nil, err
+		}
+		p.onClose(producer.Close)
+		return records{producer}, nil
+	}
+	producer, err := kafka.OpenTransactional(kc, "tandem-"+k.Name+"-0") // Connect's form: <group>-<connector>-<task>
+	if err != nil {
+		return nil, err
+	}
+	p.onClose(producer.Close)
+	return transactions{records{producer}, producer, positions{offsets, k.Name}}, nil
+}
+
+// transactions are transactional records as cdc sees them.
+type transactions struct {
+	records
+	*kafka.Transactional
+	positions positions
+}
+
+var _ cdc.Transactions = transactions{}
+
+// Send implements cdc.Sink.
+func (t transactions) Send(ctx context.Context, record cdc.Record, done func(error)) {
+	t.records.Send(ctx, record, done)
+}
+
+// Commit implements cdc.Transactions.
+func (t transactions) Commit(ctx context.Context, partition, offset map[string]any) error {
+	r, err := t.positions.offsets.Record(kafka.SourceOffset{Connector: t.positions.connector, Partition: partition, Offset: offset})
+	if err != nil {
+		return err
+	}
+	return t.Transactional.Commit(ctx, r)
+}
+
+// Flush implements cdc.Transactions.
+func (t transactions) Flush(ctx context.Context) error { return t.Transactional.Commit(ctx) }
+
 // records is a producer as cdc sees it.
-type records struct{ producer *kafka.Producer }
+type records struct {
+	producer interface {
+		Send(ctx context.Context, r kafka.Record, done func(error))
+	}
+}
 
 var _ cdc.Sink = records{}
 

@@ -8,6 +8,7 @@
 //	people_test.go   users of both sides, under a seed, who remember what they wrote
 //	judge_test.go    both sides read and compared
 //	crash_test.go    kill -9 at random moments (make soak: longer)
+//	exactly_test.go  the source alone: every change once, whatever is killed (make crash: longer)
 //	outage_test.go   servers that go away, two copies, SIGTERM
 //	refusal_test.go  what cannot be, said in one sentence
 //	figures_test.go  what `make bench` reports

@@ -140,6 +140,7 @@ type Own struct {
 	Name      string   // Kfake or Apache
 	Bootstrap []string // stays the same over Halt and Resume
 	Halt      func()   // stops it in order; its data stays
+	Kill      func()   // kill -9, where it is a process; its data stays
 	Resume    func()   // starts it again; for the test's own goroutine
 }
 
@@ -171,7 +172,7 @@ func OwnEmbedded(t *testing.T) Own {
 	}
 	start()
 	t.Cleanup(broker.Stop)
-	return Own{Name: Kfake, Bootstrap: []string{broker.Bootstrap()}, Halt: broker.Stop, Resume: start}
+	return Own{Name: Kfake, Bootstrap: []string{broker.Bootstrap()}, Halt: broker.Stop, Kill: broker.Stop, Resume: start}
 }
 
 func ownApache(t *testing.T) Own {
@@ -184,7 +185,7 @@ func ownApache(t *testing.T) Own {
 		t.Fatal(err)
 	}
 	t.Cleanup(broker.Stop)
-	return Own{Name: Apache, Bootstrap: []string{broker.Bootstrap()}, Halt: broker.Halt, Resume: func() {
+	return Own{Name: Apache, Bootstrap: []string{broker.Bootstrap()}, Halt: broker.Halt, Kill: broker.Kill, Resume: func() {
 		ctx, cancel := context.WithTimeout(context.Background(), startMax)
 		defer cancel()
 		if err := broker.Resume(ctx); err != nil {
