@@ -158,6 +158,7 @@ func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
 		if err := e.rotate(ctx); err != nil {
 			return err
 		}
+		e.group.end(0)
 	}
 	charge := min(int64(len(r.Key)+len(r.Value)+recordOverhead), e.config.InFlightBytesMax)
 	if !e.budget.TryAcquire(charge) {

@@ -104,24 +104,18 @@ func (s *session) transact(ctx context.Context, o offset) error {
 	if err != nil {
 		return err
 	}
-	began := time.Now()
 	if err := s.tx.Commit(ctx, s.partition(), fields); err != nil {
 		return fmt.Errorf("commit changes and position: %w", err)
 	}
 	s.stored = &o
-	if s.emitter != nil {
-		s.emitter.group.end(time.Since(began))
-	}
 	return nil
 }
 
 // flushRows makes rows of a snapshot readable: there is no transaction of PostgreSQL that would have to stay whole.
 func (s *session) flushRows(ctx context.Context) error {
-	began := time.Now()
 	if err := s.tx.Flush(ctx); err != nil {
 		return fmt.Errorf("commit rows of the snapshot: %w", err)
 	}
-	s.emitter.group.end(time.Since(began))
 	return nil
 }
 
@@ -196,7 +190,7 @@ func (r *reader) conclude() error {
 		cancel()
 	})()
 	done := make(chan error, 1)
-	o := r.stored.at(p)
+	o, began := r.stored.at(p), time.Now()
 	go func() { done <- r.transact(ctx, o) }()
 	tick := time.NewTicker(waitTick)
 	defer tick.Stop()
@@ -208,6 +202,7 @@ func (r *reader) conclude() error {
 				return err
 			}
 			r.concluded = time.Now()
+			r.emitter.group.end(r.concluded.Sub(began))
 			r.confirmed.Store(uint64(p.lsn))
 			return told
 		case <-tick.C:

@@ -67,7 +67,7 @@ func (s *session) follow(parent context.Context) error {
 			return err
 		}
 	}
-	s.emitter.rotate = nil
+	s.emitter.rotate, s.emitter.group = nil, group{}
 	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
 	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
 	defer r.spill.close()
