@@ -131,7 +131,8 @@ func (f *front) polledSince(before map[string]int) bool {
 // records reads a topic from its beginning to its present end.
 func (w *world) records(topic string) []*kgo.Record {
 	w.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords()) // the last offsets may be a transaction's end
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -159,7 +160,10 @@ func (w *world) records(topic string) []*kgo.Record {
 			w.t.Fatalf("read %s: %v", topic, err)
 		}
 		for _, r := range fetches.Records() {
-			if out = append(out, r); r.Offset+1 >= left[r.Partition] {
+			if !r.Attrs.IsControl() {
+				out = append(out, r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)
 			}
 		}
