@@ -134,7 +134,7 @@ func (c *Config) defineFormat(s *config.Set) {
 	s.Bool(&c.Tombstones, config.Key{Name: "tombstones.on.delete", Default: "true", Group: "Format",
 		Doc: "Whether each delete is followed by a record without value, which makes compacted topics forget the key."})
 	s.Bool(&c.TransactionInfo, config.Key{Name: "provide.transaction.metadata", Default: "false", Importance: config.Low, Group: "Format",
-		Doc: "Whether events carry their transaction's id and their place in it."})
+		Doc: "Whether events carry their transaction's id and their place in it, and {prefix}.transaction says where transactions begin and end."})
 	s.Bool(&c.ContextHeaders, config.Key{Name: "extended.headers.enabled", Default: "true", Importance: config.Low, Group: "Format",
 		Doc: "Whether records carry the __debezium.context.* headers."})
 	s.String(&c.HeartbeatPrefix, config.Key{Name: "topic.heartbeat.prefix", Default: "__debezium-heartbeat", Importance: config.Low, Group: "Format",

@@ -45,6 +45,7 @@ type emitter struct {
 	cut     map[tableName]bool  // tables whose large values were cut, which is said once
 	waiting func() error        // called now and then while the budget is used up
 	resume  change.Position     // events before it are in Kafka
+	bound   boundary            // of the open transaction
 	orders  map[tableName]int64 // events of the open transaction, by table
 	order   int64
 	now     func() time.Time
@@ -85,6 +86,9 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 		ev.Source.Time = ev.At.Truncate(time.Microsecond) // a message outside of transactions has no time of its own
 	}
 	if err := ev.Validate(); err != nil {
+		return err
+	}
+	if err := e.opens(ctx, ev, f); err != nil {
 		return err
 	}
 	r := Record{Topic: e.topic(ev), Headers: e.headers, Time: ev.At}
@@ -223,7 +227,7 @@ func (e *emitter) topic(ev *change.Event) string {
 func (e *emitter) begin() {
 	if e.config.TransactionInfo {
 		clear(e.orders)
-		e.order = 0
+		e.order, e.bound = 0, boundary{tables: e.bound.tables[:0]}
 	}
 }
 
@@ -233,10 +237,15 @@ func (e *emitter) number(ev *change.Event) {
 		return
 	}
 	t := tableName{ev.Source.Schema, ev.Source.Table}
+	if e.order == 0 {
+		e.bound.id, e.bound.time = transactionID(ev.Source.TxID, ev.Position.Commit), ev.Source.Time
+	}
 	e.order++
-	e.orders[t]++
+	if e.orders[t]++; e.orders[t] == 1 {
+		e.bound.tables = append(e.bound.tables, t)
+	}
 	ev.Tx = &change.Transaction{
-		ID: fmt.Sprintf("%d:%d", ev.Source.TxID, ev.Position.Commit), TotalOrder: e.order, DataCollectionOrder: e.orders[t],
+		ID: e.bound.id, TotalOrder: e.order, DataCollectionOrder: e.orders[t],
 	}
 }
 

@@ -92,7 +92,9 @@ func (r *reader) replay(s step) error {
 		return err
 	}
 	r.spill.drop(s.xid)
-	r.commit(r.decoder.replayed().end)
+	if err := r.commit(r.decoder.replayed().end); err != nil {
+		return err
+	}
 	r.release(s.xid)
 	return nil
 }

@@ -21,9 +21,12 @@ var processed = regexp.MustCompile(`,"op":"(\w)","ts_ms":\d+,"ts_us":\d+,"ts_ns"
 
 // told gives records as text, without what differs.
 func told(records []Record) []string {
-	out := make([]string, len(records))
-	for i, r := range records {
-		out[i] = fmt.Sprintf("%s %s %s", r.Topic, r.Key, processed.ReplaceAll(r.Value, []byte(`"op":"$1$2"`)))
+	var out []string
+	for _, r := range records {
+		if strings.HasPrefix(string(r.Value), `{"status":`) && len(out) < 2 {
+			continue // of the first transaction, whose place is not one
+		}
+		out = append(out, fmt.Sprintf("%s %s %s", r.Topic, r.Key, processed.ReplaceAll(r.Value, []byte(`"op":"$1$2"`))))
 	}
 	return out
 }
@@ -59,7 +62,8 @@ func TestStreamedTransactionsAreTheSame(t *testing.T) {
 	busy(t, w)
 	w.exec(t, `INSERT INTO c VALUES (-1, 'last')`)
 	last := func(records []Record) bool {
-		return len(records) > 0 && strings.Contains(string(records[len(records)-1].Value), `"last"`)
+		n := len(records)
+		return n > 1 && strings.Contains(string(records[n-2].Value), `"last"`) && strings.Contains(string(records[n-1].Value), `"END"`)
 	}
 	want := told(w.kafka.await(t, "the last row, with protocol 1", last))[1:]
 	for _, other := range worlds[1:] {

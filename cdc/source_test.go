@@ -157,24 +157,32 @@ func TestOptions(t *testing.T) {
 	w.exec(t, `BEGIN; INSERT INTO contact VALUES (1); INSERT INTO other VALUES (1); INSERT INTO tandem.link VALUES (1); UPDATE contact SET name = 'x';
 		SELECT pg_logical_emit_message(true, 'pre"fix', 'in'); DELETE FROM contact WHERE id = 1; COMMIT`)
 	w.exec(t, `SELECT pg_logical_emit_message(false, 'loose', 'out'); TRUNCATE contact`)
-	var data []Record
+	var data, bounds []Record
 	w.kafka.await(t, "all but heartbeats", func(records []Record) bool {
-		data = nil
+		data, bounds = nil, nil
 		beats := 0
 		for _, r := range records {
 			if r.Topic == "__debezium-heartbeat.crm" {
 				beats++
 				continue
 			}
+			if r.Topic == "crm.transaction" {
+				bounds = append(bounds, r)
+				continue
+			}
 			data = append(data, r)
 		}
-		return len(data) >= 5 && beats > 0
+		return len(data) >= 5 && len(bounds) >= 4 && beats > 0
 	})
 	want := []string{`c {"id":1}`, `m {"prefix":"pre\"fix"}`, `d {"id":1}`, `m {"prefix":"loose"}`, `t `}
 	if diff := cmp.Diff(want, summary(t, data)); diff != "" {
 		t.Fatalf("(-want +got):\n%s", diff)
 	}
 	first, last := decoded(t, data[0]).Transaction, decoded(t, data[2]).Transaction
+	if got, want := string(bounds[1].Value), fmt.Sprintf(`{"status":"END","id":%q,"event_count":3,"data_collections":[{"data_collection":"public.contact","event_count":2},`+
+		`{"data_collection":".","event_count":1}],"ts_ms":%d}`, first.ID, decoded(t, data[0]).Source.Time.UnixMilli()); got != want || !strings.HasPrefix(string(bounds[0].Value), `{"status":"BEGIN"`) {
+		t.Errorf("the transaction ends with %s, want %s", got, want)
+	}
 	if first == nil || last == nil || first.ID != last.ID || last.TotalOrder != 3 || last.DataCollectionOrder != 2 {
 		t.Errorf("transaction blocks: %+v and %+v", first, last)
 	}

@@ -305,7 +305,7 @@ func (r *reader) message(data []byte, at change.LSN) error {
 	case stepEvents:
 		return r.write(step.events)
 	case stepCommit:
-		r.commit(step.end)
+		return r.commit(step.end)
 	case stepLoose:
 		r.open()
 		if err := r.write(step.events); err != nil {
@@ -356,11 +356,15 @@ func (r *reader) pause() {
 	}
 }
 
-func (r *reader) commit(end change.LSN) {
+func (r *reader) commit(end change.LSN) error {
 	if !r.skip {
+		if err := r.emitter.closes(r.life, r.flight); err != nil {
+			return err
+		}
 		r.committed.Store(r.decoder.ended.time.UnixMicro())
 	}
 	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.ended.id, time: r.decoder.ended.time})
+	return nil
 }
 
 func (r *reader) seal(end progress) {

@@ -33,5 +33,8 @@ func Topics(ctx context.Context, c Config) ([]string, error) {
 	if c.Messages {
 		topics = append(topics, topicName(c.TopicPrefix, "message"))
 	}
+	if c.TransactionInfo {
+		topics = append(topics, topicName(c.TopicPrefix, transactionTopic))
+	}
 	return topics, nil
 }

@@ -291,6 +291,9 @@ func appendEscape(dst []byte, r rune) []byte {
 	return append(dst, '\\', 'u', hexDigits[r>>12&15], hexDigits[r>>8&15], hexDigits[r>>4&15], hexDigits[r&15])
 }
 
+// AppendString writes a JSON string in the form that values have.
+func AppendString(dst []byte, s string) []byte { return appendString(dst, s) }
+
 // appendString writes a JSON string as Jackson does: characters beyond the first plane as two escapes, escapes in capitals. Bytes that are not
 // UTF-8 (a SQL_ASCII database) become U+FFFD, as encoding/json has it.
 func appendString(dst []byte, s string) []byte {

@@ -66,6 +66,11 @@ func takeApart(r *kgo.Record, prefix string) (event, error) {
 		}
 	}
 	e.signature = e.op + " " + string(r.Key)
+	if status, ok := e.get("status"); ok { // BEGIN and END: the position in their ids is not the same
+		id, _ := e.get("id")
+		xid, _, _ := strings.Cut(id, ":")
+		e.signature = status + " " + xid
+	}
 	e.mask()
 	return e, nil
 }

@@ -35,8 +35,20 @@ type run struct {
 	await   []string // topics that get records in their own time
 }
 
+// values are the themes for the modes that say how values are written.
+var values = []string{"types", "more_types", "extremes"}
+
 var runs = []run{
 	{name: "default"},
+	{name: "strings", themes: values, options: map[string]string{"decimal.handling.mode": "string", "time.precision.mode": "isostring", "interval.handling.mode": "string",
+		"hstore.handling.mode": "map", "binary.handling.mode": "hex"}},
+	{name: "connect", themes: values, options: map[string]string{"decimal.handling.mode": "double", "time.precision.mode": "connect", "binary.handling.mode": "base64"}},
+	{name: "microseconds", themes: values, options: map[string]string{"time.precision.mode": "microseconds", "binary.handling.mode": "base64-url-safe"}},
+	{name: "nanoseconds", themes: values, options: map[string]string{"time.precision.mode": "nanoseconds"}},
+	{name: "time_microseconds", themes: values, options: map[string]string{"time.precision.mode": "adaptive_time_microseconds"}},
+	{name: "transactions", themes: []string{"events", "keys"}, options: map[string]string{"provide.transaction.metadata": "true"}},
+	{name: "truncates", themes: []string{"events", "keys"}, await: []string{heartbeats + ".PREFIX"},
+		options: map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500", "tombstones.on.delete": "false"}},
 }
 
 // TestParity is `make parity`.

@@ -109,7 +109,7 @@ func (w *world) start(t *testing.T, ctx context.Context, options map[string]stri
 	maps.Copy(common, options)
 	theirs := map[string]string{"topic.prefix": w.prefixes[0], "slot.name": "theirs", "publication.name": "theirs", "publish.via.partition.root": "true",
 		"errors.max.retries": "0"}
-	ours := map[string]string{"topic.prefix": w.prefixes[1], "slot.name": "ours", "publication.name": "ours"}
+	ours := map[string]string{"topic.prefix": w.prefixes[1], "snapshot.max.threads": "1", "slot.name": "ours", "publication.name": "ours"}
 	maps.Copy(theirs, common)
 	maps.Copy(ours, common)
 	var err error

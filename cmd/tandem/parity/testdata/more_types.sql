@@ -1,23 +1,23 @@
 -- Types that are not scalars of the everyday kind.
--- differs: default * public.bits [rc] after.b*: Debezium writes as many bytes as the highest bit needs, and its documentation says as many as the type has: leading zeros are lost
--- differs: default * public.bits [rc] after.v: Debezium writes as many bytes as the highest bit needs: how long a varbit is, is lost
--- differs: default * public.bits [rc] after.v12: Debezium writes as many bytes as the highest bit needs: how long a varbit is, is lost
--- differs: default * public.ranges [rc] after.f: Debezium drops ranges of types that users made: ours is text
--- differs: default * public.multiranges [rc] after.*: Debezium drops multiranges: ours are text
--- differs: default * public.shapes [rc] after.*: Debezium drops every geometric type but point: ours are text
--- differs: default * public.searches [rc] after.q: Debezium drops tsquery: ours is text
--- differs: default * public.extensions [rc] after.h: Debezium writes the pairs of an hstore in the order of a Java HashMap, ours are in the order that PostgreSQL has
--- differs: default * public.extensions [rc] after.lq: Debezium drops extension types that it does not know: ours are text
--- differs: default * public.extensions [rc] after.cu: Debezium drops extension types that it does not know: ours are text
--- differs: default * public.extensions [rc] after.se: Debezium drops extension types that it does not know: ours are text
--- differs: default * public.users_own [rc] after.c: Debezium drops composite types: ours are text
--- differs: default * public.system_types [rc] after.[io]v: Debezium writes int2vector and oidvector as empty arrays
--- differs: default * public.system_types [rc] after.*: Debezium drops system types: ours are text
--- differs: default * public.arrays [rc] after.tz: Debezium cuts the fraction of a second of times with a zone in arrays
--- differs: default * public.more_arrays [rc] after.bt: Debezium writes null for arrays of bit(n)
--- differs: default * public.more_arrays [rc] after.e: Debezium writes null for an array of an enum that holds a null
--- differs: default * public.more_arrays [rc] after.*: Debezium drops arrays of types that it does not know as elements
--- differs: default * public.dimensions [rc] after.[it]: Debezium loses the values of arrays of more than one dimension
+-- differs: * * public.bits [rc] after.b*: Debezium writes as many bytes as the highest bit needs, and its documentation says as many as the type has: leading zeros are lost
+-- differs: * * public.bits [rc] after.v: Debezium writes as many bytes as the highest bit needs: how long a varbit is, is lost
+-- differs: * * public.bits [rc] after.v12: Debezium writes as many bytes as the highest bit needs: how long a varbit is, is lost
+-- differs: * * public.ranges [rc] after.f: Debezium drops ranges of types that users made: ours is text
+-- differs: * * public.multiranges [rc] after.*: Debezium drops multiranges: ours are text
+-- differs: * * public.shapes [rc] after.*: Debezium drops every geometric type but point: ours are text
+-- differs: * * public.searches [rc] after.q: Debezium drops tsquery: ours is text
+-- differs: * * public.extensions [rc] after.h: Debezium writes the pairs of an hstore in the order of a Java HashMap, ours are in the order that PostgreSQL has
+-- differs: * * public.extensions [rc] after.lq: Debezium drops extension types that it does not know: ours are text
+-- differs: * * public.extensions [rc] after.cu: Debezium drops extension types that it does not know: ours are text
+-- differs: * * public.extensions [rc] after.se: Debezium drops extension types that it does not know: ours are text
+-- differs: * * public.users_own [rc] after.c: Debezium drops composite types: ours are text
+-- differs: * * public.system_types [rc] after.[io]v: Debezium writes int2vector and oidvector as empty arrays
+-- differs: * * public.system_types [rc] after.*: Debezium drops system types: ours are text
+-- differs: * * public.arrays [rc] after.tz: Debezium cuts the fraction of a second of times with a zone in arrays
+-- differs: * * public.more_arrays [rc] after.bt: Debezium writes null for arrays of bit(n)
+-- differs: * * public.more_arrays [rc] after.e: Debezium writes null for an array of an enum that holds a null
+-- differs: * * public.more_arrays [rc] after.*: Debezium drops arrays of types that it does not know as elements
+-- differs: * * public.dimensions [rc] after.[it]: Debezium loses the values of arrays of more than one dimension
 -- section: schema
 CREATE EXTENSION IF NOT EXISTS hstore;
 CREATE EXTENSION IF NOT EXISTS citext;

@@ -1,0 +1,56 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/tandem-sync/tandem/connector/change"
+)
+
+// boundary is what {prefix}.transaction says of a transaction, when provide.transaction.metadata is on: that it begins, right before its
+// first event, and that it ends, with how many events it had in all and of each table. A transaction without an event has neither.
+type boundary struct {
+	id     string
+	tables []tableName // in the order of their first events
+	time   time.Time   // of the commit
+}
+
+// transactionID has the commit's LSN, so that it is the same in every event of a transaction, as Debezium's is not.
+func transactionID(id int64, commit change.LSN) string {
+	return strconv.FormatInt(id, 10) + ":" + strconv.FormatUint(uint64(commit), 10)
+}
+
+// opens writes BEGIN before the first event of a transaction. If that is in Kafka already, so is BEGIN.
+func (e *emitter) opens(ctx context.Context, ev *change.Event, f *flight) error {
+	if ev.Tx == nil || ev.Tx.TotalOrder != 1 {
+		return nil
+	}
+	return e.announce(ctx, f, `{"status":"BEGIN","id":"`+e.bound.id+`","event_count":null,"data_collections":null,"ts_ms":`+strconv.FormatInt(e.bound.time.UnixMilli(), 10)+`}`)
+}
+
+// closes writes END after the last one.
+func (e *emitter) closes(ctx context.Context, f *flight) error {
+	if e.order == 0 {
+		return nil
+	}
+	value := fmt.Appendf(nil, `{"status":"END","id":"%s","event_count":%d,"data_collections":[`, e.bound.id, e.order)
+	for i, t := range e.bound.tables {
+		if i > 0 {
+			value = append(value, ',')
+		}
+		value = append(append(value, `{"data_collection":`...), change.AppendString(nil, t.String())...)
+		value = fmt.Appendf(value, `,"event_count":%d}`, e.orders[t])
+	}
+	value = fmt.Appendf(value, `],"ts_ms":%d}`, e.bound.time.UnixMilli())
+	e.order = 0
+	return e.announce(ctx, f, string(value))
+}
+
+func (e *emitter) announce(ctx context.Context, f *flight, value string) error {
+	return e.send(ctx, Record{Topic: topicName(e.config.TopicPrefix, transactionTopic), Time: e.now(), Key: []byte(`{"id":"` + e.bound.id + `"}`), Value: []byte(value)}, f)
+}
+
+// transactionTopic is the last part of the topic's name.
+const transactionTopic = "transaction"
