@@ -174,8 +174,9 @@ func where(found []difference) string {
 }
 
 var (
-	changing = regexp.MustCompile(`@[0-9a-f]{5,8}|\b\d{6,}\b`)
-	objects  = regexp.MustCompile(`@[0-9a-f]{5,8}`)
+	changing       = regexp.MustCompile(`@[0-9a-f]{5,8}|\b\d{6,}\b`)
+	transactionIDs = regexp.MustCompile(`\d+:\d+`)
+	objects        = regexp.MustCompile(`@[0-9a-f]{5,8}`)
 )
 
 // masked takes out what is another number in every run.
@@ -183,6 +184,8 @@ func masked(d difference, text string) string {
 	switch {
 	case d.field == "event":
 		return map[bool]string{true: "none", false: "a record"}[text == absent]
+	case d.field == "id" || d.field == "key.id" && d.table == "transaction" || d.field == "transaction.id":
+		return transactionIDs.ReplaceAllString(text, "…:…")
 	case strings.HasPrefix(d.field, "source.") || strings.HasPrefix(d.field, "transaction") || strings.HasPrefix(d.field, "key.id"):
 		return changing.ReplaceAllString(text, "…")
 	case text == absent:
