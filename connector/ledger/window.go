@@ -164,12 +164,17 @@ func (o Overwrite) Beyond(listed []Overwrite) (Overwrite, bool) {
 	return o, len(o.Fields) > 0
 }
 
-// Told reports that all of it was told already: while the window was open, a conflict over each field was found, its loser kept and people alerted. What a
-// webhook tells of a minute is most likely that edit; that there was another in the same minute cannot be ruled out, so it is listed all the same.
+// Told reports that all of it was told already: a conflict over each field was found, its loser kept and people alerted, while the window was open, or before
+// it by the other sink, and then after the last edit that the webhook tells of. What a webhook tells of a minute is most likely that edit; that there was
+// another in the same minute cannot be ruled out, so it is listed all the same.
 func (o Overwrite) Told(conflicts []Conflict) bool {
+	since := o.Window.Opened
+	if edited := o.At.Add(-EditSkew); edited.Before(since) {
+		since = edited
+	}
 	for _, field := range o.Fields {
 		if !slices.ContainsFunc(conflicts, func(c Conflict) bool {
-			return c.Field == field && c.Winner == CRM && c.Critical && !c.At.Before(o.Window.Opened) && !c.At.After(o.Window.Closed)
+			return c.Field == field && c.Winner == CRM && c.Critical && !c.At.Before(since) && !c.At.After(o.Window.Closed)
 		}) {
 			return false
 		}

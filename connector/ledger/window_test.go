@@ -35,3 +35,30 @@ func TestAnEditBeforeAWriteOfUnknownOutcomeIsNotForgotten(t *testing.T) {
 		t.Errorf("known, and lost %+v, to be judged later %+v", lost, later)
 	}
 }
+
+// One edit, two ways to hear of it: the conflict that kept its value, and the webhook that names it. People are alerted once. A conflict of an earlier edit is
+// no reason to keep quiet.
+func TestAConflictTellsOfTheEditThatItKept(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 22, 9, 0, 30, 0, time.UTC)
+	over := ledger.Overwrite{Window: ledger.Window{Opened: at, Closed: at.Add(time.Second)}, Fields: []string{"phone"}}
+	for name, c := range map[string]struct {
+		edited, found time.Duration // after the read
+		told          bool
+	}{
+		"found by this write":                                  {200 * time.Millisecond, 300 * time.Millisecond, true},
+		"found by the other sink, before the read":             {-200 * time.Millisecond, -10 * time.Millisecond, true},
+		"of an edit half a minute before the one that is told": {200 * time.Millisecond, -30 * time.Second, false},
+		"found after the write":                                {200 * time.Millisecond, 2 * time.Second, false},
+	} {
+		over.At = at.Add(c.edited)
+		conflict := ledger.Conflict{Field: "phone", Winner: ledger.CRM, Critical: true, At: at.Add(c.found)}
+		if got := over.Told([]ledger.Conflict{conflict}); got != c.told {
+			t.Errorf("a conflict %s: told is %t, want %t", name, got, c.told)
+		}
+		conflict.Critical = false
+		if over.Told([]ledger.Conflict{conflict}) {
+			t.Errorf("a conflict %s told nobody at once, and the edit is kept quiet", name)
+		}
+	}
+}
