@@ -117,7 +117,7 @@ func TestAPlanCostsAHundredPagesARequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.editMapping("contact", func(m map[string]any) { m["match"] = []any{"email"} })
-	const n = 2000
+	const n = 500
 	w.exec(`INSERT INTO contact (id, full_name, email, created_at, updated_at) SELECT n, 'Person ' || n, 'p' || n || '@example.com', now(), now() FROM generate_series(1, $1::int) n`, n)
 	var people [][3]string
 	for i := 1; i <= n; i++ {
