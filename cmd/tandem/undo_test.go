@@ -12,7 +12,7 @@ import (
 // A wrong rule has changed 500 rows and their pages. Undo takes it back everywhere but in three fields that people have edited since.
 func TestAWrongMappingOf500RowsIsUndone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, seldom) // nobody edits in Notion, and each poll reads 500 pages
 	w.editMapping("contact", func(m map[string]any) {
 		off := map[string]any{"share": 1}
 		m["brakes"] = map[string]any{"updates": off, "creates": off, "transaction": off}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,9 @@ import (
 // A field is changed so that nobody hears of it. The next comparison finds it, tells of it, and has it healed; and it costs a request for a hundred pages.
 func TestADifferenceThatNobodyHeardOfIsFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"notion-sink/verify.interval.ms": "86400000", "notion-sink/verify.share.percent": "100"})
+	keys := maps.Clone(seldom) // nobody edits in Notion, and each poll reads 220 pages
+	keys["notion-sink/verify.interval.ms"], keys["notion-sink/verify.share.percent"] = "86400000", "100"
+	w := newWorld(t, keys)
 	w.editMapping("contact", func(m map[string]any) {
 		off := map[string]any{"share": 1}
 		m["brakes"] = map[string]any{"updates": off, "creates": off, "transaction": off}

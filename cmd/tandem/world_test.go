@@ -104,6 +104,9 @@ type world struct {
 
 const worldToken = "ntn_world"
 
+// seldom polls every few seconds, not several times a second.
+var seldom = map[string]string{"poll.interval.ms": "3000", "poll.interval.min.ms": "2000", "poll.interval.max.ms": "5000"}
+
 // newWorld makes a world with the example CRM in it, and connector files made of those in deploy/examples.
 func newWorld(t *testing.T, override map[string]string) *world {
 	t.Helper()
