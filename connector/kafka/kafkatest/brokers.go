@@ -153,7 +153,7 @@ func EachOwn(t *testing.T, test func(t *testing.T, broker Own)) {
 	})
 	t.Run(Apache, func(t *testing.T) {
 		t.Parallel()
-		test(t, ownApache(t))
+		test(t, OwnApache(t))
 	})
 }
 
@@ -175,7 +175,8 @@ func OwnEmbedded(t *testing.T) Own {
 	return Own{Name: Kfake, Bootstrap: []string{broker.Bootstrap()}, Halt: broker.Stop, Kill: broker.Stop, Resume: start}
 }
 
-func ownApache(t *testing.T) Own {
+// OwnApache is an Apache Kafka for one test: Kill is kill -9.
+func OwnApache(t *testing.T) Own {
 	t.Helper()
 	needApache(t)
 	ctx, cancel := context.WithTimeout(context.Background(), startMax)
