@@ -52,6 +52,7 @@ func benchmark(b *testing.B, snapshot bool) {
 	}
 	exec(benchTable)
 	c := Default()
+	c.ExactlyOnceSupport = exactlyOnceDisabled
 	c.TopicPrefix, c.Tables, c.Slot = "crm", []string{`public\.bench`}, "bench"
 	c.Database.DSN = config.NewSecret(dsn)
 	sink, offsets := &countingSink{want: int64(b.N), done: make(chan struct{})}, &memoryOffsets{}

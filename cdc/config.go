@@ -172,7 +172,7 @@ func (c *Config) defineProtocol(s *config.Set) {
 
 func (c *Config) defineDelivery(s *config.Set) {
 	const group = "Delivery"
-	config.Enum(s, &c.ExactlyOnceSupport, config.Key{Name: "exactly.once.support", Default: exactlyOnceDisabled, Importance: config.High, Group: group,
+	config.Enum(s, &c.ExactlyOnceSupport, config.Key{Name: "exactly.once.support", Default: exactlyOnceRequired, Importance: config.High, Group: group,
 		Doc: "required writes changes and position in one Kafka transaction: who reads committed sees every change exactly once, in commit order. The Kafka user needs " +
 			"Write and Describe on the transactional id tandem-{name}-0 (or producer.override.transactional.id). disabled writes changes at least once: after a crash some come again."},
 		exactlyOnceRequired, exactlyOnceDisabled)

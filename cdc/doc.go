@@ -22,14 +22,16 @@
 //
 // # What PostgreSQL may forget
 //
-// Kafka acknowledges records ([tracker]) → the position is stored in Kafka (every offset.flush.interval.ms) → PostgreSQL is told.
+// The changes and the position are committed in one Kafka transaction ([Transactions]) → PostgreSQL is told. With exactly.once.support=disabled: Kafka acknowledges
+// records ([tracker]) → the position is stored in Kafka (every offset.flush.interval.ms) → PostgreSQL is told.
 // So its confirmed position is never ahead of the stored one, and the stored one never ahead of what Kafka has. A keepalive
 // moves the position only when nothing is in flight; that is what keeps an idle database's WAL from growing.
 //
 // # What is promised
 //
-// Every committed change of a captured table, in commit order, at least once. Once, when the connector was stopped cleanly or the
-// stored position is exact; after a crash, what was acknowledged after the position was last stored comes again. Changes that were lost with the slot, or because the database was restored,
+// Every committed change of a captured table, in commit order, exactly once for who reads committed (isolation.level=read_committed): whatever is killed, and whenever.
+// A Kafka transaction holds whole transactions of PostgreSQL; one of PostgreSQL's is cut only where writing it takes longer than half of transaction.timeout.ms.
+// With exactly.once.support=disabled at least once: what was acknowledged after the position was last stored comes again after a crash. Changes that were lost with the slot, or because the database was restored,
 // stop the connector ([LostError]) unless snapshot.mode is when_needed or always: then tables are read again.
 //
 // # A snapshot that is cut short

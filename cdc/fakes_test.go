@@ -239,13 +239,23 @@ func (w *world) value(t *testing.T, sql string, args ...any) string {
 	return out
 }
 
+// before is what stands before kafka: its transactions, unless the test says otherwise.
+func (w *world) before() Sink {
+	switch {
+	case w.sink != nil:
+		return w.sink
+	case w.config.ExactlyOnce():
+		return &committedLog{topicLog: w.kafka, offsets: w.offsets}
+	}
+	return w.kafka
+}
+
+// atLeastOnce has records written as they come, for tests of what is acknowledged, and when.
+func (w *world) atLeastOnce() { w.config.ExactlyOnceSupport = exactlyOnceDisabled }
+
 func (w *world) source(t *testing.T) *Source {
 	t.Helper()
-	sink := w.sink
-	if sink == nil {
-		sink = w.kafka
-	}
-	s, err := New(w.config, sink, w.offsets, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: logLevel()})))
+	s, err := New(w.config, w.before(), w.offsets, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: logLevel()})))
 	if err != nil {
 		t.Fatal(err)
 	}

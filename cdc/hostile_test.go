@@ -130,7 +130,7 @@ func (l *logBook) has(text string) bool {
 func (w *world) logged(t *testing.T) (*Source, *logBook) {
 	t.Helper()
 	var log logBook
-	s, err := New(w.config, w.kafka, w.offsets, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := New(w.config, w.before(), w.offsets, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,6 +186,7 @@ func (missingTopic) TopicMissing() bool { return true }
 func TestAMissingTopicEndsTheSource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), contacts)
+	w.atLeastOnce()
 	s, log := w.logged(t)
 	eventually(t, "the stream", func() bool { return log.has("streaming") })
 	w.kafka.setRefuse(missingTopic{})

@@ -167,6 +167,7 @@ func TestLongTransactionResumesInTheMiddle(t *testing.T) {
 func resumesInTheMiddle(t *testing.T, protocol int) {
 	const rows = 20_000
 	w := newWorld(t, pgtest.Database(t), `CREATE TABLE big (id int PRIMARY KEY)`)
+	w.atLeastOnce()
 	streamed(t, w)
 	w.config.Protocol, w.config.SpillDir = protocol, t.TempDir()
 	w.start(t)
@@ -209,6 +210,7 @@ func TestTransactionsOfAnySizeAreBounded(t *testing.T) {
 	t.Parallel()
 	const rows = 30_000
 	w := newWorld(t, pgtest.Database(t), `CREATE TABLE big (id int PRIMARY KEY, filler text)`)
+	w.atLeastOnce()
 	w.config.InFlightBytesMax, w.config.RecordBytesMax = 1<<20, 1<<19
 	w.start(t)
 	w.kafka.setHold(true)
@@ -229,6 +231,7 @@ func TestKafkaAwayForLongerThanTheServersPatience(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Database(t)
 	w := newWorld(t, dsn, `CREATE TABLE big (id int PRIMARY KEY, filler text); ALTER DATABASE `+dsnName(dsn)+` SET wal_sender_timeout = '3s'`)
+	w.atLeastOnce()
 	w.config.InFlightBytesMax, w.config.RecordBytesMax = 1<<20, 1<<19
 	w.start(t)
 	pid := func() string {
@@ -249,6 +252,7 @@ func TestKafkaAwayForLongerThanTheServersPatience(t *testing.T) {
 func TestConfirmedIsNeverAheadOfKafka(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), contacts)
+	w.atLeastOnce()
 	s := w.start(t)
 	confirmed := func() change.LSN {
 		lsn, err := change.ParseLSN(w.value(t, `SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = $1`, w.config.Slot))
@@ -293,6 +297,7 @@ func TestIdleDatabaseKeepsNoWAL(t *testing.T) {
 func TestSecondCopyWaitsItsTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), counters)
+	w.atLeastOnce()
 	w.kafka.setHold(true) // the first stays in its snapshot
 	first := w.begin(t)
 	w.kafka.awaitCount(t, 50)
@@ -319,6 +324,7 @@ func TestSecondCopyWaitsItsTurn(t *testing.T) {
 func TestSnapshotThatWasCutShortBeginsAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), counters)
+	w.atLeastOnce()
 	w.config.DrainTimeout = 0
 	w.kafka.setHold(true)
 	s := w.begin(t)

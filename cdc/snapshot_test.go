@@ -183,6 +183,7 @@ func TestSnapshotGoesOnAfterACrash(t *testing.T) {
 
 func crashes(t *testing.T, threads, acknowledged int) {
 	w := newWorld(t, pgtest.Database(t), movable)
+	w.atLeastOnce()
 	w.exec(t, `VACUUM doc`)
 	w.config.SnapshotThreads, w.config.snapshotPages, w.config.DrainTimeout = threads, 2, 0
 	meanwhile := func(round int) {
@@ -262,6 +263,7 @@ func TestRewrittenTableIsReadWhole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, pgtest.Database(t), movable+`; CREATE TABLE alike AS TABLE doc; ALTER TABLE alike ADD PRIMARY KEY (id)`)
+			w.atLeastOnce()
 			w.config.SnapshotThreads, w.config.snapshotPages, w.config.DrainTimeout = 2, 2, 0
 			w.dies(t, 190)
 			w.exec(t, `SET lock_timeout = '10s'`)
@@ -288,6 +290,7 @@ func TestRewrittenTableIsReadWhole(t *testing.T) {
 func TestSnapshotsThatDieUnderLoad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), `CREATE TABLE counter (id int PRIMARY KEY, n int NOT NULL, filler text DEFAULT repeat('f', 700)); INSERT INTO counter SELECT i, 0 FROM generate_series(1, 50) i`)
+	w.atLeastOnce()
 	w.config.SnapshotThreads, w.config.snapshotPages, w.config.DrainTimeout = 2, 1, 0
 	stop := writers(t, w)
 	defer stop()

@@ -286,7 +286,7 @@ func TestServerThatIsAwayIsAwaited(t *testing.T) {
 	w.exec(t, `INSERT INTO contact (name) VALUES ('Ada')`)
 	server.Kill()
 	var log bytes.Buffer
-	s, err := New(w.config, w.kafka, w.offsets, slog.New(slog.NewTextHandler(&log, nil)))
+	s, err := New(w.config, w.before(), w.offsets, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,6 +308,7 @@ func TestServerThatIsAwayIsAwaited(t *testing.T) {
 func TestPermanentFailuresEndTheStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), contacts)
+	w.atLeastOnce()
 	w.config.Tables = []string{`public\.contacts`, `public\.contact`}
 	err := w.source(t).Start(t.Context())
 	if err == nil || !strings.Contains(err.Error(), `no table matches "public\\.contacts"`) {

@@ -21,13 +21,15 @@ const childEnv = "TANDEM_BENCH_CAPTURE"
 type capture struct {
 	DSN, Slot, Bootstrap, Prefix string // no Bootstrap: records are discarded
 	Snapshot                     bool
-	Records                      uint64 // until Kafka, or nobody, has so many
+	AtLeastOnce                  bool   // else records that go to Kafka go there exactly once
+	Records                      uint64 // until so many can be read
 	Extra                        map[string]string
 }
 
 // captured is what it cost.
 type captured struct {
 	Took      time.Duration // from the start, connecting included, to the last acknowledgement
+	Writing   time.Duration // from the first record on
 	Processor time.Duration
 	MemoryMiB float64 // the most that the process ever held
 	Bytes     int64
@@ -39,6 +41,9 @@ func (c capture) keys() config.Map {
 	if c.Snapshot {
 		m["snapshot.mode"] = "initial"
 	}
+	if c.AtLeastOnce || c.Bootstrap == "" { // who discards records has no transactions
+		m["exactly.once.support"] = "disabled"
+	}
 	for key, value := range c.Extra {
 		m[key] = value
 	}
@@ -47,18 +52,25 @@ func (c capture) keys() config.Map {
 
 // counting gives records on, if there is somebody, and tells when the last one is there.
 type counting struct {
-	to    *kafka.Producer
-	want  uint64
-	n     atomic.Uint64
-	bytes atomic.Int64
-	done  chan error
+	to interface {
+		Send(ctx context.Context, r kafka.Record, done func(error))
+	}
+	uncounted bool // somebody else counts
+	first     atomic.Pointer[time.Time]
+	want      uint64
+	n         atomic.Uint64
+	bytes     atomic.Int64
+	done      chan error
 }
 
 func (s *counting) Send(ctx context.Context, r cdc.Record, done func(error)) {
-	s.bytes.Add(int64(len(r.Value)))
+	if s.bytes.Add(int64(len(r.Value))) == int64(len(r.Value)) {
+		now := time.Now()
+		s.first.CompareAndSwap(nil, &now)
+	}
 	if s.to == nil {
 		done(nil)
-		s.count(nil)
+		s.add(1, nil)
 		return
 	}
 	out := kafka.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Time: r.Time}
@@ -69,6 +81,12 @@ func (s *counting) Send(ctx context.Context, r cdc.Record, done func(error)) {
 }
 
 func (s *counting) count(err error) {
+	if !s.uncounted {
+		s.add(1, err)
+	}
+}
+
+func (s *counting) add(n uint64, err error) {
 	if err != nil {
 		select {
 		case s.done <- err:
@@ -76,7 +94,7 @@ func (s *counting) count(err error) {
 		}
 		return
 	}
-	if s.n.Add(1) == s.want {
+	if now := s.n.Add(n); now >= s.want && now-n < s.want {
 		s.done <- nil
 	}
 }
@@ -115,15 +133,12 @@ func (c capture) run() (captured, error) {
 		return captured{}, err
 	}
 	keys.Database.DSN, keys.Database.Host, keys.Database.Database = config.NewSecret(c.DSN), "", ""
-	sink := &counting{want: c.Records, done: make(chan error, 1)}
-	if c.Bootstrap != "" {
-		producer, err := kafka.OpenProducer(kafka.Config{BootstrapServers: []string{c.Bootstrap}})
-		if err != nil {
-			return captured{}, err
-		}
-		defer producer.Close()
-		sink.to = producer
+	counts := &counting{want: c.Records, done: make(chan error, 1)}
+	sink, shut, err := c.sink(context.Background(), counts)
+	if err != nil {
+		return captured{}, err
 	}
+	defer shut()
 	source, err := cdc.New(keys, sink, &forgetful{}, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return captured{}, err
@@ -134,14 +149,31 @@ func (c capture) run() (captured, error) {
 	}
 	defer source.Stop()
 	select {
-	case err = <-sink.done:
+	case err = <-counts.done:
 	case <-source.Done():
 		err = source.Err()
 	}
-	cost := captured{Took: time.Since(began), Processor: processor(), Bytes: sink.bytes.Load()}
+	cost := captured{Took: time.Since(began), Processor: processor(), Bytes: counts.bytes.Load()}
 	if err != nil {
 		return cost, err
 	}
+	cost.Writing = time.Since(*counts.first.Load())
 	cost.MemoryMiB, err = memory(os.Getpid(), "VmHWM")
 	return cost, err
+}
+
+// sink is where the records go, which counts counts.
+func (c capture) sink(ctx context.Context, counts *counting) (sink cdc.Sink, shut func(), err error) {
+	switch {
+	case c.Bootstrap == "":
+		return counts, func() {}, nil
+	case !c.AtLeastOnce:
+		return newCommitting(ctx, counts, c.Bootstrap, c.Prefix)
+	}
+	producer, err := kafka.OpenProducer(kafka.Config{BootstrapServers: []string{c.Bootstrap}})
+	if err != nil {
+		return nil, nil, err
+	}
+	counts.to = producer
+	return counts, producer.Close, nil
 }

@@ -12,11 +12,10 @@ import (
 
 	"github.com/tandem-sync/tandem/cdc"
 	"github.com/tandem-sync/tandem/connector/config"
-	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/kafka/kafkatest"
 )
 
-// From the moment that COMMIT has returned to the moment that a consumer has the record: with a hundred transactions a second, and after a minute without any.
+// From the moment that COMMIT has returned to the moment that a consumer, who reads committed, has the record, exactly once: with a hundred transactions a second, and after a minute without any.
 func TestCaptureLatency(t *testing.T) {
 	d := captureDatabase(t)
 	broker := kafkatest.SharedApache(t)[0]
@@ -25,7 +24,7 @@ func TestCaptureLatency(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.follow(capture{DSN: d.dsn, Slot: d.slot("quick"), Prefix: "quick", Bootstrap: broker})
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics("quick.public.bench"), kgo.FetchMaxWait(100*time.Millisecond))
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics("quick.public.bench"), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +68,12 @@ func (d *database) follow(c capture) {
 		d.t.Fatal(err)
 	}
 	keys.Database.DSN, keys.Database.Host, keys.Database.Database = config.NewSecret(c.DSN), "", ""
-	producer, err := kafka.OpenProducer(kafka.Config{BootstrapServers: []string{c.Bootstrap}})
+	sink, shut, err := c.sink(d.t.Context(), &counting{done: make(chan error, 1)})
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	d.t.Cleanup(producer.Close)
-	source, err := cdc.New(keys, &counting{to: producer, done: make(chan error, 1)}, &forgetful{}, slog.New(slog.DiscardHandler))
+	d.t.Cleanup(shut)
+	source, err := cdc.New(keys, sink, &forgetful{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		d.t.Fatal(err)
 	}
