@@ -99,6 +99,11 @@ parity: ## Compare every field of every event with the real Debezium's, and docs
 	@.ci/need go postgres java
 	$(GO) test -count=1 -timeout=60m -v -run '$(or $(RUN),TestParity)' ./cmd/tandem/parity -parity $(ARGS)
 
+.PHONY: matrix
+matrix: ## Run the tests of what reads PostgreSQL on 15, 16, 17 and 18, and write docs/postgresql-versions.md (MAJORS="16 18"; RUN=TestSlot narrows ./cdc's; POSTGRES_BIN_16=… names binaries of one's own). Needs: Go, npm
+	@.ci/need go node
+	@GO='$(GO)' RUN='$(RUN)' .ci/matrix $(if $(RUN)$(MAJORS),,docs/postgresql-versions.md)
+
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME (20s each by default)
 	@.ci/need go

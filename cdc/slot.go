@@ -15,7 +15,9 @@ import (
 type slot struct {
 	plugin, kind, database string
 	activePID              int32 // 0: nobody reads it
-	lost                   bool  // WAL that it needs is gone
+	lost                   bool  // it cannot be used any more
+	why                    string
+	failover               bool
 	confirmed              change.LSN
 }
 
@@ -23,14 +25,17 @@ func loadSlot(ctx context.Context, conn *pgx.Conn, name string) (*slot, error) {
 	var s slot
 	var confirmed string
 	err := conn.QueryRow(ctx, `SELECT coalesce(plugin, ''), slot_type, coalesce(database, ''), coalesce(active_pid, 0),
-		coalesce(wal_status = 'lost', false), coalesce(confirmed_flush_lsn, '0/0')::text FROM pg_replication_slots WHERE slot_name = $1`, name).
-		Scan(&s.plugin, &s.kind, &s.database, &s.activePID, &s.lost, &confirmed)
+		`+slotLost+`, coalesce((j->>'failover')::bool, false), coalesce(confirmed_flush_lsn, '0/0')::text
+		FROM pg_replication_slots s, LATERAL (SELECT to_jsonb(s) AS j) one WHERE slot_name = $1`, name).
+		Scan(&s.plugin, &s.kind, &s.database, &s.activePID, &s.why, &s.failover, &confirmed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("look at the replication slot: %w", err))
 	}
+	s.why = lostBecause(s.why)
+	s.lost = s.why != ""
 	if s.confirmed, err = change.ParseLSN(confirmed); err != nil {
 		return nil, fmt.Errorf("look at the replication slot: %w", err)
 	}
@@ -79,7 +84,7 @@ func begin(stored *offset, s *slot, mode SnapshotMode) (plan, error) {
 	case s == nil:
 		p.createSlot = true
 	case s.lost && mode == SnapshotNoData:
-		return plan{}, &LostError{Reason: "the replication slot is there, but WAL that it needs is gone"}
+		return plan{}, &LostError{Reason: "the replication slot is there, but lost: " + s.why}
 	case s.lost, stored != nil && stored.SlotCreated:
 		p.dropSlot, p.createSlot = true, true // a snapshot of which nothing can be used begins again at a new slot
 	}
@@ -94,7 +99,7 @@ func gap(stored *offset, s *slot, system string, walEnd change.LSN) string {
 	case s == nil:
 		return fmt.Sprintf("the replication slot is gone; the stored position is %s", stored.LSN)
 	case s.lost:
-		return "the replication slot is lost: it was too far behind, and the server removed WAL that it needs (max_slot_wal_keep_size)"
+		return "the replication slot is lost: " + s.why
 	case stored.LSN > walEnd:
 		return fmt.Sprintf("the stored position %s is beyond the end of WAL, %s: the database was restored", stored.LSN, walEnd)
 	case s.confirmed > stored.LSN:

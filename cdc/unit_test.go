@@ -129,7 +129,7 @@ func TestDecide(t *testing.T) {
 	done := func(lsn change.LSN) *offset { return &offset{LSN: lsn, SnapshotCompleted: true, System: "1"} }
 	running, adopted := &offset{Snapshot: snapshotRunning, SlotCreated: true}, &offset{Snapshot: snapshotRunning}
 	halfway := &offset{Snapshot: snapshotRunning, SlotCreated: true, LSN: 5, System: "1", Reading: reading{"public.t": {Done: []span{{0, 4, 9}}}}}
-	at, lost := func(lsn change.LSN) *slot { return &slot{confirmed: lsn} }, &slot{lost: true, confirmed: 5}
+	at, lost := func(lsn change.LSN) *slot { return &slot{confirmed: lsn} }, &slot{lost: true, why: lostBecause("wal_removed"), confirmed: 5}
 	create, again := plan{createSlot: true, snapshot: true}, plan{dropSlot: true, createSlot: true, snapshot: true}
 	for _, tc := range []struct {
 		name   string
@@ -145,7 +145,7 @@ func TestDecide(t *testing.T) {
 		{"an owner made the slot", nil, at(5), SnapshotInitial, plan{snapshot: true}, ""},
 		{"an owner made the slot, no data", nil, at(5), SnapshotNoData, plan{}, ""},
 		{"an owner's slot is lost", nil, lost, SnapshotInitial, again, ""},
-		{"an owner's slot is lost, no data", nil, lost, SnapshotNoData, plan{}, "WAL that it needs is gone"},
+		{"an owner's slot is lost, no data", nil, lost, SnapshotNoData, plan{}, "removed WAL that it needs"},
 		{"cut short", running, at(5), SnapshotInitial, again, ""},
 		{"cut short before the slot", running, nil, SnapshotInitial, create, ""},
 		{"cut short at an owner's slot", adopted, at(5), SnapshotInitial, plan{snapshot: true}, ""},

@@ -27,15 +27,19 @@ func (e *ErrNotFound) Error() string {
 		"or name the folder that holds initdb", MajorMin, strings.Join(e.Looked, ", "))
 }
 
-// Find gives the folder of initdb and postgres: dir if it is given (nothing else is tried then), else what pg_config
-// names, else the newest under the distribution's usual folders, else PATH.
+// BinVariable names the folder of the binaries to use where none is given, so that one test run takes one version: see make matrix.
+const BinVariable = "POSTGRES_BIN"
+
+// Find gives the folder of initdb and postgres: dir if it is given (nothing else is tried then), else what POSTGRES_BIN names (nothing
+// else either), else what pg_config names, else the newest under the distribution's usual folders, else PATH.
 func Find(ctx context.Context, dir string) (string, error) {
+	dir = cmp.Or(dir, os.Getenv(BinVariable))
 	candidates := []string{dir}
 	if dir == "" {
 		candidates = installed(ctx)
 	}
 	for _, c := range candidates {
-		if _, err := version(ctx, c); err == nil {
+		if _, err := Version(ctx, c); err == nil {
 			return c, nil
 		}
 	}
@@ -69,8 +73,8 @@ func majorIn(path string) int {
 	return n
 }
 
-// version gives the major version of the server in dir. It fails for servers that are too old or not complete.
-func version(ctx context.Context, dir string) (int, error) {
+// Version gives the major version of the server in dir. It fails for servers that are too old or not complete.
+func Version(ctx context.Context, dir string) (int, error) {
 	for _, name := range []string{"initdb", "postgres"} {
 		if _, err := os.Stat(binary(dir, name)); err != nil {
 			return 0, fmt.Errorf("look for server binaries: %w", err)

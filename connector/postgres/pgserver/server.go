@@ -36,6 +36,8 @@ type Options struct {
 	DataDir  string            // a folder that is kept (and used again), made if it is missing; "" is a temporary one
 	Fsync    bool              // survive a crash of the machine; off is several times faster
 	Settings map[string]string // more of postgresql.conf
+	Files    map[string]string // put into a new cluster's folder, by name: pg_hba.conf, certificates and keys
+	CopyOf   *Server           // a new cluster is a backup of this one, which runs; with standby.signal among Files it follows it
 	Log      *slog.Logger      // nil: nowhere
 }
 
@@ -137,7 +139,10 @@ func (s *Server) prepare(ctx context.Context) error {
 	}
 	made, err := os.ReadFile(filepath.Join(s.base, "data", "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
-		return s.initialize(ctx)
+		if err := s.make(ctx); err != nil {
+			return err
+		}
+		return s.putFiles()
 	}
 	if err != nil {
 		return fmt.Errorf("read the data folder: %w", err)
@@ -184,6 +189,28 @@ func (s *Server) command(ctx context.Context, id identity, name string, args ...
 	return cmd
 }
 
+// make gives the data folder its cluster: a new one, or a copy.
+func (s *Server) make(ctx context.Context) error {
+	if s.options.CopyOf != nil {
+		s.password = s.options.CopyOf.password
+		return s.copyFrom(ctx, s.options.CopyOf)
+	}
+	return s.initialize(ctx)
+}
+
+func (s *Server) putFiles() error {
+	for name, text := range s.options.Files {
+		file := filepath.Join(s.base, "data", name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			return fmt.Errorf("put a file into the cluster: %w", err)
+		}
+		if err := s.identity.own(file, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *Server) initialize(ctx context.Context) error {
 	s.password = rand.Text()
 	file := filepath.Join(s.base, "password")
@@ -210,7 +237,7 @@ func (s *Server) adopt(ctx context.Context, made string) error {
 		return fmt.Errorf("read the server's password: %w", err)
 	}
 	s.password = strings.TrimSpace(string(password))
-	major, err := version(ctx, s.bin)
+	major, err := Version(ctx, s.bin)
 	if err != nil {
 		return err
 	}

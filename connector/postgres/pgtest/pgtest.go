@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"strings"
@@ -84,10 +85,49 @@ func Schema(t testing.TB) string {
 // Server starts a server that the test may kill; it is stopped at the end of the test.
 func Server(t testing.TB) *pgserver.Server {
 	t.Helper()
-	s, err := pgserver.Start(context.Background(), pgserver.Options{Settings: settings})
+	return ServerOf(t, pgserver.Options{})
+}
+
+// ServerOf is [Server] with options of the test's own. Its settings are added to those of all tests.
+func ServerOf(t testing.TB, o pgserver.Options) *pgserver.Server {
+	t.Helper()
+	own := maps.Clone(settings)
+	maps.Copy(own, o.Settings)
+	o.Settings = own
+	s, err := pgserver.Start(context.Background(), o)
 	orSkip(t, err)
 	t.Cleanup(s.Stop)
 	return s
+}
+
+// Standby starts a server that follows primary through the physical slot "standby", which it makes. o.Settings are added to its own.
+func Standby(t testing.TB, primary *pgserver.Server, o pgserver.Options) *pgserver.Server {
+	t.Helper()
+	exec(t, primary.DSN("postgres"), "SELECT pg_create_physical_replication_slot('standby', true)")
+	follow := map[string]string{"primary_conninfo": primary.DSN("postgres"), "primary_slot_name": "standby", "hot_standby_feedback": "on"}
+	maps.Copy(follow, o.Settings)
+	o.Settings, o.CopyOf, o.Files = follow, primary, map[string]string{"standby.signal": ""}
+	return ServerOf(t, o)
+}
+
+// Since skips a test of what an older server than major has not. The line names what it was about; make matrix runs it.
+func Since(t testing.TB, major int, what string) {
+	t.Helper()
+	if have := Major(t); have < major {
+		t.Skipf("SKIP on PostgreSQL %d: %s (%d)", have, what, major)
+	}
+}
+
+// Major gives the major version of the servers that tests get.
+func Major(t testing.TB) int {
+	t.Helper()
+	bin, err := pgserver.Find(t.Context(), "")
+	orSkip(t, err)
+	major, err := pgserver.Version(t.Context(), bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return major
 }
 
 func sharedServer(t testing.TB) *pgserver.Server {
