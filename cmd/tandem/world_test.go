@@ -196,7 +196,7 @@ func (w *world) writeFiles(override map[string]string) {
 		"database.hostname": "", "database.port": "", "database.dbname": "", "database.user": "", "database.password": "",
 		"database.dsn": w.dsn, "allow.overprivileged.role": "postgres", "bootstrap.servers": w.broker.Bootstrap(), "publication.autocreate.mode": "filtered",
 		"notion.token": worldToken, "notion.base.url": w.url, "notion.parent.page": w.notion.RootPageID(), "notion.rate.per.minute": "600000",
-		"alerts.group.ms": "200", "notion.index.lag.ms": "0", "poll.interval.ms": "300", "poll.interval.min.ms": "200", "poll.interval.max.ms": "400",
+		"alerts.group.ms": "200", "notion.index.lag.ms": "0", "poll.interval.ms": "400", "poll.interval.min.ms": "300", "poll.interval.max.ms": "2000",
 		"slot.name": "slot_" + strings.ToLower(filepath.Base(w.dsn[:strings.IndexByte(w.dsn, '?')])), "offset.flush.interval.ms": "50",
 	}
 	for _, name := range []string{"crm-source", "notion-sink", "notion-source", "crm-sink"} {
@@ -353,7 +353,7 @@ func (w *world) eventually(what string, within time.Duration, check func() strin
 	w.t.Helper()
 	within *= 4 // on a machine that runs other suites too, starting the connectors alone takes half a minute
 	deadline := time.Now().Add(within)
-	for {
+	for pause := 20 * time.Millisecond; ; pause = min(pause*3/2, 500*time.Millisecond) { // looking costs the machine what is looked for
 		complaint := check()
 		if complaint == "" {
 			return
@@ -361,7 +361,7 @@ func (w *world) eventually(what string, within time.Duration, check func() strin
 		if time.Now().After(deadline) {
 			w.t.Fatalf("%s: not within %s: %s", what, within, complaint)
 		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // other processes are watched, which tell nobody
+		time.Sleep(pause) //nolint:forbidigo // other processes are watched, which tell nobody
 	}
 }
 

@@ -19,7 +19,7 @@ const patience = 4 * time.Minute
 func (w *world) eventually(what string, check func() string) {
 	w.t.Helper()
 	deadline := time.Now().Add(patience)
-	for {
+	for pause := 50 * time.Millisecond; ; pause = min(pause*3/2, 500*time.Millisecond) { // looking costs the machine what is looked for
 		complaint := check()
 		if complaint == "" {
 			return
@@ -27,7 +27,7 @@ func (w *world) eventually(what string, check func() string) {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("%s: not within %s: %s", what, patience, complaint)
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 
