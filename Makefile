@@ -82,7 +82,7 @@ soak: ## Kill the built binary every few seconds for SOAK (10m), while Notion fa
 .PHONY: crash
 crash: ## Kill the source 50 times under load, and with it the broker and PostgreSQL: every change is in Kafka once, in order (KILLS=50; ARGS=-e2e.seed=… repeats the moments)
 	@.ci/need go cc postgres java
-	$(GO) test -count=1 -timeout=2h -v -run TestExactlyOnceUnderKills ./cmd/tandem/e2e -e2e.crash.kills=$(or $(KILLS),50) -e2e.crash.rows=1000000 $(ARGS)
+	$(GO) test -count=1 -timeout=2h -v -run TestExactlyOnceUnderKills ./cmd/tandem/e2e -e2e.crash.kills=$(or $(KILLS),50) -e2e.crash.rows=1000000 -e2e.gap=30s $(ARGS)
 
 .PHONY: bench-sync
 bench-sync: ## Measure speed and size as docs/performance.md states them: some ten minutes (ARGS=-bench.scale=0.1 tries it out). Needs: Go, PostgreSQL's server, Java 17 with Maven

@@ -129,7 +129,14 @@ func (f *front) polledSince(before map[string]int) bool {
 }
 
 // records reads a topic from its beginning to its present end.
-func (w *world) records(topic string) []*kgo.Record {
+func (w *world) records(topic string) (out []*kgo.Record) {
+	w.t.Helper()
+	w.read(topic, func(r *kgo.Record) { out = append(out, r) })
+	return out
+}
+
+// read is records for topics that memory does not hold.
+func (w *world) read(topic string, each func(*kgo.Record)) {
 	w.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.kafka...), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords()) // the last offsets may be a transaction's end
@@ -142,7 +149,7 @@ func (w *world) records(topic string) []*kgo.Record {
 		err = ends.Error()
 	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return nil
+		return
 	}
 	if err != nil {
 		w.t.Fatalf("the end of %s: %v", topic, err)
@@ -153,7 +160,6 @@ func (w *world) records(topic string) []*kgo.Record {
 			left[o.Partition] = o.Offset
 		}
 	})
-	var out []*kgo.Record
 	for len(left) > 0 {
 		fetches := client.PollFetches(w.t.Context())
 		if err := fetches.Err(); err != nil {
@@ -161,12 +167,11 @@ func (w *world) records(topic string) []*kgo.Record {
 		}
 		for _, r := range fetches.Records() {
 			if !r.Attrs.IsControl() {
-				out = append(out, r)
+				each(r)
 			}
 			if r.Offset+1 >= left[r.Partition] {
 				delete(left, r.Partition)
 			}
 		}
 	}
-	return out
 }
