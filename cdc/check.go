@@ -29,6 +29,9 @@ func Check(ctx context.Context, c Config) (config.Problems, error) {
 		return nil, err
 	}
 	got, problems, err := examine(ctx, conn, c, f)
+	if err == nil {
+		err = syncedProblems(ctx, conn, c, &problems)
+	}
 	if err == nil && got.slot != nil && got.slot.activePID != 0 {
 		if program, other := slotReader(ctx, conn, got.slot.activePID); other {
 			problems.Warnf("slot "+c.Slot, "%s reads it now, and this connector would wait until it is free: end that one, or give this one another slot.name", program)
@@ -54,6 +57,7 @@ type facts struct {
 	version                  int
 	walLevel, database, user string
 	standby                  bool
+	feedback                 bool // … with hot_standby_feedback
 	super                    bool // the role is a superuser
 	replication              bool // … may use the replication protocol
 	create                   bool // … may create publications
@@ -66,7 +70,7 @@ type facts struct {
 
 // rds_replication is what Amazon RDS has instead of the attribute.
 const factsQuery = `
-SELECT current_setting('server_version_num')::int, current_setting('wal_level'), current_database(), current_user, pg_is_in_recovery(),
+SELECT current_setting('server_version_num')::int, current_setting('wal_level'), current_database(), current_user, pg_is_in_recovery(), current_setting('hot_standby_feedback')::bool,
        r.rolsuper, r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' AND pg_has_role(g.oid, 'MEMBER')),
        has_database_privilege(current_database(), 'CREATE'),
        current_setting('max_replication_slots')::int, (SELECT count(*) FROM pg_replication_slots),
@@ -76,7 +80,7 @@ FROM pg_roles r WHERE r.rolname = current_user`
 // examine collects the facts and the problems that they mean.
 func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, config.Problems, error) {
 	var got facts
-	err := conn.QueryRow(ctx, factsQuery).Scan(&got.version, &got.walLevel, &got.database, &got.user, &got.standby, &got.super, &got.replication, &got.create,
+	err := conn.QueryRow(ctx, factsQuery).Scan(&got.version, &got.walLevel, &got.database, &got.user, &got.standby, &got.feedback, &got.super, &got.replication, &got.create,
 		&got.slotsMax, &got.slots, &got.sendersMax, &got.senders)
 	if err != nil {
 		return nil, nil, postgres.Explain(fmt.Errorf("ask the server for its settings: %w", err))
@@ -92,6 +96,7 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	got.serverProblems(&problems)
 	if streams := c.SnapshotMode != SnapshotInitialOnly; streams {
 		got.slotProblems(c, &problems)
+		got.optionProblems(c, &problems)
 		got.publicationProblems(c, &problems)
 	}
 	if spoken := protocolSpoken(got.version); c.Protocol > spoken {
@@ -114,8 +119,12 @@ func (f *facts) serverProblems(problems *config.Problems) {
 	if f.walLevel != "logical" {
 		problems.Errorf("server", "wal_level is %s: run ALTER SYSTEM SET wal_level = logical, and restart the server", f.walLevel)
 	}
-	if f.standby {
-		problems.Errorf("server", "it is a standby: connect to the primary")
+	if f.standby && f.version < standbySince {
+		problems.Errorf("server", "it is a standby, and PostgreSQL %d cannot read changes there: connect to the primary, or have 16 or newer", f.version/10000)
+	}
+	if f.standby && f.version >= standbySince && !f.feedback {
+		problems.Warnf("server", "it is a standby without hot_standby_feedback, so vacuum on the primary may invalidate the slot and end the snapshot: "+
+			"set it to on, and primary_slot_name to a physical slot")
 	}
 	if f.super {
 		problems.Warnf("role "+f.user, "it is a superuser, where REPLICATION and SELECT on the captured tables are enough: tandem grants --cdc-role prints such a role")
@@ -250,6 +259,10 @@ func (f *facts) publicationProblems(c Config, problems *config.Problems) {
 	if len(absent) == 0 || p.allTables {
 		return
 	}
+	if f.standby {
+		problems.Errorf(path, "it lacks tables, which cannot be added on a standby: run on the primary ALTER PUBLICATION %s ADD TABLE %s", c.Publication, quotedList(absent))
+		return
+	}
 	if c.AutoCreate == autoCreateDisabled || !p.owned || slices.ContainsFunc(f.tables, func(t table) bool { return !t.owned && slices.Contains(absent, t.tableName) }) {
 		problems.Errorf(path, "it lacks tables, and we may not add them: run ALTER PUBLICATION %s ADD TABLE %s", c.Publication, quotedList(absent))
 	}
@@ -257,6 +270,10 @@ func (f *facts) publicationProblems(c Config, problems *config.Problems) {
 
 func (f *facts) createProblems(c Config, path string, problems *config.Problems) {
 	create := createPublication(c.Publication, f.absent())
+	if f.standby {
+		problems.Errorf(path, "it is missing, and cannot be made on a standby: run on the primary %s", create)
+		return
+	}
 	if c.AutoCreate == autoCreateDisabled {
 		problems.Errorf(path, "it is missing, and publication.autocreate.mode is disabled: run %s", create)
 		return

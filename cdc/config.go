@@ -41,6 +41,8 @@ type Config struct {
 	InFlightBytesMax  int64         // keys and values that Kafka has not acknowledged
 	RecordBytesMax    int64         // larger values lose their largest columns to the placeholder
 
+	SlotOptions SlotOptions
+
 	Reselect Reselect // when values that were not sent are read from the table
 
 	Protocol      int    // the newest version of pgoutput's protocol that is asked for
@@ -82,6 +84,7 @@ func (c *Config) Define(s *config.Set) {
 	c.Common.Define(s)
 	c.Database.Define(s)
 	c.defineCapture(s)
+	c.SlotOptions.define(s)
 	c.defineFormat(s)
 	c.defineDelivery(s)
 	c.defineLimits(s)

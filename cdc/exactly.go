@@ -99,7 +99,7 @@ func (s *session) fence(ctx context.Context) error {
 
 // transact commits what was sent, with o.
 func (s *session) transact(ctx context.Context, o offset) error {
-	o.Owner = s.config.Holder
+	o.Owner, o.Timeline = s.config.Holder, s.timeline
 	fields, err := o.encode()
 	if err != nil {
 		return err

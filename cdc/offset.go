@@ -33,8 +33,9 @@ type offset struct {
 	System            string      `json:"tandem_system,omitempty"`       // the cluster's system identifier
 	SlotCreated       bool        `json:"tandem_slot_created,omitempty"` // the slot was made for the snapshot that runs
 	Visible           *visibility `json:"tandem_visible,omitempty"`
-	Reading           reading     `json:"tandem_reading,omitempty"` // of the snapshot that runs
-	Owner             string      `json:"tandem_owner,omitempty"`   // the process that wrote it, of those that write exactly once
+	Reading           reading     `json:"tandem_reading,omitempty"`  // of the snapshot that runs
+	Timeline          int32       `json:"tandem_timeline,omitempty"` // of the server when it was stored; 0: not known
+	Owner             string      `json:"tandem_owner,omitempty"`    // the process that wrote it, of those that write exactly once
 }
 
 const snapshotRunning = "INITIAL"

@@ -46,6 +46,10 @@ type session struct {
 	facts   *facts
 	types   *postgres.Types
 	system  string
+
+	timeline int32  // the server's; 0: it may change, on a standby
+	promoted string // what happened to the server since the position was stored; "": nothing
+
 	walEnd  change.LSN // where the server was when the session began
 	stored  *offset    // what is in Kafka
 	plan    plan
@@ -101,6 +105,7 @@ func (s *session) close(ctx context.Context) {
 	}
 	if s.at == phaseStopped { // let go before Stop returns, so that who starts next need not wait
 		s.awaitRelease(ctx)
+		s.leave(ctx)
 	}
 	_ = s.control.Close(ctx)
 }
@@ -196,8 +201,11 @@ func (s *session) prepareSlot(ctx context.Context) error {
 	if s.stored, err = decodeOffset(fields); err != nil {
 		return err
 	}
-	if s.plan, err = decide(s.stored, s.facts.slot, s.config.SnapshotMode, s.system, change.LSN(identified.XLogPos)); err != nil {
+	if err := s.looksBack(ctx, identified); err != nil {
 		return err
+	}
+	if s.plan, err = decide(s.stored, s.facts.slot, s.config.SnapshotMode, s.system, change.LSN(identified.XLogPos)); err != nil {
+		return s.explainLoss(err)
 	}
 	s.walEnd = change.LSN(identified.XLogPos)
 	if s.plan.lost != "" {
@@ -207,6 +215,9 @@ func (s *session) prepareSlot(ctx context.Context) error {
 		if err := s.facts.publish(ctx, s.control, s.config.Publication); err != nil {
 			return err
 		}
+	}
+	if err := s.adoptSlot(ctx); err != nil {
+		return err
 	}
 	if s.plan.resume || !s.plan.snapshot && s.plan.ends {
 		return nil
@@ -232,8 +243,7 @@ func (s *session) makeSlot(ctx context.Context) error {
 	}
 	var err error
 	told := s.tellOfWaiting(ctx)
-	s.made, err = pglogrepl.CreateReplicationSlot(ctx, s.stream, s.config.Slot, "pgoutput",
-		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
+	s.made, err = s.createSlot(ctx)
 	told()
 	if err != nil {
 		return postgres.Explain(fmt.Errorf("create the replication slot: %w", err))
@@ -258,8 +268,12 @@ func (s *session) tellOfWaiting(ctx context.Context) (stop func()) {
 		}
 		var pids []int32
 		_ = s.control.QueryRow(context.WithoutCancel(ctx), "SELECT pg_blocking_pids($1)", s.stream.PID()).Scan(&pids) // without them the line still helps
-		s.log.Warn("waiting to make the replication slot: transactions that are open must end first; "+
-			"one that nobody needs any more is ended with SELECT pg_terminate_backend(pid)", "pids", pids)
+		if s.facts.standby {
+			s.log.Warn("waiting to make the replication slot: a standby learns of open transactions from its primary; run SELECT pg_log_standby_snapshot() there")
+		} else {
+			s.log.Warn("waiting to make the replication slot: transactions that are open must end first; "+
+				"one that nobody needs any more is ended with SELECT pg_terminate_backend(pid)", "pids", pids)
+		}
 		s.ready() // waiting is what it is ready for
 	})
 	return func() { cancel(); watch.Wait() }
@@ -347,6 +361,7 @@ func (s *session) save(ctx context.Context, o offset) error {
 	if s.tx != nil {
 		return s.transact(ctx, o)
 	}
+	o.Timeline = s.timeline
 	fields, err := o.encode()
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func begin(stored *offset, s *slot, mode SnapshotMode) (plan, error) {
 	case s == nil:
 		p.createSlot = true
 	case s.lost && mode == SnapshotNoData:
-		return plan{}, &LostError{Reason: "the replication slot is there, but lost: " + s.why}
+		return plan{}, &LostError{Reason: "the replication slot is there, but cannot be used: " + s.why}
 	case s.lost, stored != nil && stored.SlotCreated:
 		p.dropSlot, p.createSlot = true, true // a snapshot of which nothing can be used begins again at a new slot
 	}
@@ -99,7 +99,7 @@ func gap(stored *offset, s *slot, system string, walEnd change.LSN) string {
 	case s == nil:
 		return fmt.Sprintf("the replication slot is gone; the stored position is %s", stored.LSN)
 	case s.lost:
-		return "the replication slot is lost: " + s.why
+		return "the replication slot cannot be used: " + s.why
 	case stored.LSN > walEnd:
 		return fmt.Sprintf("the stored position %s is beyond the end of WAL, %s: the database was restored", stored.LSN, walEnd)
 	case s.confirmed > stored.LSN:

@@ -39,9 +39,10 @@ FROM pg_replication_slots s, LATERAL (SELECT to_jsonb(s) AS j) one,
      (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS at) e
 WHERE s.slot_type = 'logical' AND s.database = current_database() AND ($1 = '' OR s.slot_name = $1) ORDER BY s.slot_name`
 
-// slotLost names, in PostgreSQL's words, why a slot cannot be used; j is its row as JSON.
-const slotLost = `CASE WHEN j->>'invalidation_reason' IS NOT NULL THEN j->>'invalidation_reason' WHEN (j->>'conflicting')::bool THEN 'conflict'
-       WHEN s.wal_status = 'lost' THEN 'wal_removed' ELSE '' END`
+// slotLost names, in PostgreSQL's words, why a slot cannot be used; j is its row as JSON. 16 says lost and conflicting of both
+// what lost its WAL and what lost its rows; only a standby can have lost rows.
+const slotLost = `CASE WHEN j->>'invalidation_reason' IS NOT NULL THEN j->>'invalidation_reason' WHEN (j->>'conflicting')::bool AND pg_is_in_recovery() THEN 'conflict'
+       WHEN s.wal_status = 'lost' OR (j->>'conflicting')::bool THEN 'wal_removed' ELSE '' END`
 
 // Slots gives the state of the logical slots of the database that conn is connected to; of one of them where name is not "".
 func Slots(ctx context.Context, conn *pgx.Conn, name string) ([]SlotState, error) {
@@ -108,7 +109,16 @@ func lostBecause(word string) string {
 	case "idle_timeout":
 		return "nobody read it for longer than idle_replication_slot_timeout (idle_timeout)"
 	case "conflict":
-		return "it was in conflict with the standby's recovery: set hot_standby_feedback = on on the standby and a physical slot as its primary_slot_name, and keep wal_level = logical on the primary"
+		return "it was in conflict with the standby's recovery, or too far behind (max_slot_wal_keep_size): set hot_standby_feedback = on on the standby and a physical slot as its primary_slot_name, and keep wal_level = logical on the primary"
 	}
 	return "the server says " + word
+}
+
+// Warning says that the slot is near its loss: that the server keeps percent or more of the WAL that it would keep; "" while it is not, or percent is 0.
+func (s *SlotState) Warning(percent int) string {
+	used := s.Used() * 100
+	if s.Lost != "" || percent <= 0 || used < float64(percent) {
+		return ""
+	}
+	return fmt.Sprintf("the replication slot %s has used %.0f %% of the WAL that the server keeps for it (max_slot_wal_keep_size): after %d bytes more it is lost, and the tables must be read again", s.Name, used, s.Safe)
 }

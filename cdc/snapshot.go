@@ -153,7 +153,7 @@ func (s *snapshot) settle(ctx context.Context) error {
 	if err := s.control.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen); err != nil {
 		return err
 	}
-	if err := s.control.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text, now()").Scan(&end, &s.source.Time); err != nil {
+	if err := s.control.QueryRow(ctx, "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text, now()").Scan(&end, &s.source.Time); err != nil {
 		return err
 	}
 	until, err := change.ParseLSN(end)
@@ -166,6 +166,9 @@ func (s *snapshot) settle(ctx context.Context) error {
 	// The newest transaction that the rows can come from. Debezium has the id of its own, which no reader can see as done.
 	s.source.TxID = int64(uint32(s.visible.XMax - 1))
 	s.source.LSN = s.at
+	if s.facts.standby { // it does not list the transactions that are open (xip is empty in recovery): what may be one of them is not left out of the stream
+		s.visible.XMax = s.visible.XMin
+	}
 	if s.name = s.made.SnapshotName; s.name == "" {
 		err = s.control.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&s.name)
 	}

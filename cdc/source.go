@@ -89,8 +89,8 @@ func (s *Source) Status() Status {
 func (s *Source) loop(ctx context.Context, ready func()) error {
 	s.ready, s.runID, s.proven = ready, rand.Text(), false
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(pauseFirst), backoff.WithMaxInterval(pauseMax), backoff.WithMaxElapsedTime(0))
-	said := nothing
-	s.streaming = func() { pauses.Reset(); said, s.proven = nothing, true }
+	said, looks := nothing, 0
+	s.streaming = func() { pauses.Reset(); said, looks, s.proven = nothing, 0, true }
 	defer s.phase.Store(int32(phaseStopped))
 	for {
 		err := s.session(ctx)
@@ -104,6 +104,11 @@ func (s *Source) loop(ctx context.Context, ready func()) error {
 		held := (*HeldError)(nil)
 		if errors.As(err, &held) {
 			pause = s.config.SlotRetryDelay
+			if looks++; s.config.SlotOptions.RetriesMax >= 0 && looks > s.config.SlotOptions.RetriesMax {
+				return fmt.Errorf("%w; it was looked at %d times (slot.max.retries=%d): end the other, or give this one another slot.name", err, looks, s.config.SlotOptions.RetriesMax)
+			}
+		} else {
+			looks = 0
 		}
 		now := interrupted
 		if held != nil {

@@ -103,10 +103,15 @@ func (s *session) follow(parent context.Context) error {
 // begin starts replication at the stored position. The server sends whole transactions that end behind it.
 func (r *reader) begin(ctx context.Context) error {
 	arguments := append(r.config.protocol(), "publication_names '"+r.config.Publication+"'")
+	more, err := streamParams(r.config.SlotOptions.StreamParams)
+	if err != nil {
+		return err
+	}
+	arguments = append(arguments, more...)
 	if r.config.Messages {
 		arguments = append(arguments, "messages 'true'")
 	}
-	err := pglogrepl.StartReplication(ctx, r.stream, r.config.Slot, pglogrepl.LSN(r.stored.LSN),
+	err = pglogrepl.StartReplication(ctx, r.stream, r.config.Slot, pglogrepl.LSN(r.stored.LSN),
 		pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: arguments})
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "55006" {
 		return &HeldError{Slot: r.config.Slot}

@@ -165,7 +165,7 @@ func TestDecide(t *testing.T) {
 		{"always", done(7), at(5), SnapshotAlways, plan{snapshot: true}, ""},
 		{"slot gone", done(7), nil, SnapshotInitial, plan{}, "slot is gone"},
 		{"slot gone, no data", done(7), nil, SnapshotNoData, plan{}, "slot is gone"},
-		{"slot lost", done(7), lost, SnapshotInitial, plan{}, "slot is lost"},
+		{"slot lost", done(7), lost, SnapshotInitial, plan{}, "slot cannot be used"},
 		{"somebody else read", done(7), at(8), SnapshotInitial, plan{}, "somebody else read"},
 		{"restored", done(101), at(5), SnapshotInitial, plan{}, "was restored"},
 		{"other cluster", &offset{LSN: 7, System: "2", SnapshotCompleted: true}, at(5), SnapshotInitial, plan{}, "another PostgreSQL cluster"},

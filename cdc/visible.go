@@ -19,7 +19,7 @@ const visiblePatience = 2 * time.Second
 // awaitVisible returns when the control connection sees the transaction that is being read, or patience has ended.
 func (r *reader) awaitVisible(ctx context.Context) error {
 	tx := r.decoder.tx
-	if !tx.open || tx.commit == r.seen {
+	if !tx.open || tx.commit == r.seen || r.facts.standby { // a standby decodes what it has replayed
 		return nil
 	}
 	deadline := time.Now().Add(visiblePatience)

@@ -18,7 +18,7 @@ func TestTheCatalogIsAskedWhenItSeesTheTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer control.Close(context.Background())
-	r := &reader{session: &session{control: control}}
+	r := &reader{session: &session{control: control, facts: &facts{}}}
 	tx, err := w.db.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -30,6 +30,9 @@ func (r *reader) lookAt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.facts.standby && !now.standby {
+		return &promotedError{}
+	}
 	known := func(name tableName) bool {
 		return slices.ContainsFunc(r.facts.tables, func(t table) bool { return t.tableName == name })
 	}
