@@ -14,6 +14,7 @@ import (
 // value is that of the stream, so both give the same values. https://www.postgresql.org/docs/current/sql-copy.html
 type copyReader struct {
 	columns []change.Column
+	room    func() change.Row // a row to overwrite, made of columns; nil, or a nil row: a new one for each
 	row     func(change.Row) error
 	large   *sync.Mutex // held while a large row is worked on; nil: not needed
 	rest    []byte      // of a row that is not complete; the server sends whole rows, but does not promise to
@@ -42,24 +43,26 @@ func (c *copyReader) line(line []byte) error {
 		c.large.Lock()
 		defer c.large.Unlock()
 	}
-	row, err := parseCopyLine(c.columns, string(line)) // one copy for all values of the row
-	if err != nil {
+	var row change.Row
+	if c.room != nil {
+		row = c.room()
+	}
+	if row == nil {
+		row = append(change.Row{}, c.columns...)
+	}
+	if err := parseCopyLine(row, string(line)); err != nil { // one copy for all values of the row
 		return err
 	}
 	return c.row(row)
 }
 
-func parseCopyLine(columns []change.Column, line string) (change.Row, error) {
-	row := make(change.Row, len(columns))
-	if len(columns) == 0 {
-		return row, nil
-	}
-	for i := range columns {
+// parseCopyLine gives the columns of row their values.
+func parseCopyLine(row change.Row, line string) error {
+	for i := range row {
 		field, rest, more := strings.Cut(line, "\t")
-		if more == (i == len(columns)-1) {
-			return nil, fmt.Errorf("read a copied row: want %d columns, got fewer or more", len(columns))
+		if more == (i == len(row)-1) {
+			return fmt.Errorf("read a copied row: want %d columns, got fewer or more", len(row))
 		}
-		row[i] = columns[i]
 		if field == `\N` {
 			row[i].Value = change.NullValue()
 		} else {
@@ -67,7 +70,7 @@ func parseCopyLine(columns []change.Column, line string) (change.Row, error) {
 		}
 		line = rest
 	}
-	return row, nil
+	return nil
 }
 
 // unescapeCopy undoes the backslashes that CopyAttributeOutText writes; octal and hexadecimal forms are for input only.

@@ -79,7 +79,8 @@ func (r *rangeReader) run(ctx context.Context) error {
 func (r *rangeReader) read(ctx context.Context, next *rangeRead) error {
 	r.of, r.key = next, newKeyReader(next.table.table, next.table.columns)
 	emit := r.emit(ctx)
-	rows := &copyReader{columns: next.table.columns, large: &r.large, row: func(row change.Row) error { return r.row(row, emit) }}
+	r.spare = nil // it has another table's columns
+	rows := &copyReader{columns: next.table.columns, large: &r.large, room: r.room, row: func(row change.Row) error { return r.row(row, emit) }}
 	if _, err := r.conn.CopyTo(ctx, rows, next.copySQL()); err != nil {
 		return alteredOr(err)
 	}
@@ -99,14 +100,12 @@ func (r *rangeReader) read(ctx context.Context, next *rangeRead) error {
 
 // row sends the row before, now that it is known not to be the last of its range.
 func (r *rangeReader) row(row change.Row, emit emitRow) error {
-	h := r.spare
+	h, t := r.spare, r.of.table
 	if r.spare = nil; h == nil {
-		h = &heldRow{}
+		h = &heldRow{of: r.of, event: change.Event{Op: change.Read, Source: r.source, Position: change.Position{Commit: r.at}}}
+		h.event.Source.Schema, h.event.Source.Table = t.schema, t.name
 	}
-	t := r.of.table
-	h.of = r.of
-	h.event = change.Event{Op: change.Read, Key: r.key(row), After: row, Source: r.source, Position: change.Position{Commit: r.at}}
-	h.event.Source.Schema, h.event.Source.Table = t.schema, t.name
+	h.event.Key, h.event.After = r.key(row), row
 	t.rows.Add(1)
 	r.rows.Add(1)
 	before := r.held
@@ -117,6 +116,14 @@ func (r *rangeReader) row(row change.Row, emit emitRow) error {
 	err := r.marks.send(&t.marks, before, false, false, emit)
 	r.spare = before
 	return err
+}
+
+// room gives the row of the spare event, which was sent.
+func (r *rangeReader) room() change.Row {
+	if r.spare == nil {
+		return nil
+	}
+	return r.spare.event.After
 }
 
 // newKeyReader gives a function that takes the key out of a row of t.
