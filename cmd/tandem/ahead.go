@@ -9,6 +9,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/memledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -162,7 +163,7 @@ func (unwritten) ChangeDrift(context.Context, string, string, func(ledger.DriftS
 // openClient makes the way to Notion within the budget that the connectors share.
 func (h *ahead) openClient(a *app) (*notionapi.Client, error) {
 	n := h.keys.Notion
-	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: n.budgetName(), Rate: n.rate(), Now: time.Now, Sleep: pause}
+	budget := &notionapi.SharedBudget{Granter: h.ledger, Token: n.budgetName(), Rate: n.rate(), Now: time.Now, Sleep: lifecycle.Pause}
 	c := notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log, Budget: budget,
 		OnAttempt: func(notionapi.Attempt) { h.requests.Add(1) },

@@ -15,6 +15,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/sink"
 )
 
@@ -144,7 +145,7 @@ func (s *session) eraseSoon(ctx context.Context, f pgledger.Forgetting) (pgledge
 		if !errors.Is(err, pgledger.ErrLeased) || time.Now().After(end) {
 			return out, err
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := lifecycle.Pause(ctx, 200*time.Millisecond); err != nil {
 			return out, err
 		}
 	}

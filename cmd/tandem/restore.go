@@ -12,6 +12,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/sink"
 )
 
@@ -117,7 +118,7 @@ func (s *session) turn(ctx context.Context, w *sink.Worker, side ledger.Side, l 
 		if _, whole := ledger.Fields(pauses, ledger.Way{Sync: s.sync, Side: side, Connector: w.Connector}, l); whole {
 			return &sink.NotRestoredError{Reason: "it is paused; tandem status says by whom: tandem resume, then ask again"}
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := lifecycle.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/postgres"
 	"github.com/tandem-sync/tandem/sink/plan"
 )
@@ -32,7 +33,7 @@ func (s *session) goOn(ctx context.Context, a *app, p ledger.Pausing, by, how st
 		if err == nil {
 			break
 		}
-		if try == 5 || pause(ctx, 500*time.Millisecond) != nil {
+		if try == 5 || lifecycle.Pause(ctx, 500*time.Millisecond) != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/pgledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/sink"
 	source "github.com/tandem-sync/tandem/source/notion"
@@ -185,7 +186,7 @@ func (o *syncOptions) wait(ctx context.Context, s *session, link ledger.Link, be
 			answer.Reason = fmt.Sprintf("nobody has finished it within %s: do both sinks run? explain shows what it waits for", o.Timeout)
 			return answer, nil
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := lifecycle.Pause(ctx, lookEvery); err != nil {
 			return answer, err
 		}
 	}

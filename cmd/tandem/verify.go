@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/sink"
 )
 
@@ -98,7 +99,7 @@ func (o *verifyOptions) wait(ctx context.Context, a *app, s *session) error {
 		if time.Now().After(end) {
 			return fmt.Errorf("no comparison has ended within %s: does sink.NotionSink run? It goes at verify.share.percent of Notion's budget", o.Timeout)
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := lifecycle.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}

@@ -130,7 +130,7 @@ func (a *app) openLedger(ctx context.Context, c postgres.Config, name string, p 
 // client makes the way to Notion, with the budget that all processes with this token share. name is the connector's.
 func (a *app) client(n notionKeys, name, sync string, store *pgledger.Store, p *parts) (*notionapi.Client, error) {
 	token := n.budgetName()
-	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.rate(), Now: time.Now, Sleep: pause}
+	budget := &notionapi.SharedBudget{Granter: store, Token: token, Rate: n.rate(), Now: time.Now, Sleep: lifecycle.Pause}
 	client, err := notionapi.New(notionapi.Config{
 		Token: notionapi.Token(n.Token.Reveal()), BaseURL: n.BaseURL, Version: n.Version, Logger: a.log,
 		Budget: timedBudget{budget, a.metrics}, OnAttempt: a.attempted, Recorder: newRequests(store, sync, a.holder),
@@ -141,17 +141,6 @@ func (a *app) client(n notionKeys, name, sync string, store *pgledger.Store, p *
 	p.onClose(client.Close)
 	a.watchBudget(name, token, n.rate(), store, p)
 	return client, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // rows makes the CRM side of each entity.

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
@@ -143,7 +144,7 @@ func propertiesAt(tree any, url string) []string {
 func didYouMean(name string, known []string) string {
 	best, distance := "", 1+len(name)/3
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(k)); d <= distance && (best == "" || d < distance) {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(k)); d <= distance && (best == "" || d < distance) {
 			best, distance = k, d
 		}
 	}
@@ -155,26 +156,6 @@ func didYouMean(name string, known []string) string {
 		return ""
 	}
 	return "known: " + strings.Join(known, ", ")
-}
-
-// editDistance is Levenshtein's, over bytes: names are short.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 // repeatedKeys finds names that stand twice in one object, of which JSON decoders keep the last without a word.

@@ -13,6 +13,7 @@ import (
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/ledger"
 	"github.com/tandem-sync/tandem/connector/ledger/memledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 	"github.com/tandem-sync/tandem/connector/notionapi"
 	"github.com/tandem-sync/tandem/connector/notionapi/emulator"
@@ -117,22 +118,11 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // client is a process's way to Notion.
 func (w *world) client() *notionapi.Client {
 	c, err := notionapi.New(notionapi.Config{Token: token, Transport: w.wire, Logger: quiet(),
-		Budget: &notionapi.SharedBudget{Granter: w.store, Token: "bench", Rate: rate, Now: time.Now, Sleep: pause}})
+		Budget: &notionapi.SharedBudget{Granter: w.store, Token: "bench", Rate: rate, Now: time.Now, Sleep: lifecycle.Pause}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return c
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 // slow is the ledger as a process reaches it: a database answers in milliseconds. Grants are not slowed, for they are made under a lock.
@@ -256,7 +246,7 @@ func (plenty) Pause(context.Context, time.Time) error { return nil }
 
 // deliver posts webhooks when they are due.
 func (w *world) deliver(ctx context.Context) {
-	for pause(ctx, 100*time.Millisecond) == nil {
+	for lifecycle.Pause(ctx, 100*time.Millisecond) == nil {
 		_, _ = w.notion.Deliver(ctx, time.Now()) // what cannot be delivered is tried again by the emulator itself
 	}
 }

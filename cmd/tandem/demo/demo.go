@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -185,7 +184,7 @@ func (s *show) startKafka(ctx context.Context) error {
 const webhookWindow = 100 * time.Millisecond
 
 func (s *show) startNotion(ctx context.Context) error {
-	port, err := freePort(ctx)
+	port, err := pgserver.FreePort(ctx)
 	if err != nil {
 		return err
 	}
@@ -205,15 +204,6 @@ func (s *show) startNotion(ctx context.Context) error {
 	s.onEnd(func() { _ = server.Stop() }) // nothing of it is kept
 	s.places.notion, s.places.parentPage = server.URL(), s.notion.RootPageID()
 	return nil
-}
-
-func freePort(ctx context.Context) (int, error) {
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("look for a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // openSides writes the files and opens the demo's own look at both sides.

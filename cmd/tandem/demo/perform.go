@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tandem-sync/tandem/connector/ledger"
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 )
 
 // perform is the show: the first sync, edits on both sides, the comparison.
@@ -66,7 +67,7 @@ func (s *show) firstSync(ctx context.Context) error {
 			_ = bar.Clear()
 			return fmt.Errorf("the first sync stands still at %d of %d records; the log's last complaint: %s", linked, total, s.complaint())
 		}
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := lifecycle.Pause(ctx, 100*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -169,7 +170,7 @@ func (s *show) equality(ctx context.Context) error {
 		if c.Differs == 0 || time.Since(began) > settledWait {
 			break
 		}
-		if err := pause(ctx, 200*time.Millisecond); err != nil {
+		if err := lifecycle.Pause(ctx, 200*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -233,19 +234,8 @@ func (s *show) arrive(ctx context.Context, o outcome) error {
 			s.say("%s", wrap(fmt.Sprintf("%s is now %s, %s after it was made.", o.what, result, seconds(time.Since(o.began))), "  "))
 			return nil
 		}
-		if err := pause(ctx, 4*lookEvery); err != nil {
+		if err := lifecycle.Pause(ctx, 4*lookEvery); err != nil {
 			return err
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
 	}
 }

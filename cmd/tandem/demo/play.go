@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tandem-sync/tandem/connector/lifecycle"
 	"github.com/tandem-sync/tandem/connector/mapping"
 )
 
@@ -254,7 +255,7 @@ func (v *visitor) follow(ctx context.Context, ref Ref, rule mapping.Rule, began 
 			}
 			return ErrDiffers
 		}
-		if err := pause(ctx, lookEvery); err != nil {
+		if err := lifecycle.Pause(ctx, lookEvery); err != nil {
 			return err
 		}
 	}

@@ -251,7 +251,7 @@ func (s *Server) adopt(ctx context.Context, made string) error {
 func (s *Server) startAnyPort(ctx context.Context) error {
 	var err error
 	for range portTriesMax {
-		if s.Port, err = freePort(ctx); err != nil {
+		if s.Port, err = FreePort(ctx); err != nil {
 			return err
 		}
 		if err = s.start(ctx); err == nil || !strings.Contains(err.Error(), "could not bind") {
@@ -261,7 +261,8 @@ func (s *Server) startAnyPort(ctx context.Context) error {
 	return err
 }
 
-func freePort(ctx context.Context) (int, error) {
+// FreePort finds a port of the loopback that nobody listens on; somebody else may take it before the caller does.
+func FreePort(ctx context.Context) (int, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, fmt.Errorf("look for a free port: %w", err)
