@@ -49,7 +49,11 @@ func (e *emitter) closes(ctx context.Context, f *flight) error {
 }
 
 func (e *emitter) announce(ctx context.Context, f *flight, value string) error {
-	return e.send(ctx, Record{Topic: topicName(e.config.TopicPrefix, transactionTopic), Time: e.now(), Key: []byte(`{"id":"` + e.bound.id + `"}`), Value: []byte(value)}, f)
+	r := Record{Topic: topicName(e.config.TopicPrefix, transactionTopic), Time: e.now(), Key: []byte(`{"id":"` + e.bound.id + `"}`), Value: []byte(value)}
+	if err := e.convert(ctx, &r, change.BoundaryKeySchema, change.BoundarySchema); err != nil {
+		return err
+	}
+	return e.send(ctx, r, f)
 }
 
 // transactionTopic is the last part of the topic's name.

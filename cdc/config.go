@@ -9,6 +9,7 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
+	"github.com/tandem-sync/tandem/connector/converter"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	SnapshotThreads int   // connections that read a snapshot; 0: as many as there are processors, but for threadsMax
 	snapshotPages   int64 // read at a time; 0 but in tests
 	Format          change.Format
+	Converters      converter.Config
 	Tombstones      bool     // a record without value after each delete, for compacted topics
 	Skipped         []string // operations that are not written: c, u, d, t
 	Messages        bool     // write pg_logical_emit_message's messages to {prefix}.message
@@ -86,6 +88,7 @@ func (c *Config) Define(s *config.Set) {
 	c.defineCapture(s)
 	c.SlotOptions.define(s)
 	c.defineFormat(s)
+	c.Converters.Define(s)
 	c.defineDelivery(s)
 	c.defineLimits(s)
 	c.defineProtocol(s)
@@ -212,6 +215,7 @@ func (c Config) Validate() error {
 	if err := c.Format.Validate(); err != nil {
 		problems.Errorf("", "%v", err)
 	}
+	problems = append(problems, c.Converters.Problems()...)
 	if c.RecordBytesMax > c.InFlightBytesMax {
 		problems.Errorf("record.bytes.max", "%d is more than in.flight.bytes.max, %d", c.RecordBytesMax, c.InFlightBytesMax)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/converter"
 )
 
 // Record is one Kafka record to be.
@@ -36,22 +37,23 @@ const recordOverhead = 256
 
 // emitter turns events into records, within a budget of bytes. It belongs to the goroutine that reads the stream.
 type emitter struct {
-	config  *Config
-	sink    Sink
-	log     *slog.Logger
-	budget  *semaphore.Weighted
-	headers []change.Header // of every record
-	topics  map[tableName]string
-	cut     map[tableName]bool  // tables whose large values were cut, which is said once
-	waiting func() error        // called now and then while the budget is used up
-	resume  change.Position     // events before it are in Kafka
-	bound   boundary            // of the open transaction
-	orders  map[tableName]int64 // events of the open transaction, by table
-	order   int64
-	now     func() time.Time
-	records *atomic.Uint64              // handed to the sink
-	group   group                       // what the open Kafka transaction holds; counted, and of no use, at least once
-	rotate  func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
+	config    *Config
+	sink      Sink
+	log       *slog.Logger
+	budget    *semaphore.Weighted
+	headers   []change.Header // of every record
+	topics    map[tableName]string
+	converter *converter.Converter // nil: JSON without schemas
+	cut       map[tableName]bool   // tables whose large values were cut, which is said once
+	waiting   func() error         // called now and then while the budget is used up
+	resume    change.Position      // events before it are in Kafka
+	bound     boundary             // of the open transaction
+	orders    map[tableName]int64  // events of the open transaction, by table
+	order     int64
+	now       func() time.Time
+	records   *atomic.Uint64              // handed to the sink
+	group     group                       // what the open Kafka transaction holds; counted, and of no use, at least once
+	rotate    func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
 }
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
@@ -95,15 +97,13 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if ev.Op == change.Message {
 		r.Headers = nil // Debezium's messages have none
 	}
-	if len(ev.Key) > 0 {
-		r.Key = e.config.Format.AppendKey(make([]byte, 0, 32), ev.Key)
-	} else if ev.Op == change.Message {
-		r.Key = e.config.Format.AppendKey(nil, change.Row{{Name: "prefix", Value: change.TextValue(ev.Message.Prefix)}})
-	}
 	if own := e.config.Format.Headers(ev); own != nil {
 		r.Headers = append(own, e.headers...)
 	}
-	r.Value = e.encode(ev)
+	var err error
+	if r.Key, r.Value, err = e.write(ctx, ev, r.Topic); err != nil {
+		return err
+	}
 	if err := e.send(ctx, r, f); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	return e.send(ctx, r, f)
 }
 
-// encode writes the envelope; one that is too large loses its largest columns, since a reason to look is worth more than none.
+// encode writes the envelope.
 func (e *emitter) encode(ev *change.Event) []byte {
 	value := e.config.Format.AppendValue(make([]byte, 0, 768), ev)
 	for int64(len(value)) > e.config.RecordBytesMax && e.drop(ev) {
@@ -252,8 +252,13 @@ func (e *emitter) number(ev *change.Event) {
 // heartbeat tells consumers that we live. Nobody waits for it.
 func (e *emitter) heartbeat(ctx context.Context) {
 	now := time.Now()
-	e.sink.Send(ctx, Record{
+	r := Record{
 		Topic: strings.TrimSuffix(e.config.HeartbeatPrefix, ".") + "." + e.config.TopicPrefix, Time: now,
 		Key: fmt.Appendf(nil, `{"serverName":%q}`, e.config.TopicPrefix), Value: fmt.Appendf(nil, `{"ts_ms":%d}`, now.UnixMilli()),
-	}, func(error) {})
+	}
+	if err := e.convert(ctx, &r, change.HeartbeatKeySchema, change.HeartbeatSchema); err != nil {
+		e.log.Warn("a heartbeat cannot be written", "err", err)
+		return
+	}
+	e.sink.Send(ctx, r, func(error) {})
 }

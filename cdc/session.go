@@ -297,6 +297,10 @@ func (s *session) start() (change.LSN, error) {
 func (s *session) takeSnapshot(ctx context.Context) error {
 	s.tracker = &tracker{}
 	s.emitter = newEmitter(&s.config, s.sink, s.runID, &s.records, s.log)
+	s.emitter.converter = s.converter
+	if err := s.learnTables(ctx); err != nil {
+		return err
+	}
 	if s.tx != nil {
 		s.emitter.rotate = s.flushRows
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/converter"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
 )
 
@@ -29,6 +30,9 @@ type Source struct {
 	tx      Transactions // the sink, where changes are written exactly once; else nil
 	offsets Offsets
 	log     *slog.Logger
+
+	converter *converter.Converter // nil: JSON without schemas, which needs no catalog either
+	catalog   *catalog
 
 	phase     atomic.Int32
 	confirmed atomic.Uint64            // the LSN that is stored in Kafka, and that PostgreSQL is told
@@ -51,6 +55,9 @@ func New(c Config, sink Sink, offsets Offsets, log *slog.Logger) (*Source, error
 		return nil, fmt.Errorf("configure the PostgreSQL source: %w", err)
 	}
 	s := &Source{config: c, sink: sink, offsets: offsets, log: log, wake: make(chan struct{}, 1)}
+	if err := s.useConverters(); err != nil {
+		return nil, err
+	}
 	if !c.ExactlyOnce() {
 		return s, nil
 	}

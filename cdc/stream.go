@@ -291,6 +291,9 @@ func (r *reader) message(data []byte, at change.LSN) error {
 	if err := r.learnKey(data); err != nil {
 		return err
 	}
+	if err := r.learnDefinitions(data); err != nil {
+		return err
+	}
 	step, err := r.decoder.decode(data, at)
 	if unknown := (*UnknownTypeError)(nil); errors.As(err, &unknown) {
 		if err := r.learnTypes(); err != nil {

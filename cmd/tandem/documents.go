@@ -43,7 +43,8 @@ func readDocuments(files []string) ([]document, config.Problems) {
 }
 
 // fileKeys hold paths of files, some of them several.
-var fileKeys = []string{"mapping.files", "plugins.file", "webhook.token.file", "ssl.ca.location", "ssl.certificate.location", "ssl.key.location"}
+var fileKeys = []string{"mapping.files", "plugins.file", "webhook.token.file", "ssl.ca.location", "ssl.certificate.location", "ssl.key.location",
+	"schema.registry.ssl.ca.location", "schema.registry.ssl.certificate.location", "schema.registry.ssl.key.location"}
 
 // besideFile makes the paths in a document relative to dir. What is a reference is left alone: its content is not known here.
 func besideFile(doc config.Document, dir string) config.Document {
@@ -84,5 +85,5 @@ func (a *app) checkDocuments(docs []document) config.Problems {
 			}
 		}
 	}
-	return problems
+	return append(problems, a.formatProblems(docs)...)
 }

@@ -66,11 +66,18 @@ func (r RawRow) Text(name string) (string, bool) {
 // ErrNotEnvelope is returned when a record's value is JSON but no change event, as after ExtractNewRecordState.
 var ErrNotEnvelope = errors.New("not a change event in Debezium's envelope (no \"op\"); remove transformations that flatten it")
 
+// ErrAvro is returned when a record is in Confluent's wire format, which begins with a zero byte. No JSON does.
+var ErrAvro = errors.New("it is Avro with a schema registry's id (or another of Confluent's formats): only JSON is read here, with or without schemas; " +
+	"set key.converter and value.converter of its source to org.apache.kafka.connect.json.JsonConverter")
+
 // Decode reads a record that we or Debezium wrote as JSON, with or without schemas. key may be nil; a nil value is a
 // tombstone. Unknown fields are ignored. Nothing of the arguments is kept.
 func Decode(key, value []byte, headers []Header) (*Envelope, error) {
 	e := &Envelope{}
 	var err error
+	if len(key) > 0 && key[0] == 0 || len(value) > 0 && value[0] == 0 {
+		return nil, ErrAvro
+	}
 	if e.Key, err = decodeKey(key); err != nil {
 		return nil, fmt.Errorf("decode record key: %w", err)
 	}

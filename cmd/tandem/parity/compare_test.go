@@ -73,6 +73,9 @@ func compareEvent(a, b *event) (out []difference) {
 	}
 	for _, f := range b.fields {
 		if _, there := a.get(f.path); !there {
+			if unsaid(a, f.path) {
+				continue
+			}
 			out = append(out, difference{field: f.path, debezium: absent, ours: f.raw})
 			continue
 		}

@@ -28,12 +28,21 @@ var opened = []string{"before", "after", "source", "transaction", "message"}
 // takeApart reads a record. prefix is the topic prefix of who wrote it: where it stands in a record it becomes "PREFIX".
 func takeApart(r *kgo.Record, prefix string) (event, error) {
 	e := event{phase: "stream"}
-	key, err := members("key", r.Key)
+	keySchema, keyJSON, err := unwrap("key", r.Key, prefix)
 	if err != nil {
 		return e, fmt.Errorf("key %q: %w", r.Key, err)
 	}
-	e.fields = key
-	value, err := members("", r.Value)
+	valueSchema, valueJSON, err := unwrap("value", r.Value, prefix)
+	if err != nil {
+		return e, fmt.Errorf("value %q: %w", r.Value, err)
+	}
+	key, err := members("key", keyJSON)
+	if err != nil {
+		return e, fmt.Errorf("key %q: %w", r.Key, err)
+	}
+	e.fields = append(append(e.fields, keySchema...), key...)
+	e.fields = append(e.fields, valueSchema...)
+	value, err := members("", valueJSON)
 	if err != nil {
 		return e, fmt.Errorf("value %q: %w", r.Value, err)
 	}
@@ -65,7 +74,7 @@ func takeApart(r *kgo.Record, prefix string) (event, error) {
 			e.fields[i].raw = strings.ReplaceAll(f.raw, prefix, "PREFIX")
 		}
 	}
-	e.signature = e.op + " " + string(r.Key)
+	e.signature = e.op + " " + string(keyJSON)
 	if status, ok := e.get("status"); ok { // BEGIN and END: the position in their ids is not the same
 		id, _ := e.get("id")
 		xid, _, _ := strings.Cut(id, ":")

@@ -49,6 +49,14 @@ var runs = []run{
 	{name: "transactions", themes: []string{"events", "keys"}, options: map[string]string{"provide.transaction.metadata": "true"}},
 	{name: "truncates", themes: []string{"events", "keys"}, await: []string{heartbeats + ".PREFIX"},
 		options: map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500", "tombstones.on.delete": "false"}},
+	{name: "schemas", await: []string{heartbeats + ".PREFIX"}, options: withSchemas(map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500"})},
+	{name: "schemas_transactions", themes: []string{"events"}, options: withSchemas(map[string]string{"provide.transaction.metadata": "true"})},
+	{name: "schemas_strings", themes: values, options: withSchemas(map[string]string{"decimal.handling.mode": "string", "time.precision.mode": "isostring",
+		"interval.handling.mode": "string", "hstore.handling.mode": "map", "binary.handling.mode": "hex"})},
+	{name: "schemas_connect", themes: values, options: withSchemas(map[string]string{"decimal.handling.mode": "double", "time.precision.mode": "connect",
+		"binary.handling.mode": "base64"})},
+	{name: "schemas_nanoseconds", themes: values, options: withSchemas(map[string]string{"time.precision.mode": "nanoseconds",
+		"schema.name.adjustment.mode": "avro", "field.name.adjustment.mode": "avro"})},
 }
 
 // TestParity is `make parity`.

@@ -5,15 +5,15 @@
 -- shown by: BEGIN; SELECT pg_logical_emit_message(false, 'loose', 'inside'); SELECT pg_logical_emit_message(true, 'in tx', 'text'); COMMIT
 -- differs: * stream public.tx_a c source.sequence: A change after such a message has its number, too
 -- shown by: BEGIN; SELECT pg_logical_emit_message(false, 'loose', 'inside'); SELECT pg_logical_emit_message(true, 'in tx', 'text'); COMMIT
--- differs: transactions stream * * transaction.id: The id of a transaction has another position in every event in Debezium, so that they cannot be joined by it: ours has the commit's in all
+-- differs: *transactions stream * * transaction.id: The id of a transaction has another position in every event in Debezium, so that they cannot be joined by it: ours has the commit's in all
 -- shown by: BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT
--- differs: transactions stream transaction * *id: BEGIN and END have ids of their own, too
+-- differs: *transactions stream transaction * *id: BEGIN and END have ids of their own, too
 -- shown by: BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT
--- differs: transactions stream transaction * data_collections: Debezium lists tables in the order of a Java HashMap: ours are in the order of their first events
+-- differs: *transactions stream transaction * data_collections: Debezium lists tables in the order of a Java HashMap: ours are in the order of their first events
 -- shown by: BEGIN; INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); COMMIT
--- differs: transactions stream message m transaction.data_collection_order: Debezium counts messages by prefix, ours are counted together
+-- differs: *transactions stream message m transaction.data_collection_order: Debezium counts messages by prefix, ours are counted together
 -- shown by: BEGIN; SELECT pg_logical_emit_message(true, 'a', ''); SELECT pg_logical_emit_message(true, 'b', ''); COMMIT
--- differs: transactions stream transaction * event: Debezium tells of transactions also when none of their events is written
+-- differs: *transactions stream transaction * event: Debezium tells of transactions also when none of their events is written
 -- shown by: TRUNCATE t (with skipped.operations as it is)
 -- section: schema
 CREATE TABLE tx_a (id int PRIMARY KEY, v text);

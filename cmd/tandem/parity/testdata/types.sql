@@ -1,7 +1,9 @@
 -- differs: * snapshot public.dates r after.d: Debezium moves days of the Julian calendar in a snapshot (java.sql.Date), and not in the stream. Both are the right day here
 -- differs: * * public.numbers [rc] after.nneg: Debezium takes a negative scale for one of more than two thousand digits
 -- differs: * stream public.texts c after.nm: In the stream a column of type name is null in Debezium
--- differs: nanoseconds * public.dates [rc] after.ts*: Timestamps out of reach of 64 bits of nanoseconds (1677 to 2262), and the first second of that reach, are null in Debezium: ours are the nearest end
+-- differs: *nanoseconds * public.dates [rc] after.ts*: Timestamps out of reach of 64 bits of nanoseconds (1677 to 2262), and the first second of that reach, are null in Debezium: ours are the nearest end
+-- differs: schemas* * public.numbers * schema.value.*.nneg.parameters: … and says so in its schema
+-- shown by: CREATE TABLE t (n numeric(5,-2))
 -- section: schema
 CREATE TABLE numbers (id serial PRIMARY KEY, b boolean, i2 smallint, i4 integer, i8 bigint, f4 real, f8 double precision, n numeric, n82 numeric(8,2), n80 numeric(8,0),
   nneg numeric(5,-2), nbig numeric(40,10), m money, o oid);

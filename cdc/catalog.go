@@ -1,0 +1,143 @@
+package cdc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/converter"
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+// catalog answers what schemas say and the stream does not: which columns may be null, their defaults, an enum's labels. It is as the catalog is now, which
+// may be ahead of the stream; nothing else has it, and Debezium asks there, too. A column is known by its name, so one that is still to come says nothing.
+//
+// Each table is asked for once, and again when the stream describes it again, as it does after every ALTER TABLE. Safe for several goroutines.
+type catalog struct {
+	connect func(ctx context.Context) (*pgx.Conn, error)
+
+	mu     sync.Mutex
+	tables map[tableName]*converter.Table // nil: gone
+}
+
+func newCatalog(c postgres.Config) *catalog {
+	return &catalog{
+		connect: func(ctx context.Context) (*pgx.Conn, error) { return postgres.Connect(ctx, c) },
+		tables:  map[tableName]*converter.Table{},
+	}
+}
+
+var _ converter.Catalog = (*catalog)(nil)
+
+// Table implements converter.Catalog. One that was not loaded yet is asked for on a connection of its own: the others are busy.
+func (c *catalog) Table(ctx context.Context, schema, name string) (*converter.Table, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := tableName{schema, name}
+	if found, ok := c.tables[t]; ok {
+		return found, nil
+	}
+	conn, err := c.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	types, err := postgres.LoadTypes(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	found, err := loadDefinitions(ctx, conn, t, types)
+	if err == nil {
+		c.tables[t] = found
+	}
+	return found, err
+}
+
+// load asks on conn, which is the caller's. A catalog that nobody needs is nil.
+func (c *catalog) load(ctx context.Context, conn *pgx.Conn, t tableName, types *postgres.Types) error {
+	if c == nil {
+		return nil
+	}
+	found, err := loadDefinitions(ctx, conn, t, types)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if before := c.tables[t]; before == nil || found == nil || !sameTable(before, found) {
+		c.tables[t] = found
+	}
+	return nil
+}
+
+func sameTable(a, b *converter.Table) bool {
+	if len(a.Columns) != len(b.Columns) {
+		return false
+	}
+	for i, column := range a.Columns {
+		if b.Columns[i].Name != column.Name || b.Columns[i].Type != column.Type {
+			return false
+		}
+		d, e := a.Definitions[column.Name], b.Definitions[column.Name]
+		if d.NotNull != e.NotNull || d.Domain != e.Domain || d.Default != e.Default || fmt.Sprint(d.Labels) != fmt.Sprint(e.Labels) {
+			return false
+		}
+	}
+	return true
+}
+
+// A domain that is NOT NULL makes the column so. Labels are those of an enum, or of an array of it.
+const definitionsQuery = `
+SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, t.typtype = 'd', coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
+       coalesce((SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype, t.typelem)), '{}')
+FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)
+  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum`
+
+func loadDefinitions(ctx context.Context, conn *pgx.Conn, t tableName, types *postgres.Types) (*converter.Table, error) {
+	out := &converter.Table{Definitions: map[string]change.Definition{}}
+	rows, err := conn.Query(ctx, definitionsQuery, t.schema, t.name)
+	if err == nil {
+		var name string
+		var oid uint32
+		var modifier int32
+		var d change.Definition
+		_, err = pgx.ForEachRow(rows, []any{&name, &oid, &modifier, &d.NotNull, &d.Domain, &d.Default, &d.Labels}, func() error {
+			own := d
+			own.Labels = append([]string(nil), d.Labels...)
+			out.Columns = append(out.Columns, change.Column{Name: name, Type: types.Type(oid, modifier)})
+			out.Definitions[name] = own
+			return nil
+		})
+	}
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, postgres.Explain(fmt.Errorf("read the definitions of %s: %w", t, err))
+	case len(out.Columns) == 0:
+		return nil, nil
+	}
+	return out, nil
+}
+
+// learnDefinitions asks the catalog again for a table that the stream has just described.
+func (r *reader) learnDefinitions(message []byte) error {
+	if r.catalog == nil || len(message) == 0 || message[0] != 'R' || r.decoder.held.block != 0 {
+		return nil
+	}
+	said, err := readDescription(&wire{data: message[1:]})
+	if err != nil || !r.filter.includes(said.tableName) {
+		return nil // decode says what is wrong
+	}
+	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
+	defer cancel()
+	if err := r.awaitVisible(ctx); err != nil {
+		return err
+	}
+	return r.catalog.load(ctx, r.control, said.tableName, r.types)
+}
