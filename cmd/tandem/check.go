@@ -65,6 +65,7 @@ type checkup struct {
 	timeout  time.Duration
 	findings []finding
 	done     map[string]bool
+	ledger   bool // some connector keeps one
 }
 
 func (o *checkOptions) run(ctx context.Context, files []string) error {
@@ -85,7 +86,7 @@ func (o *checkOptions) run(ctx context.Context, files []string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := o.show(c.findings); err != nil {
+	if err := o.show(c); err != nil {
 		return err
 	}
 	switch {
@@ -99,19 +100,22 @@ func (o *checkOptions) run(ctx context.Context, files []string) error {
 	return nil
 }
 
-func (o *checkOptions) show(findings []finding) error {
+func (o *checkOptions) show(c *checkup) error {
 	if o.JSON {
-		return o.out.json(map[string]any{"findings": findings, "doctrine_schema_filter": `~^(?!tandem\.)~`})
+		return o.out.json(map[string]any{"findings": c.findings, "doctrine_schema_filter": `~^(?!tandem\.)~`})
 	}
 	count := map[string]int{}
-	for _, f := range findings {
+	for _, f := range c.findings {
 		count[f.Severity]++
 		o.out.printf("%-11s %s: %s\n", f.Severity, f.Path, f.Summary)
 		if f.Detail != "" {
 			o.out.printf("%12s%s\n", "", strings.ReplaceAll(f.Detail, "\n", "\n            "))
 		}
 	}
-	o.out.printf("\n%d errors, %d warnings\n\n%s\n", count["error"]+count[isUnreachable], count["warning"], doctrineAdvice)
+	o.out.printf("\n%d errors, %d warnings\n", count["error"]+count[isUnreachable], count["warning"])
+	if c.ledger {
+		o.out.printf("\n%s\n", doctrineAdvice)
+	}
 	return nil
 }
 
@@ -219,11 +223,12 @@ func (c *checkup) database(ctx context.Context, name string, db postgres.Config,
 		}
 	}
 	c.privileges(ctx, pool, entities, k)
-	c.ledger(ctx, name, pool, entities)
+	c.lookAtLedger(ctx, name, pool, entities)
 }
 
 // ledger looks at the ledger's schema, or whether it can be made.
-func (c *checkup) ledger(ctx context.Context, name string, pool *pgxpool.Pool, entities []*mapping.Entity) {
+func (c *checkup) lookAtLedger(ctx context.Context, name string, pool *pgxpool.Pool, entities []*mapping.Entity) {
+	c.ledger = true
 	var there, mayCreate bool
 	const ask = `SELECT to_regnamespace('tandem') IS NOT NULL, has_database_privilege(current_database(), 'CREATE')`
 	if err := pool.QueryRow(ctx, ask).Scan(&there, &mayCreate); err != nil {
