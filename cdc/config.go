@@ -45,6 +45,12 @@ type Config struct {
 
 	SlotOptions SlotOptions
 
+	ChunkSize      int      // rows of an incremental snapshot that are read at a time
+	ReadOnly       bool     // nothing is written to the database
+	SignalChannels []string // by which incremental snapshots are asked for
+	SignalTable    string   // schema.table; "": none
+	SignalTopic    string   // "": {topic.prefix}-signal
+
 	Reselect Reselect // when values that were not sent are read from the table
 
 	Protocol      int    // the newest version of pgoutput's protocol that is asked for
@@ -92,6 +98,7 @@ func (c *Config) Define(s *config.Set) {
 	c.defineDelivery(s)
 	c.defineLimits(s)
 	c.defineProtocol(s)
+	c.defineSignals(s)
 }
 
 func (c *Config) defineCapture(s *config.Set) {

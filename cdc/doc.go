@@ -53,10 +53,16 @@
 // one that is kept by another access method than heap. While tables are read they are locked as a SELECT locks them: no ALTER TABLE, TRUNCATE or
 // VACUUM FULL until all are read. docs/adr/0005 has the reasons.
 //
+// # Tables that are read while the stream goes on
+//
+// A [Signal], from Kafka or a table, has tables read beside the stream, chunk by chunk in the order of their keys ([incrementalRun]). Each chunk has a snapshot of PostgreSQL's own, and a row of it is written
+// before the first change that the snapshot did not see ([window]): never a stale row after a newer change, and no large value is lost that an update left alone. Where it stands is stored with the position, and goes
+// on after a crash; rows of the chunk that was being read then come twice. docs/adr/0006 has the reasons.
+//
 // # What is not
 //
 // A large value that an update left alone is the placeholder, without REPLICA IDENTITY FULL, unless reselect.unavailable.values has it read; what is read is the
-// row as it is by then. A table that is made after the start is captured after the next start. Existing rows of a table that is added to table.include.list later are not read; only its changes are.
+// row as it is by then. A table that is made after the start is captured after the next start. Existing rows of a table that is added to table.include.list later are read when somebody asks for them: see below.
 // A captured table that is dropped and made anew is published again within six status intervals; what was written to it before that is not seen.
 // Schema changes have no records of their own. The key's column order is today's, its columns are the time's.
 package cdc

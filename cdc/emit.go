@@ -80,7 +80,7 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 		return nil
 	}
 	e.number(ev)
-	if ev.Position.Compare(e.resume) < 0 {
+	if ev.Op != change.Read && ev.Position.Compare(e.resume) < 0 {
 		return nil // Kafka has it: the server sends whole transactions, also the half that was acknowledged
 	}
 	ev.At = e.now()

@@ -132,6 +132,9 @@ func (r *reader) until(now time.Time) time.Time {
 	if r.tx != nil && r.flight == nil && r.emitter.group.events > 0 {
 		return now.Add(r.config.TransactionLinger)
 	}
+	if r.aside.busy() {
+		return now.Add(incrementalTick)
+	}
 	return now.Add(min(waitTick, r.config.StatusInterval))
 }
 
@@ -159,7 +162,7 @@ func (r *reader) settle(now time.Time) error {
 		asked = true
 	default:
 	}
-	if (asked || now.Sub(r.concluded) >= r.config.OffsetInterval) && r.tracker.sent().next.String() != r.stored.Next {
+	if (asked || now.Sub(r.concluded) >= r.config.OffsetInterval) && !r.stored.holds(r.tracker.sent()) {
 		return r.conclude()
 	}
 	return nil
@@ -219,7 +222,7 @@ func (r *reader) finish(failed bool) {
 		return
 	}
 	if !failed && !r.broken && r.flight == nil {
-		if r.emitter.group.events == 0 && r.tracker.sent().next.String() == r.stored.Next {
+		if r.emitter.group.events == 0 && r.stored.holds(r.tracker.sent()) {
 			return
 		}
 		err := r.conclude()

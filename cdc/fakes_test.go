@@ -187,7 +187,8 @@ type world struct {
 	db      *pgx.Conn
 	kafka   *topicLog
 	offsets *memoryOffsets
-	sink    Sink // what stands before kafka; nil: nothing
+	sink    Sink    // what stands before kafka; nil: nothing
+	signals Signals // of channel kafka; nil: none
 	config  Config
 }
 
@@ -258,6 +259,9 @@ func (w *world) source(t *testing.T) *Source {
 	s, err := New(w.config, w.before(), w.offsets, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: logLevel()})))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if w.signals != nil {
+		s.Listen(ChannelKafka, w.signals)
 	}
 	return s
 }

@@ -22,20 +22,21 @@ type Offsets interface {
 // offset is where the stream stands, with the fields of Debezium's offset and, under tandem_, ours. Debezium could go on from
 // it, and so could we from Debezium's, at the next transaction.
 type offset struct {
-	LSN               change.LSN  `json:"lsn"` // all three: the end of the last transaction that Kafka has whole
-	LSNProc           change.LSN  `json:"lsn_proc"`
-	LSNCommit         change.LSN  `json:"lsn_commit"`
-	TxID              int64       `json:"txId,omitempty"`
-	Micros            int64       `json:"ts_usec,omitempty"`  // of that transaction's commit
-	Snapshot          any         `json:"snapshot,omitempty"` // "INITIAL" while a snapshot runs
-	SnapshotCompleted bool        `json:"snapshot_completed"`
-	Next              string      `json:"tandem_next,omitempty"`         // Position of the first event that Kafka may lack
-	System            string      `json:"tandem_system,omitempty"`       // the cluster's system identifier
-	SlotCreated       bool        `json:"tandem_slot_created,omitempty"` // the slot was made for the snapshot that runs
-	Visible           *visibility `json:"tandem_visible,omitempty"`
-	Reading           reading     `json:"tandem_reading,omitempty"`  // of the snapshot that runs
-	Timeline          int32       `json:"tandem_timeline,omitempty"` // of the server when it was stored; 0: not known
-	Owner             string      `json:"tandem_owner,omitempty"`    // the process that wrote it, of those that write exactly once
+	LSN               change.LSN   `json:"lsn"` // all three: the end of the last transaction that Kafka has whole
+	LSNProc           change.LSN   `json:"lsn_proc"`
+	LSNCommit         change.LSN   `json:"lsn_commit"`
+	TxID              int64        `json:"txId,omitempty"`
+	Micros            int64        `json:"ts_usec,omitempty"`  // of that transaction's commit
+	Snapshot          any          `json:"snapshot,omitempty"` // "INITIAL" while a snapshot runs
+	SnapshotCompleted bool         `json:"snapshot_completed"`
+	Next              string       `json:"tandem_next,omitempty"`         // Position of the first event that Kafka may lack
+	System            string       `json:"tandem_system,omitempty"`       // the cluster's system identifier
+	SlotCreated       bool         `json:"tandem_slot_created,omitempty"` // the slot was made for the snapshot that runs
+	Visible           *visibility  `json:"tandem_visible,omitempty"`
+	Reading           reading      `json:"tandem_reading,omitempty"` // of the snapshot that runs
+	Incremental       *incremental `json:"tandem_incremental,omitempty"`
+	Timeline          int32        `json:"tandem_timeline,omitempty"` // of the server when it was stored; 0: not known
+	Owner             string       `json:"tandem_owner,omitempty"`    // the process that wrote it, of those that write exactly once
 }
 
 const snapshotRunning = "INITIAL"
@@ -64,10 +65,18 @@ func (o offset) at(p progress) offset {
 	if !p.time.IsZero() {
 		o.Micros = p.time.UnixMicro()
 	}
+	if p.incremental != nil {
+		o.Incremental = p.incremental
+	}
 	if o.Visible != nil && p.lsn >= o.Visible.Until {
 		o.Visible = nil
 	}
 	return o
+}
+
+// holds reports that o says all that p does.
+func (o *offset) holds(p progress) bool {
+	return p.next.String() == o.Next && (p.incremental == nil || p.incremental == o.Incremental)
 }
 
 func (o offset) encode() (map[string]any, error) {

@@ -128,7 +128,7 @@ func (s *session) awaitRelease(ctx context.Context) {
 // connect takes the lock before it looks at anything that the other copy may be changing.
 func (s *session) connect(ctx context.Context) error {
 	var err error
-	if s.filter, err = newFilter(s.config.Tables); err != nil {
+	if s.filter, err = newFilter(s.config.captured()); err != nil {
 		return err
 	}
 	if s.control, err = postgres.Connect(ctx, s.config.Database); err != nil {
@@ -223,7 +223,7 @@ func (s *session) prepareSlot(ctx context.Context) error {
 		return nil
 	}
 	if s.plan.snapshot && !s.plan.proceed { // said before the slot is made: a crash in between must not look like a finished snapshot
-		if err := s.save(ctx, offset{Snapshot: snapshotRunning, System: s.system, SlotCreated: s.plan.createSlot}); err != nil {
+		if err := s.save(ctx, offset{Snapshot: snapshotRunning, System: s.system, SlotCreated: s.plan.createSlot, Incremental: s.incrementalStored()}); err != nil {
 			return err
 		}
 	}
@@ -305,7 +305,7 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 		s.emitter.rotate = s.flushRows
 	}
 	if s.plan.resume {
-		s.tracker.progress = progress{lsn: s.stored.LSN, next: s.stored.next(), txID: s.stored.TxID}
+		s.tracker.progress = progress{lsn: s.stored.LSN, next: s.stored.next(), txID: s.stored.TxID, incremental: s.stored.Incremental}
 		s.emitter.resume = s.stored.next()
 		return nil
 	}
@@ -316,13 +316,13 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done := offset{System: s.system, SnapshotCompleted: true}
+	done := offset{System: s.system, SnapshotCompleted: true, Incremental: s.incrementalStored()}
 	if s.plan.snapshot {
 		if done.Visible, err = s.readTables(ctx, at); err != nil {
 			return err
 		}
 	}
-	s.tracker.progress = progress{lsn: at, next: change.Position{Commit: at}}
+	s.tracker.progress = progress{lsn: at, next: change.Position{Commit: at}, incremental: done.Incremental}
 	return s.save(ctx, done.at(s.tracker.progress))
 }
 

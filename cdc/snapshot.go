@@ -242,6 +242,9 @@ func (s *snapshot) cut(ctx context.Context) error {
 	}
 	s.queue = &rangeQueue{}
 	for i := range s.facts.tables {
+		if !s.asksFor(s.facts.tables[i].tableName) {
+			continue // the signal table
+		}
 		t := &tableRead{table: &s.facts.tables[i]}
 		if err := s.describe(ctx, t, sizes[t.oid]); err != nil {
 			return fmt.Errorf("read table %s: %w", t, explain(err))
@@ -293,7 +296,7 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 		return err
 	}
 	var err error
-	if t.columns, t.filter, err = s.published(ctx, t.table); err != nil {
+	if t.columns, t.filter, err = s.published(ctx, s.control, t.table); err != nil {
 		return err
 	}
 	quoted := make([]string, len(t.columns))
@@ -308,13 +311,13 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 
 // published gives the columns and the condition under which the publication sends t's rows (PostgreSQL 15 and later), so
 // that a snapshot shows no more than the stream.
-func (s *snapshot) published(ctx context.Context, t *table) ([]change.Column, string, error) {
+func (s *session) published(ctx context.Context, conn *pgx.Conn, t *table) ([]change.Column, string, error) {
 	if s.facts.version < 150000 {
 		return t.columns, "", nil
 	}
 	var names []string
 	var condition *string
-	err := s.control.QueryRow(ctx, `SELECT attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3`,
+	err := conn.QueryRow(ctx, `SELECT attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3`,
 		s.config.Publication, t.schema, t.name).Scan(&names, &condition)
 	if errors.Is(err, pgx.ErrNoRows) && s.plan.ends { // nobody has to publish what nobody streams
 		return t.columns, "", nil

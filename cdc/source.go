@@ -40,7 +40,11 @@ type Source struct {
 	committed atomic.Int64             // commit time of the newest change that was written, in microseconds; 0: none yet
 	records   atomic.Uint64            // handed to Kafka since the program started
 	taken     atomic.Pointer[snapshot] // the newest snapshot, also when it has ended
-	wake      chan struct{}            // capacity 1: store the position now
+	refusals  atomic.Uint64            // signals and tables: see Refusals
+
+	channels    map[string]Signals
+	incremental atomic.Pointer[incremental]
+	wake        chan struct{} // capacity 1: store the position now
 
 	// Of the current run; set by its loop before the first session.
 	ready     func()

@@ -54,6 +54,9 @@ type reader struct {
 	spill    *spill             // transactions that have not ended
 	prepared map[uint32]*flight // … of these, the prepared ones
 	seen     change.LSN         // commit of the transaction that the control connection is known to see
+
+	aside     incrementalRun
+	fromTable [][]byte // signals of the open transaction
 }
 
 // follow streams until ctx ends (nil) or something fails.
@@ -79,6 +82,8 @@ func (s *session) follow(parent context.Context) error {
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
+	r.beginIncremental()
+	defer r.endIncremental()
 	s.log.Info("streaming", "from", s.stored.LSN.String(), "slot", s.config.Slot)
 	s.ready()
 	s.streaming()
@@ -168,6 +173,11 @@ func (r *reader) loop(ctx context.Context) error {
 		if silence := now.Sub(r.heard); silence > max(silenceFactor*r.config.StatusInterval, 30*time.Second) {
 			return &silentError{silence}
 		}
+		if r.flight == nil {
+			if err := r.turn(now); err != nil {
+				return err
+			}
+		}
 		if err := r.settle(now); err != nil {
 			return err
 		}
@@ -215,6 +225,11 @@ func (r *reader) receive(ctx context.Context, until time.Time) error {
 				return err
 			}
 			r.heard = time.Now() // now, not before: what it says may have waited long for Kafka, and the server was not silent then
+			if r.flight == nil && r.aside.busy() {
+				if err := r.turn(r.heard); err != nil {
+					return err
+				}
+			}
 			if r.between() {
 				return nil
 			}
@@ -258,6 +273,7 @@ func (r *reader) copyData(data []byte) error {
 		r.serverEnd.Store(uint64(m.ServerWALEnd))
 		if r.flight == nil {
 			r.tracker.keepalive(change.LSN(m.ServerWALEnd))
+			r.aside.pass(change.LSN(m.ServerWALEnd))
 		}
 		if m.ReplyRequested { // it may be shutting down, and waits until we have all: do not let the position wait either
 			r.wakeOffset()
@@ -319,6 +335,7 @@ func (r *reader) message(data []byte, at change.LSN) error {
 		if err := r.write(step.events); err != nil {
 			return err
 		}
+		r.aside.pass(step.end)
 		r.seal(progress{lsn: step.end, next: change.Position{Commit: step.end}, txID: r.tracker.safe().txID})
 	default:
 		return r.hold(step, at)
@@ -338,10 +355,16 @@ func (r *reader) write(events []change.Event) error {
 		return nil
 	}
 	for i := range events {
+		if isWatermark(&events[i]) || !r.signalled(&events[i]) {
+			continue
+		}
 		if r.config.wantsReselect(&events[i]) {
 			if err := r.reselect(&events[i]); err != nil {
 				return err
 			}
+		}
+		if err := r.before(&events[i]); err != nil {
+			return err
 		}
 		if err := r.emitter.emit(r.life, &events[i], r.flight); err != nil {
 			return err
@@ -371,7 +394,9 @@ func (r *reader) commit(end change.LSN) error {
 		}
 		r.committed.Store(r.decoder.ended.time.UnixMicro())
 	}
-	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.ended.id, time: r.decoder.ended.time})
+	r.aside.pass(end)
+	r.aside.sent(r.decoder.ended.id)
+	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.ended.id, time: r.decoder.ended.time, incremental: r.obeyTable()})
 	return nil
 }
 

@@ -30,6 +30,7 @@ type table struct {
 	owned       bool
 	hidden      bool            // row security applies to us
 	columns     []change.Column // what the stream would have: no generated columns
+	strange     bool            // one of them has a type that was made after the types were loaded
 }
 
 // filter decides which tables are captured.
@@ -155,11 +156,12 @@ func loadColumns(ctx context.Context, conn *pgx.Conn, t *table, types *postgres.
 	if err != nil {
 		return postgres.Explain(fmt.Errorf("read the columns of %s: %w", t, err))
 	}
-	t.columns = nil
+	t.columns, t.strange = nil, false
 	var name string
 	var oid uint32
 	var modifier int32
 	_, err = pgx.ForEachRow(rows, []any{&name, &oid, &modifier}, func() error {
+		t.strange = t.strange || !types.Known(oid)
 		t.columns = append(t.columns, change.Column{Name: name, Type: types.Type(oid, modifier)})
 		return nil
 	})

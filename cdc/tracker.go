@@ -26,6 +26,8 @@ type progress struct {
 	next change.Position // the first event that is not safe
 	txID int64
 	time time.Time // commit time of the transaction that ended at lsn; zero after a keepalive
+
+	incremental *incremental // where incremental snapshots stand then; nil: as before
 }
 
 // flight is a run of events that become safe together.
@@ -85,7 +87,7 @@ func (t *tracker) keepalive(end change.LSN) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.open) == 0 && end > t.progress.lsn {
-		t.progress = progress{lsn: end, next: change.Position{Commit: end}, txID: t.progress.txID}
+		t.progress = progress{lsn: end, next: change.Position{Commit: end}, txID: t.progress.txID, incremental: t.progress.incremental}
 	}
 }
 
@@ -110,6 +112,9 @@ func (t *tracker) sent() progress {
 		if f.end.next.Compare(p.next) > 0 {
 			p.next = f.end.next
 		}
+		if whole && f.end.incremental != nil {
+			p.incremental = f.end.incremental
+		}
 		if whole && f.end.lsn > p.lsn {
 			p.lsn, p.txID, p.time = f.end.lsn, f.end.txID, f.end.time
 		}
@@ -131,6 +136,10 @@ func (t *tracker) advance() {
 		if end.lsn == 0 {
 			end.lsn, end.txID, end.time = t.progress.lsn, t.progress.txID, t.progress.time
 		}
+		if end.incremental == nil {
+			end.incremental = t.progress.incremental
+		}
+		t.progress.incremental = end.incremental
 		if end.next.Compare(t.progress.next) > 0 {
 			t.progress = end
 		}

@@ -121,7 +121,7 @@ func newRootCommand(out *output) *cobra.Command {
 func commands(g *globalOptions) []*cobra.Command {
 	return []*cobra.Command{
 		newPlanCommand(g), newApplyCommand(g), newLinkCommand(g), newLinksCommand(g), newShadowCommand(g),
-		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newExplainCommand(g), newSyncCommand(g), newHoldsCommand(g), newApproveCommand(g), newRejectCommand(g), newPauseCommand(g), newResumeCommand(g), newDriftCommand(g), newGrantsCommand(g), newOptionsCommand(g),
+		newRunCommand(g), newCheckCommand(g), newStatusCommand(g), newSnapshotCommand(g), newExplainCommand(g), newSyncCommand(g), newHoldsCommand(g), newApproveCommand(g), newRejectCommand(g), newPauseCommand(g), newResumeCommand(g), newDriftCommand(g), newGrantsCommand(g), newOptionsCommand(g),
 		newConflictsCommand(g), newRestoreCommand(g), newOverwrittenCommand(g), newIssuesCommand(g), newRetryCommand(g),
 		newDemoCommand(g), newEmulatorCommand(g), newSimulateCommand(g), newVersionCommand(g.out),
 	}

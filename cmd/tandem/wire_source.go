@@ -49,22 +49,15 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	if err != nil {
 		return err
 	}
+	a.listen(ctx, s, k, kc, p)
 	p.onDescribe(func() []connector.Detail {
 		status := s.Status()
 		details := []connector.Detail{{Name: "phase", Value: status.Phase}, {Name: "confirmed", Value: status.Confirmed.String()}}
-		for _, t := range s.Progress() {
-			if t.State == cdc.TableReads {
-				details = append(details, connector.Detail{Name: "reading " + t.Table,
-					Value: fmt.Sprintf("%d rows, %.0f %%, %.0f rows a second, %s left", t.Rows, t.Share*100, t.Rate, t.Left.Round(time.Second))})
-			}
-		}
+		details = append(details, describeTables(s)...)
 		return details
 	})
 	a.metrics.WatchReadings("snapshot of "+k.Name, func(context.Context) (tables []telemetry.Reading, err error) {
-		for _, t := range s.Progress() {
-			tables = append(tables, telemetry.Reading{Connector: k.Name, Table: t.Table, Rows: t.Rows, Share: t.Share, Left: t.Left})
-		}
-		return tables, nil
+		return readings(k.Name, s), nil
 	})
 	p.onClose(func() { a.metrics.Unwatch("snapshot of " + k.Name) })
 	p.add("source", s)

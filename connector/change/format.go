@@ -177,7 +177,11 @@ func appendSource(dst []byte, s *Source) []byte {
 	field("schema", s.Schema)
 	field("table", s.Table)
 	number("txId", s.TxID)
-	number("lsn", int64(s.LSN))
+	if s.Snapshot == SnapshotIncremental {
+		dst = append(dst, `,"lsn":null`...) // Debezium's has the stream's place in the sequence alone
+	} else {
+		number("lsn", int64(s.LSN))
+	}
 	number("xmin", s.XMin)
 	if s.Origin == "" {
 		dst = append(dst, `,"origin":null`...)

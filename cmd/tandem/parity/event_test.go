@@ -67,7 +67,7 @@ func takeApart(r *kgo.Record, prefix string) (event, error) {
 		e.fields = append(e.fields, field{"header." + h.Key, string(h.Value)})
 	}
 	for i, f := range e.fields {
-		if f.path == "source.snapshot" && f.raw != `"false"` && f.raw != `"incremental"` {
+		if f.path == "source.snapshot" && f.raw != `"false"` {
 			e.phase = "snapshot"
 		}
 		if named(f.path) {

@@ -1,0 +1,334 @@
+package cdc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
+)
+
+// memorySignals is a channel of signals in memory. It remembers all, as a topic does.
+type memorySignals struct{ ch chan SignalRecord }
+
+func newMemorySignals() *memorySignals { return &memorySignals{ch: make(chan SignalRecord, 100)} }
+
+func (m *memorySignals) Begin(_ context.Context, position string) (string, error) {
+	if position == "" {
+		position = "0"
+	}
+	return position, nil
+}
+
+func (m *memorySignals) Next(ctx context.Context) (SignalRecord, error) {
+	select {
+	case r := <-m.ch:
+		return r, nil
+	case <-ctx.Done():
+		return SignalRecord{}, ctx.Err()
+	}
+}
+
+func (m *memorySignals) send(value string) {
+	m.ch <- SignalRecord{Key: []byte("crm"), Value: []byte(value), Position: fmt.Sprint(len(m.ch))}
+}
+
+func executeSignal(tables ...string) string {
+	return `{"type":"execute-snapshot","data":{"data-collections":["` + strings.Join(tables, `","`) + `"],"type":"INCREMENTAL"}}`
+}
+
+// startWith starts a source that listens.
+func (w *world) startWith(t *testing.T, signals Signals) *Source {
+	t.Helper()
+	w.signals = signals
+	return w.start(t)
+}
+
+// ended waits until so many tables have been read, or given up, since the beginning.
+func (w *world) ended(t *testing.T, s *Source, n int) []TableEnd {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the end of %d incremental snapshots", n), func() bool { return len(s.Incremental().Ended) >= n })
+	return s.Incremental().Ended
+}
+
+// Rows that were there before the connector, and that it was told not to read, are read when somebody asks: in the order of their key, and the stream goes on.
+func TestIncrementalSnapshotOfATable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE a (id int PRIMARY KEY, t text); INSERT INTO a SELECT i, 'row ' || i FROM generate_series(1, 2500) i;
+		CREATE TABLE b (x text, y int, v text, PRIMARY KEY (y, x)); INSERT INTO b SELECT 'x''\' || (i % 7), i / 7, 'v' FROM generate_series(0, 99) i;
+		CREATE TABLE keyless (t text); ALTER TABLE keyless REPLICA IDENTITY FULL; INSERT INTO keyless SELECT repeat('k', 500) || (i % 50) FROM generate_series(1, 1500) i;
+		CREATE TABLE empty (id int PRIMARY KEY)`)
+	w.config.SnapshotMode, w.config.ChunkSize = SnapshotNoData, 100
+	signals := newMemorySignals()
+	s := w.startWith(t, signals)
+	signals.send(executeSignal(`public\\..*`))
+	w.ended(t, s, 4)
+	w.exec(t, `INSERT INTO a VALUES (9999, 'streamed')`)
+	records := w.kafka.await(t, "the stream", func(r []Record) bool { return len(r) > 0 && strings.Contains(string(r[len(r)-1].Value), "streamed") })
+	topics := map[string][]string{}
+	for _, r := range records[:len(records)-1] {
+		e := decoded(t, r)
+		if e.Op != change.Read || e.Source.Snapshot != change.SnapshotIncremental || e.Source.TxID != 0 {
+			t.Fatalf("%s is no row of an incremental snapshot", r.Value)
+		}
+		topics[r.Topic] = append(topics[r.Topic], string(r.Key))
+	}
+	for topic, want := range map[string]int{"crm.public.a": 2500, "crm.public.b": 100, "crm.public.keyless": 1500, "crm.public.empty": 0} {
+		if got := len(topics[topic]); got != want {
+			t.Errorf("%s: %d rows, want %d", topic, got, want)
+		}
+	}
+	for i, key := range topics["crm.public.a"] {
+		if want := fmt.Sprintf(`{"id":%d}`, i+1); key != want {
+			t.Fatalf("row %d has key %s", i, key)
+		}
+	}
+	if got := topics["crm.public.b"][8]; got != `{"y":1,"x":"x'\\1"}` {
+		t.Errorf("the ninth key: %s", got)
+	}
+}
+
+// Tables are read while they are written to, by sources that are stopped and started in between, exactly once or not, in every protocol: a consumer ends with the tables' rows, large values
+// that updates leave alone included, although it knew none of them before.
+func TestIncrementalSnapshotUnderLoad(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		protocol int
+		exactly  bool
+		starts   int
+	}{{"protocol 1, once", 1, true, 3}, {"protocol 1", 1, false, 3}, {"protocol 2", 2, false, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, pgtest.Database(t), `CREATE TABLE doc (k int, id text, n int NOT NULL, note text NOT NULL, PRIMARY KEY (id, k)); ALTER TABLE doc ALTER note SET STORAGE EXTERNAL;
+				INSERT INTO doc SELECT i % 5, 'd' || i, 0, repeat('n' || i, 600) FROM generate_series(1, 300) i`)
+			if !c.exactly {
+				w.atLeastOnce()
+			}
+			w.config.SnapshotMode, w.config.ChunkSize, w.config.Protocol, w.config.ReadOnly = SnapshotNoData, 7, c.protocol, c.protocol == 2
+			stop := rewriters(t, w)
+			defer stop()
+			signals := newMemorySignals()
+			signals.send(executeSignal("public.doc"))
+			for range c.starts - 1 {
+				s := w.startWith(t, signals)
+				eventually(t, "some chunks", func() bool {
+					p := s.Incremental()
+					return len(p.Ended) > 0 || len(p.Tables) > 0 && p.Tables[0].Rows > 30
+				})
+				s.Stop()
+			}
+			s := w.startWith(t, signals)
+			if end := w.ended(t, s, 1)[0]; end.Why != "" {
+				t.Fatalf("it ended early: %s", end.Why)
+			}
+			stop()
+			want := w.docs(t)
+			w.kafka.await(t, "the table's rows", func(records []Record) bool {
+				got := image{}
+				for _, r := range records {
+					if r.Topic == "crm.public.doc" {
+						got.apply(t, r)
+					}
+				}
+				return len(got) == len(want) && cmp.Diff(want, got) == ""
+			})
+		})
+	}
+}
+
+// docs is the table as a consumer should know it.
+func (w *world) docs(t *testing.T) image {
+	t.Helper()
+	rows, err := w.db.Query(t.Context(), `SELECT json_build_object('id', id, 'k', k)::text, k::text, to_json(id)::text, n::text, to_json(note)::text FROM doc`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := image{}
+	var key, k, id, n, note string
+	if _, err := pgx.ForEachRow(rows, []any{&key, &k, &id, &n, &note}, func() error {
+		want[strings.ReplaceAll(strings.ReplaceAll(key, " : ", ":"), ", ", ",")] = map[string]string{"k": k, "id": id, "n": n, "note": note}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return want
+}
+
+// rewriters change rows in every way until stop is called.
+func rewriters(t *testing.T, w *world) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i := range 2 {
+		conn, err := pgx.Connect(ctx, w.dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			defer conn.Close(context.Background())
+			for n := i; ctx.Err() == nil; n++ {
+				id := (n*37+i*11)%300 + 1
+				sql := fmt.Sprintf(`UPDATE doc SET n = n + 1 WHERE id = 'd%d'`, id)
+				switch n % 8 {
+				case 1:
+					sql = fmt.Sprintf(`DELETE FROM doc WHERE id = 'd%d'`, id)
+				case 3:
+					sql = fmt.Sprintf(`INSERT INTO doc VALUES (9, 'd%d', 1, repeat('new%d', 700)) ON CONFLICT DO NOTHING`, id, n)
+				case 5:
+					sql = fmt.Sprintf(`BEGIN; UPDATE doc SET n = n + 1 WHERE id = 'd%d'; SAVEPOINT a; DELETE FROM doc WHERE id = 'd%d'; ROLLBACK TO a; COMMIT`, id, id)
+				case 7:
+					sql = fmt.Sprintf(`UPDATE doc SET note = repeat('changed%d', 500) WHERE id = 'd%d'`, n, id)
+				}
+				if _, err := conn.Exec(context.Background(), sql); err != nil {
+					t.Errorf("write: %v", err)
+					return
+				}
+			}
+		})
+	}
+	return sync.OnceFunc(func() { cancel(); all.Wait() })
+}
+
+// What is asked for wrongly is refused with its reason, and counted; the stream goes on, and what was asked rightly is done.
+func TestSignalsThatCannotBeObeyed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE a (id int PRIMARY KEY, n int, t text); INSERT INTO a SELECT i, i % 10, 'x' FROM generate_series(1, 300) i; CREATE TABLE victim (id int PRIMARY KEY)`)
+	w.config.SnapshotMode, w.config.ChunkSize = SnapshotNoData, 40
+	signals := newMemorySignals()
+	s := w.startWith(t, signals)
+	where := func(filter string) string {
+		text, _ := json.Marshal(filter)
+		return `{"type":"execute-snapshot","data":{"data-collections":["public.a"],"additional-conditions":[{"data-collection":"public.a","filter":` + string(text) + `}]}}`
+	}
+	for _, bad := range []string{
+		`nonsense`, `{"type":"make-coffee"}`, `{"type":"execute-snapshot","data":{}}`, executeSignal("public.absent"), `{"type":"stop-snapshot","data":{}}`,
+		`{"type":"execute-snapshot","data":{"data-collections":["public.a"],"type":"BLOCKING"}}`, `{"type":"execute-snapshot","data":{"data-collections":["("]}}`,
+		where(`n = 1; DROP TABLE victim`), where(`n = 1) OR (true`), where(`n = 1 -- `), where(`n = 'open`),
+	} {
+		signals.send(bad)
+	}
+	eventually(t, "the refusals", func() bool { return s.Refusals() == 11 })
+	for i, bad := range []string{`no_such_column = 1`, `n = 'not a number'`, `(SELECT true FROM pg_terminate_backend(0)) AND no_such_function()`, `nextval('s') > 0`, `1 / (n - 3) > 100`} {
+		if i == 3 {
+			w.exec(t, `CREATE SEQUENCE s`)
+		}
+		signals.send(where(bad))
+		if end := w.ended(t, s, i+1)[i]; end.Why == "" {
+			t.Errorf("%s: read to its end", bad)
+		}
+	}
+	if got := s.Refusals(); got != 16 {
+		t.Errorf("%d refusals", got)
+	}
+	if got := w.value(t, `SELECT last_value::text || is_called::text FROM s`); got != "1false" {
+		t.Errorf("a filter has written: %s", got)
+	}
+	before := w.kafka.len()
+	signals.send(where(`n = 1 OR t = 'a;b--c' OR t = $$)$$`))
+	if end := w.ended(t, s, 6)[5]; end.Why != "" || end.Rows != 30 || w.kafka.len()-before != 30 {
+		t.Errorf("the filter let through %+v", end)
+	}
+}
+
+// Reading is paused, told to go on, and stopped; the stored position knows of it after a restart.
+func TestIncrementalSnapshotsArePausedAndStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT generate_series(1, 500); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b SELECT generate_series(1, 5)`)
+	w.config.SnapshotMode, w.config.ChunkSize = SnapshotNoData, 10
+	signals := newMemorySignals()
+	signals.send(`{"type":"pause-snapshot","data":{}}`)
+	signals.send(executeSignal("public.a", "public.b"))
+	s := w.startWith(t, signals)
+	eventually(t, "the queue", func() bool { return len(s.Incremental().Tables) == 2 })
+	s.Stop()
+	s = w.startWith(t, signals)
+	if p := s.Incremental(); !p.Paused || len(p.Tables) != 2 || p.Tables[0].Rows != 0 {
+		t.Fatalf("after a restart: %+v", p)
+	}
+	signals.send(`{"type":"stop-snapshot","data":{"data-collections":["public.a"],"type":"incremental"}}`)
+	signals.send(`{"type":"resume-snapshot"}`)
+	ends := w.ended(t, s, 2)
+	if ends[0].Table != "public.a" || ends[0].Why == "" || ends[1].Table != "public.b" || ends[1].Why != "" || ends[1].Rows != 5 {
+		t.Errorf("what became of them: %+v", ends)
+	}
+}
+
+// Tables change their shape while they are read.
+func TestIncrementalSnapshotOfTablesThatChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE a (id int PRIMARY KEY, t text); INSERT INTO a SELECT i, 't' FROM generate_series(1, 400) i;
+		CREATE TABLE dropped (id int PRIMARY KEY); INSERT INTO dropped SELECT generate_series(1, 400);
+		CREATE TABLE emptied (id int PRIMARY KEY); INSERT INTO emptied SELECT generate_series(1, 400);
+		CREATE TABLE rekeyed (id int PRIMARY KEY, other int NOT NULL UNIQUE); INSERT INTO rekeyed SELECT i, -i FROM generate_series(1, 400) i;
+		CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (20); CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (20) TO (90);
+		INSERT INTO parts SELECT generate_series(0, 49)`)
+	w.config.SnapshotMode, w.config.ChunkSize = SnapshotNoData, 10
+	signals := newMemorySignals()
+	halfway := func(s *Source, table string) {
+		signals.send(executeSignal("public." + table))
+		eventually(t, "the middle of "+table, func() bool {
+			p := s.Incremental()
+			return len(p.Tables) == 1 && p.Tables[0].Rows >= 30 || len(p.Ended) > 0 && p.Ended[len(p.Ended)-1].Table == "public."+table
+		})
+		signals.send(`{"type":"pause-snapshot"}`)
+		eventually(t, "the pause", func() bool { return s.Incremental().Paused })
+	}
+	s := w.startWith(t, signals)
+	for i, c := range []struct{ table, sql string }{
+		{"a", `ALTER TABLE a ADD c int DEFAULT 5; ALTER TABLE a DROP t; CREATE TYPE mood AS ENUM ('x'); ALTER TABLE a ADD m mood DEFAULT 'x'; UPDATE a SET c = 6 WHERE id = 400`},
+		{"dropped", `DROP TABLE dropped`}, {"emptied", `TRUNCATE emptied; INSERT INTO emptied VALUES (7)`},
+		{"rekeyed", `ALTER TABLE rekeyed DROP CONSTRAINT rekeyed_pkey; ALTER TABLE rekeyed ADD PRIMARY KEY (other)`}, {"parts", `UPDATE parts SET id = id + 50 WHERE id < 5`},
+	} {
+		halfway(s, c.table)
+		for _, one := range strings.Split(c.sql, "; ") {
+			w.exec(t, one)
+		}
+		signals.send(`{"type":"resume-snapshot"}`)
+		if end := w.ended(t, s, i+1)[i]; (end.Why != "") != (c.table == "dropped") {
+			t.Errorf("%s: %+v", c.table, end)
+		}
+		eventually(t, "going on", func() bool { return !s.Incremental().Paused })
+	}
+	w.exec(t, `INSERT INTO a VALUES (1000, 1)`)
+	records := w.kafka.await(t, "the end", func(r []Record) bool { return len(r) > 0 && string(r[len(r)-1].Key) == `{"id":1000}` })
+	last := map[string]string{}
+	for _, r := range records {
+		if e := decoded(t, r); e.Tombstone || e.Op == change.Delete {
+			delete(last, r.Topic+string(r.Key))
+		} else {
+			last[r.Topic+string(r.Key)] = string(r.Value)
+		}
+	}
+	for key, want := range map[string]string{`crm.public.a{"id":399}`: `"after":{"id":399,"c":5,"m":"x"}`, `crm.public.a{"id":400}`: `"c":6`, `crm.public.rekeyed{"other":-400}`: `"id":400`,
+		`crm.public.rekeyed{"other":-1}`: `"id":1`, `crm.public.parts{"id":49}`: "", `crm.public.parts{"id":54}`: "", `crm.public.emptied{"id":7}`: ""} {
+		if got, ok := last[key]; !ok || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q in it", key, got, want)
+		}
+	}
+	if _, stale := last[`crm.public.parts{"id":4}`]; stale {
+		t.Error("a key that is gone has a row")
+	}
+}
+
+// Who cannot write to Kafka asks by a table: its rows are signals, and no events unless the table is captured by itself.
+func TestSignalsFromATable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1), (2); CREATE TABLE signals (id varchar(42) PRIMARY KEY, type varchar(32) NOT NULL, data text);
+		INSERT INTO signals VALUES ('before', 'execute-snapshot', '{}')`)
+	w.config.Tables, w.config.SignalTable = []string{`public\.a`}, "public.signals"
+	s := w.start(t)
+	w.exec(t, `INSERT INTO signals VALUES ('ad-hoc', 'execute-snapshot', '{"data-collections": ["public.a"], "type": "incremental"}'), ('bad', 'execute-snapshot', 'nonsense')`)
+	w.ended(t, s, 1)
+	wantRecords(t, w, `r {"id":1}`, `r {"id":2}`, `r {"id":1}`, `r {"id":2}`)
+	if s.Refusals() != 1 {
+		t.Errorf("%d refusals", s.Refusals())
+	}
+}
