@@ -49,7 +49,7 @@ func (e *emitter) closes(ctx context.Context, f *flight) error {
 }
 
 func (e *emitter) announce(ctx context.Context, f *flight, value string) error {
-	r := Record{Topic: topicName(e.config.TopicPrefix, transactionTopic), Time: e.now(), Key: []byte(`{"id":"` + e.bound.id + `"}`), Value: []byte(value)}
+	r := Record{Topic: e.naming.transaction(), Time: e.now(), Key: []byte(`{"id":"` + e.bound.id + `"}`), Value: []byte(value)}
 	if err := e.convert(ctx, &r, change.BoundaryKeySchema, change.BoundarySchema); err != nil {
 		return err
 	}

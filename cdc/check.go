@@ -105,6 +105,9 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	for _, pattern := range f.missing(got.tables) {
 		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
 	}
+	if err := got.messageKeyProblems(ctx, conn, c, &problems); err != nil {
+		return nil, nil, err
+	}
 	for i := range got.tables {
 		got.tables[i].problems(&problems)
 	}
@@ -175,20 +178,8 @@ func (t *table) problems(problems *config.Problems) {
 			"add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL", t.quoted())
 	case t.identity == identityIndex && slices.ContainsFunc(t.primary, func(k string) bool { return !slices.Contains(t.indexed, k) }):
 		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only, so its records have those as their key (as it should be for a table of custom fields, which is mapped by them)")
-	case len(t.key) == 0:
+	case len(t.key) == 0 && !t.rekeyed:
 		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
-	}
-}
-
-// topicProblems finds tables whose names become one topic.
-func (f *facts) topicProblems(c Config, problems *config.Problems) {
-	topics := map[string]string{}
-	for _, t := range f.tables {
-		topic := topicName(c.TopicPrefix, t.schema, t.name)
-		if other, taken := topics[topic]; taken {
-			problems.Errorf("table "+t.String(), "its topic %s is also that of %s: rename one of the tables", topic, other)
-		}
-		topics[topic] = t.String()
 	}
 }
 

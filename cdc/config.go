@@ -36,12 +36,17 @@ type Config struct {
 
 	HeartbeatInterval time.Duration // 0: none
 	HeartbeatPrefix   string
-	StatusInterval    time.Duration // between reports to PostgreSQL while nothing happens
-	OffsetInterval    time.Duration // between writes of the position to Kafka; PostgreSQL keeps WAL at least as long
-	SlotRetryDelay    time.Duration // between looks at a slot that another copy holds
-	DrainTimeout      time.Duration // how long Stop waits for acknowledgements; what is not acknowledged is sent again
-	InFlightBytesMax  int64         // keys and values that Kafka has not acknowledged
-	RecordBytesMax    int64         // larger values lose their largest columns to the placeholder
+	MessageKeys       string // message.key.columns
+	Delimiter         string
+	TransactionTopic  string            // the last part of its name
+	Transforms        []string          // names, in order
+	TransformKeys     map[string]string // by name and key: route.regex
+	StatusInterval    time.Duration     // between reports to PostgreSQL while nothing happens
+	OffsetInterval    time.Duration     // between writes of the position to Kafka; PostgreSQL keeps WAL at least as long
+	SlotRetryDelay    time.Duration     // between looks at a slot that another copy holds
+	DrainTimeout      time.Duration     // how long Stop waits for acknowledgements; what is not acknowledged is sent again
+	InFlightBytesMax  int64             // keys and values that Kafka has not acknowledged
+	RecordBytesMax    int64             // larger values lose their largest columns to the placeholder
 
 	SlotOptions SlotOptions
 
@@ -95,6 +100,7 @@ func (c *Config) Define(s *config.Set) {
 	c.SlotOptions.define(s)
 	c.defineFormat(s)
 	c.Converters.Define(s)
+	c.defineTopics(s)
 	c.defineDelivery(s)
 	c.defineLimits(s)
 	c.defineProtocol(s)
@@ -223,6 +229,10 @@ func (c Config) Validate() error {
 		problems.Errorf("", "%v", err)
 	}
 	problems = append(problems, c.Converters.Problems()...)
+	problems = append(problems, c.transformProblems()...)
+	if err := validMessageKeys(c.MessageKeys); err != nil {
+		problems.Errorf("message.key.columns", "%v", err)
+	}
 	if c.RecordBytesMax > c.InFlightBytesMax {
 		problems.Errorf("record.bytes.max", "%d is more than in.flight.bytes.max, %d", c.RecordBytesMax, c.InFlightBytesMax)
 	}

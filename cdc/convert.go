@@ -9,15 +9,15 @@ import (
 )
 
 // write gives an event's key and value. A value that is too large loses its largest columns, since a reason to look is worth more than none.
-func (e *emitter) write(ctx context.Context, ev *change.Event, topic string) (key, value []byte, err error) {
+func (e *emitter) write(ctx context.Context, ev *change.Event, to destination) (key, value []byte, err error) {
 	if e.converter == nil {
 		return e.plainKey(ev), e.encode(ev), nil
 	}
 	for {
 		if ev.Op == change.Message {
-			key, value, err = e.converter.Message(ctx, topic, ev)
+			key, value, err = e.converter.Message(ctx, to.topic, ev)
 		} else {
-			key, value, err = e.converter.Event(ctx, e.schemaName(ev), topic, ev)
+			key, value, err = e.converter.Event(ctx, to.name, to.topic, ev)
 		}
 		if err != nil || int64(len(value)) <= e.config.RecordBytesMax || !e.drop(ev) {
 			return key, value, err
@@ -33,11 +33,6 @@ func (e *emitter) plainKey(ev *change.Event) []byte {
 		return e.config.Format.AppendKey(nil, change.Row{{Name: "prefix", Value: change.TextValue(ev.Message.Prefix)}})
 	}
 	return nil
-}
-
-// schemaName is what a table is called in schemas: its topic before it is routed.
-func (e *emitter) schemaName(ev *change.Event) string {
-	return topicName(e.config.TopicPrefix, ev.Source.Schema, ev.Source.Table)
 }
 
 // convert writes a record that belongs to no table.

@@ -15,19 +15,20 @@ import (
 //
 // Not safe for concurrent use.
 type decoder struct {
-	source   change.Source         // what all events have in common: version, name, database
-	types    *postgres.Types       // replaced when a type is unknown
-	lenient  bool                  // types that are not known are what the stream calls them
-	named    map[uint32]string     // types that are not PostgreSQL's own, as the stream calls them
-	keys     map[uint32][][]string // record keys in key order as the catalog named them, newest first, by table
-	includes func(tableName) bool  // tables that are wanted
-	tables   map[uint32]*relation  // as the stream described them
-	held     heldState             // transactions that have not ended
-	tx       transaction           // the open one
-	ended    transaction           // the one that was committed last
-	last     change.LSN            // end of the transaction before; 0: none seen
-	events   [2]change.Event       // of the last row: overwritten by the next
-	large    *relation             // the last row was one of it, and large
+	source      change.Source         // what all events have in common: version, name, database
+	types       *postgres.Types       // replaced when a type is unknown
+	lenient     bool                  // types that are not known are what the stream calls them
+	named       map[uint32]string     // types that are not PostgreSQL's own, as the stream calls them
+	keys        map[uint32][][]string // record keys in key order as the catalog named them, newest first, by table
+	messageKeys messageKeys           // … and as the configuration does, which wins
+	includes    func(tableName) bool  // tables that are wanted
+	tables      map[uint32]*relation  // as the stream described them
+	held        heldState             // transactions that have not ended
+	tx          transaction           // the open one
+	ended       transaction           // the one that was committed last
+	last        change.LSN            // end of the transaction before; 0: none seen
+	events      [2]change.Event       // of the last row: overwritten by the next
+	large       *relation             // the last row was one of it, and large
 }
 
 type tableName struct{ schema, name string }
@@ -177,6 +178,7 @@ func (d *decoder) describe(w *wire) error {
 	if before, ok := d.table(said.oid); ok && len(r.key) == 0 {
 		r.inherit(before)
 	}
+	r.setMessageKey(d.messageKeys.of(r.tableName, r.columns))
 	if d.held.replaying != 0 {
 		d.held.overlay[said.oid] = r
 		return nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +41,8 @@ type emitter struct {
 	log       *slog.Logger
 	budget    *semaphore.Weighted
 	headers   []change.Header // of every record
-	topics    map[tableName]string
+	naming    naming
+	topics    map[tableName]destination
 	converter *converter.Converter // nil: JSON without schemas
 	cut       map[tableName]bool   // tables whose large values were cut, which is said once
 	waiting   func() error         // called now and then while the budget is used up
@@ -58,7 +58,7 @@ type emitter struct {
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
 	e := &emitter{
-		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), topics: map[tableName]string{}, cut: map[tableName]bool{},
+		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
 		orders: map[tableName]int64{}, now: time.Now, records: records,
 	}
 	if c.ContextHeaders {
@@ -93,7 +93,11 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if err := e.opens(ctx, ev, f); err != nil {
 		return err
 	}
-	r := Record{Topic: e.topic(ev), Headers: e.headers, Time: ev.At}
+	to := e.destination(ev)
+	r := Record{Topic: to.topic, Headers: e.headers, Time: ev.At}
+	if to.field != nil {
+		ev.Key, ev.NewKey, ev.OldKey = to.field.extend(ev.Key), to.field.extend(ev.NewKey), to.field.extend(ev.OldKey)
+	}
 	if ev.Op == change.Message {
 		r.Headers = nil // Debezium's messages have none
 	}
@@ -101,7 +105,7 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 		r.Headers = append(own, e.headers...)
 	}
 	var err error
-	if r.Key, r.Value, err = e.write(ctx, ev, r.Topic); err != nil {
+	if r.Key, r.Value, err = e.write(ctx, ev, to); err != nil {
 		return err
 	}
 	if err := e.send(ctx, r, f); err != nil {
@@ -210,17 +214,23 @@ func (e *emitter) wait(ctx context.Context, charge int64) error {
 	}
 }
 
-func (e *emitter) topic(ev *change.Event) string {
+// destination is where a table's records go, and what they are called there.
+type destination struct {
+	topic, name string
+	field       *keyField // of its keys; nil: they are as they are
+}
+
+func (e *emitter) destination(ev *change.Event) destination {
 	if ev.Op == change.Message {
-		return topicName(e.config.TopicPrefix, "message")
+		return destination{topic: e.naming.message()}
 	}
 	t := tableName{ev.Source.Schema, ev.Source.Table}
-	name, ok := e.topics[t]
+	to, ok := e.topics[t]
 	if !ok {
-		name = topicName(e.config.TopicPrefix, t.schema, t.name)
-		e.topics[t] = name
+		to.topic, to.name, to.field = e.naming.table(t)
+		e.topics[t] = to
 	}
-	return name
+	return to
 }
 
 // begin starts the counts of a transaction.
@@ -253,7 +263,7 @@ func (e *emitter) number(ev *change.Event) {
 func (e *emitter) heartbeat(ctx context.Context) {
 	now := time.Now()
 	r := Record{
-		Topic: strings.TrimSuffix(e.config.HeartbeatPrefix, ".") + "." + e.config.TopicPrefix, Time: now,
+		Topic: e.naming.heartbeat(), Time: now,
 		Key: fmt.Appendf(nil, `{"serverName":%q}`, e.config.TopicPrefix), Value: fmt.Appendf(nil, `{"ts_ms":%d}`, now.UnixMilli()),
 	}
 	if err := e.convert(ctx, &r, change.HeartbeatKeySchema, change.HeartbeatSchema); err != nil {

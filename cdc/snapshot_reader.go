@@ -130,12 +130,15 @@ func (r *rangeReader) room() change.Row {
 func newKeyReader(t *table, columns []change.Column) func(change.Row) change.Row {
 	r := relation{columns: columns}
 	r.key = r.positions(t.key)
+	if at := t.keys.of(t.tableName, columns); at != nil {
+		r.key = at
+	}
 	return r.keyOf
 }
 
 // fork gives an emitter for another goroutine: they share Kafka and the budget.
 func (e *emitter) fork() *emitter {
 	own := *e
-	own.topics, own.cut, own.orders = map[tableName]string{}, map[tableName]bool{}, map[tableName]int64{}
+	own.topics, own.cut, own.orders = map[tableName]destination{}, map[tableName]bool{}, map[tableName]int64{}
 	return &own
 }

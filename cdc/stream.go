@@ -76,6 +76,7 @@ func (s *session) follow(parent context.Context) error {
 	defer r.spill.close()
 	s.emitter.waiting = func() error { return r.tell(false) }
 	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes}
+	r.decoder.messageKeys, _ = parseMessageKeys(s.config.MessageKeys) // New has seen that it is well-formed
 	if s.stored.TxID != 0 {
 		r.decoder.last = s.stored.LSN
 	}

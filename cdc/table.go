@@ -21,11 +21,13 @@ type table struct {
 	partitioned bool
 	logged      bool // unlogged and temporary tables have no WAL
 	identity    identity
-	primary     []string // primary key in key order
-	indexed     []string // the identity's columns where it is not the whole row
-	unique      []string // columns of the oldest unique index that serves as a key
-	key         []string // of its records: see recordKey
-	blind       []string // partitions whose old rows nothing identifies
+	primary     []string    // primary key in key order
+	indexed     []string    // the identity's columns where it is not the whole row
+	unique      []string    // columns of the oldest unique index that serves as a key
+	key         []string    // of its records: see recordKey
+	keys        messageKeys // message.key.columns
+	rekeyed     bool        // … of which one is about it
+	blind       []string    // partitions whose old rows nothing identifies
 	readable    bool
 	owned       bool
 	hidden      bool            // row security applies to us

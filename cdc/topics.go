@@ -2,7 +2,7 @@ package cdc
 
 import (
 	"context"
-	"strings"
+	"slices"
 
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -23,18 +23,21 @@ func Topics(ctx context.Context, c Config) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	n := c.naming()
 	var topics []string
 	for _, t := range tables {
-		topics = append(topics, topicName(c.TopicPrefix, t.schema, t.name))
+		if topic, _, _ := n.table(t.tableName); !slices.Contains(topics, topic) {
+			topics = append(topics, topic)
+		}
 	}
 	if c.HeartbeatInterval > 0 {
-		topics = append(topics, strings.TrimSuffix(c.HeartbeatPrefix, ".")+"."+c.TopicPrefix)
+		topics = append(topics, n.heartbeat())
 	}
 	if c.Messages {
-		topics = append(topics, topicName(c.TopicPrefix, "message"))
+		topics = append(topics, n.message())
 	}
 	if c.TransactionInfo {
-		topics = append(topics, topicName(c.TopicPrefix, transactionTopic))
+		topics = append(topics, n.transaction())
 	}
 	return topics, nil
 }

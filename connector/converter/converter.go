@@ -207,7 +207,8 @@ type layout struct {
 	dimensions  []int
 	definitions []change.Definition
 	names       []string // of columns, adjusted; nil: as they are
-	keys        []int    // positions of the key's columns
+	keys        []int    // positions of the key's columns; -1 for one that is added to the key
+	keyNames    []string
 	key, value  *encoding
 }
 
@@ -260,7 +261,7 @@ func (l *layout) matches(e *change.Event) bool {
 		}
 	}
 	for i := range e.Key {
-		if e.Key[i].Name != l.columns[l.keys[i]].Name {
+		if e.Key[i].Name != l.keyNames[i] {
 			return false
 		}
 	}
@@ -286,14 +287,12 @@ func (c *Converter) newLayout(name, topic string, table *Table, e *change.Event)
 	}
 	for _, k := range e.Key {
 		l.keys = append(l.keys, slices.IndexFunc(row, func(col change.Column) bool { return col.Name == k.Name }))
+		l.keyNames = append(l.keyNames, k.Name)
 	}
 	if c.config.Fields.changes() {
 		for i := range row {
 			l.names = append(l.names, c.config.Fields.fieldName(row[i].Name))
 		}
-	}
-	if slices.Contains(l.keys, -1) {
-		return nil, fmt.Errorf("its key %v is not in its row", e.Key)
 	}
 	named := l.renamed(row)
 	byName := map[string]change.Definition{}
@@ -311,7 +310,11 @@ func (c *Converter) newLayout(name, topic string, table *Table, e *change.Event)
 	}
 	key := make(change.Row, len(l.keys))
 	for i, at := range l.keys {
-		key[i] = named[at]
+		if key[i] = e.Key[i]; at >= 0 {
+			key[i] = named[at]
+		} else {
+			byName[key[i].Name] = change.Definition{NotNull: true}
+		}
 	}
 	if len(key) > 0 {
 		if l.key, err = c.key.encoding(topic, c.format.RowSchema(name+".Key", key, definition)); err != nil {
@@ -355,7 +358,9 @@ func (l *layout) fit(f change.Format, e *change.Event) (change.Event, error) {
 	if l.names != nil && e.Key != nil {
 		out.Key = slices.Clone(e.Key)
 		for i, at := range l.keys {
-			out.Key[i].Name = l.names[at]
+			if at >= 0 {
+				out.Key[i].Name = l.names[at]
+			}
 		}
 	}
 	return out, nil
