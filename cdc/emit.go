@@ -42,6 +42,7 @@ type emitter struct {
 	budget    *semaphore.Weighted
 	headers   []change.Header // of every record
 	naming    naming
+	steps     []chained // transforms, where one has an expression
 	topics    map[tableName]destination
 	converter *converter.Converter // nil: JSON without schemas
 	cut       map[tableName]bool   // tables whose large values were cut, which is said once
@@ -58,7 +59,7 @@ type emitter struct {
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
 	e := &emitter{
-		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
+		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), steps: c.steps(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
 		orders: map[tableName]int64{}, now: time.Now, records: records,
 	}
 	if c.ContextHeaders {
@@ -93,7 +94,13 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if err := e.opens(ctx, ev, f); err != nil {
 		return err
 	}
-	to := e.destination(ev)
+	to, keep := e.destination(ev), true
+	var err error
+	if e.steps != nil {
+		if to.topic, keep, err = e.transform(ev, false); err != nil {
+			return err
+		}
+	}
 	r := Record{Topic: to.topic, Headers: e.headers, Time: ev.At}
 	if to.field != nil {
 		ev.Key, ev.NewKey, ev.OldKey = to.field.extend(ev.Key), to.field.extend(ev.NewKey), to.field.extend(ev.OldKey)
@@ -104,15 +111,21 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if own := e.config.Format.Headers(ev); own != nil {
 		r.Headers = append(own, e.headers...)
 	}
-	var err error
 	if r.Key, r.Value, err = e.write(ctx, ev, to); err != nil {
 		return err
 	}
-	if err := e.send(ctx, r, f); err != nil {
-		return err
+	if keep {
+		if err := e.send(ctx, r, f); err != nil {
+			return err
+		}
 	}
 	if ev.Op != change.Delete || !e.config.Tombstones || r.Key == nil {
 		return nil // without a key a tombstone would say nothing
+	}
+	if e.steps != nil {
+		if r.Topic, keep, err = e.transform(ev, true); err != nil || !keep {
+			return err
+		}
 	}
 	r.Value = nil
 	return e.send(ctx, r, f)

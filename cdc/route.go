@@ -61,7 +61,7 @@ func (f *keyField) extend(key change.Row) change.Row {
 // routes are those of the configuration, which was validated.
 func (c *Config) routes() (out []route) {
 	for _, name := range c.Transforms {
-		if r, problems := c.route(name); len(problems) == 0 {
+		if r, problems := c.route(name); len(problems) == 0 && r.regex != nil {
 			out = append(out, r)
 		}
 	}
@@ -70,8 +70,10 @@ func (c *Config) routes() (out []route) {
 
 // transformKeys are what each class understands.
 var transformKeys = map[string][]string{
-	regexRouter:   {"regex", "replacement"},
-	logicalRouter: {"topic.regex", "topic.replacement", "key.enforce.uniqueness", "key.field.name", "key.field.regex", "key.field.replacement"},
+	regexRouter:     {"regex", "replacement"},
+	filterTransform: {"condition", "language", "topic.regex", "null.handling.mode"},
+	contentRouter:   {"topic.expression", "language", "topic.regex", "null.handling.mode"},
+	logicalRouter:   {"topic.regex", "topic.replacement", "key.enforce.uniqueness", "key.field.name", "key.field.regex", "key.field.replacement"},
 }
 
 // route reads a transform, and everything that is wrong with it.
@@ -88,6 +90,10 @@ func (c *Config) route(name string) (r route, problems config.Problems) {
 		if own, mine := strings.CutPrefix(key, name+"."); mine && own != "type" && !slices.Contains(known, own) {
 			problems.Errorf("transforms."+key, "%s has no such option: %s", class, strings.Join(known, ", "))
 		}
+	}
+	if class == filterTransform || class == contentRouter {
+		c.script(name, &problems)
+		return r, problems
 	}
 	expression := func(key string, needed bool) *regexp.Regexp {
 		if get(key) == "" {
