@@ -4,16 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
-// boundary is what {prefix}.transaction says of a transaction, when provide.transaction.metadata is on: that it begins, right before its
-// first event, and that it ends, with how many events it had in all and of each table. A transaction without an event has neither.
+// boundary is what {prefix}.transaction says of a transaction, when provide.transaction.metadata is on: that it begins, before its first event, and
+// that it ends, with how many events it had in all and of each table. One of whose changes none is written has both, as with Debezium.
 type boundary struct {
-	id     string
-	tables []tableName // in the order of their first events
+	id     string      // "" outside of transactions
+	tables []tableName // in the order of their first events; of messages: their prefixes
 	time   time.Time   // of the commit
 }
 
@@ -22,17 +23,22 @@ func transactionID(id int64, commit change.LSN) string {
 	return strconv.FormatInt(id, 10) + ":" + strconv.FormatUint(uint64(commit), 10)
 }
 
-// opens writes BEGIN before the first event of a transaction. If that is in Kafka already, so is BEGIN.
-func (e *emitter) opens(ctx context.Context, ev *change.Event, f *flight) error {
-	if ev.Tx == nil || ev.Tx.TotalOrder != 1 {
+// begin starts the counts of a transaction, and writes BEGIN. If Kafka has what comes first in it, it has BEGIN too.
+func (e *emitter) begin(ctx context.Context, tx *transaction, f *flight) error {
+	if !e.config.TransactionInfo || !tx.open {
+		return nil
+	}
+	clear(e.orders)
+	e.order, e.bound = 0, boundary{id: transactionID(tx.id, tx.commit), time: tx.time, tables: e.bound.tables[:0]}
+	if (change.Position{Commit: tx.commit}).Compare(e.resume) < 0 {
 		return nil
 	}
 	return e.announce(ctx, f, `{"status":"BEGIN","id":"`+e.bound.id+`","event_count":null,"data_collections":null,"ts_ms":`+strconv.FormatInt(e.bound.time.UnixMilli(), 10)+`}`)
 }
 
-// closes writes END after the last one.
+// closes writes END after the last event.
 func (e *emitter) closes(ctx context.Context, f *flight) error {
-	if e.order == 0 {
+	if e.bound.id == "" {
 		return nil
 	}
 	value := fmt.Appendf(nil, `{"status":"END","id":"%s","event_count":%d,"data_collections":[`, e.bound.id, e.order)
@@ -40,12 +46,13 @@ func (e *emitter) closes(ctx context.Context, f *flight) error {
 		if i > 0 {
 			value = append(value, ',')
 		}
-		value = append(append(value, `{"data_collection":`...), change.AppendString(nil, t.String())...)
+		value = append(append(value, `{"data_collection":`...), change.AppendString(nil, strings.TrimPrefix(t.String(), "."))...)
 		value = fmt.Appendf(value, `,"event_count":%d}`, e.orders[t])
 	}
 	value = fmt.Appendf(value, `],"ts_ms":%d}`, e.bound.time.UnixMilli())
-	e.order = 0
-	return e.announce(ctx, f, string(value))
+	err := e.announce(ctx, f, string(value))
+	e.bound.id = ""
+	return err
 }
 
 func (e *emitter) announce(ctx context.Context, f *flight, value string) error {

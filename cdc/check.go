@@ -24,7 +24,7 @@ func Check(ctx context.Context, c Config) (config.Problems, error) {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	f, err := newFilter(c.captured())
+	f, err := newFilter(&c, c.captured())
 	if err != nil {
 		return nil, err
 	}

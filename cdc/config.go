@@ -26,6 +26,8 @@ type Config struct {
 	SnapshotMode    SnapshotMode
 	SnapshotThreads int   // connections that read a snapshot; 0: as many as there are processors, but for threadsMax
 	snapshotPages   int64 // read at a time; 0 but in tests
+	Selection       Selection
+	Columns         Columns
 	Format          change.Format
 	Converters      converter.Config
 	Tombstones      bool     // a record without value after each delete, for compacted topics
@@ -35,6 +37,7 @@ type Config struct {
 	ContextHeaders  bool
 
 	HeartbeatInterval time.Duration // 0: none
+	HeartbeatQuery    string        // run in the database with each of them
 	HeartbeatPrefix   string
 	MessageKeys       string // message.key.columns
 	Delimiter         string
@@ -98,9 +101,11 @@ func (c *Config) Define(s *config.Set) {
 	c.Database.Define(s)
 	c.defineCapture(s)
 	c.SlotOptions.define(s)
+	c.defineSelection(s)
 	c.defineFormat(s)
 	c.Converters.Define(s)
 	c.defineTopics(s)
+	c.defineColumns(s)
 	c.defineDelivery(s)
 	c.defineLimits(s)
 	c.defineProtocol(s)
@@ -139,6 +144,9 @@ func (c *Config) defineFormat(s *config.Set) {
 	}
 	text(&c.Format.DecimalMode, "decimal.handling.mode", "precise", "How numeric and money are written: precise (Connect's Decimal), string or double.",
 		"precise", "string", "double")
+	c.Format.MoneyDigits = new(int)
+	s.Int(c.Format.MoneyDigits, config.Key{Name: "money.fraction.digits", Default: "2", Importance: config.Low, Group: "Format", Validate: config.Between(0, 30),
+		Doc: "How many digits money has behind the point where decimal.handling.mode is precise. More are rounded, half away from zero."})
 	text(&c.Format.TimeMode, "time.precision.mode", "adaptive", "The unit of times: adaptive to the column, or one for all.",
 		"adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds")
 	text(&c.Format.BinaryMode, "binary.handling.mode", "bytes", "How bytea is written.", "bytes", "base64", "base64-url-safe", "hex")
@@ -233,6 +241,7 @@ func (c Config) Validate() error {
 	if err := validMessageKeys(c.MessageKeys); err != nil {
 		problems.Errorf("message.key.columns", "%v", err)
 	}
+	c.selectionProblems(&problems)
 	if c.RecordBytesMax > c.InFlightBytesMax {
 		problems.Errorf("record.bytes.max", "%d is more than in.flight.bytes.max, %d", c.RecordBytesMax, c.InFlightBytesMax)
 	}

@@ -49,9 +49,11 @@ type emitter struct {
 	waiting   func() error         // called now and then while the budget is used up
 	resume    change.Position      // events before it are in Kafka
 	bound     boundary             // of the open transaction
-	orders    map[tableName]int64  // events of the open transaction, by table
+	orders    map[tableName]int64  // events of the open transaction, by table; messages by prefix, without a schema
 	order     int64
 	now       func() time.Time
+	tells     func(prefix string) bool    // messages that are written; nil: all
+	shaper    *shaper                     // which columns, and in what form; nil: all, as they are
 	records   *atomic.Uint64              // handed to the sink
 	group     group                       // what the open Kafka transaction holds; counted, and of no use, at least once
 	rotate    func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
@@ -77,7 +79,7 @@ const connectorType = "postgresql"
 
 // emit writes an event, and the tombstone after a delete, as part of f.
 func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
-	if slices.Contains(e.config.Skipped, string(ev.Op)) || ev.Op == change.Message && !e.config.Messages {
+	if slices.Contains(e.config.Skipped, string(ev.Op)) || ev.Op == change.Message && !e.writesMessage(ev) || !e.shaper.shape(ev) {
 		return nil
 	}
 	e.number(ev)
@@ -89,9 +91,6 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 		ev.Source.Time = ev.At.Truncate(time.Microsecond) // a message outside of transactions has no time of its own
 	}
 	if err := ev.Validate(); err != nil {
-		return err
-	}
-	if err := e.opens(ctx, ev, f); err != nil {
 		return err
 	}
 	to, keep := e.destination(ev), true
@@ -129,6 +128,10 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	}
 	r.Value = nil
 	return e.send(ctx, r, f)
+}
+
+func (e *emitter) writesMessage(ev *change.Event) bool {
+	return e.config.Messages && (e.tells == nil || e.tells(ev.Message.Prefix))
 }
 
 // encode writes the envelope.
@@ -246,22 +249,14 @@ func (e *emitter) destination(ev *change.Event) destination {
 	return to
 }
 
-// begin starts the counts of a transaction.
-func (e *emitter) begin() {
-	if e.config.TransactionInfo {
-		clear(e.orders)
-		e.order, e.bound = 0, boundary{tables: e.bound.tables[:0]}
-	}
-}
-
 // number fills the transaction block. Its id has the commit's LSN, so that it is the same in every event, as Debezium's is not.
 func (e *emitter) number(ev *change.Event) {
 	if !e.config.TransactionInfo || ev.Source.TxID == 0 || ev.Op == change.Read {
 		return
 	}
 	t := tableName{ev.Source.Schema, ev.Source.Table}
-	if e.order == 0 {
-		e.bound.id, e.bound.time = transactionID(ev.Source.TxID, ev.Position.Commit), ev.Source.Time
+	if ev.Op == change.Message {
+		t.name = ev.Message.Prefix
 	}
 	e.order++
 	if e.orders[t]++; e.orders[t] == 1 {

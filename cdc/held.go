@@ -76,7 +76,9 @@ var errBetween = errors.New("the stream ended between two messages")
 
 // replay writes a transaction that has committed.
 func (r *reader) replay(s step) error {
-	r.open()
+	if err := r.open(); err != nil {
+		return err
+	}
 	err := r.spill.each(s.xid, func(data []byte, at change.LSN) error {
 		if r.life.Err() != nil {
 			return errBetween

@@ -41,6 +41,7 @@ type session struct {
 	at      phase
 	stage   func(phase) // told of each phase
 	filter  filter
+	columns *columnRules
 	control *pgx.Conn      // holds the lock, reads the catalog and the tables
 	stream  *pgconn.PgConn // speaks the replication protocol
 	facts   *facts
@@ -128,7 +129,10 @@ func (s *session) awaitRelease(ctx context.Context) {
 // connect takes the lock before it looks at anything that the other copy may be changing.
 func (s *session) connect(ctx context.Context) error {
 	var err error
-	if s.filter, err = newFilter(s.config.captured()); err != nil {
+	if s.filter, err = newFilter(&s.config, s.config.captured()); err != nil {
+		return err
+	}
+	if s.columns, err = newColumnRules(&s.config.Columns); err != nil {
 		return err
 	}
 	if s.control, err = postgres.Connect(ctx, s.config.Database); err != nil {
@@ -297,6 +301,7 @@ func (s *session) start() (change.LSN, error) {
 func (s *session) takeSnapshot(ctx context.Context) error {
 	s.tracker = &tracker{}
 	s.emitter = newEmitter(&s.config, s.sink, s.runID, &s.records, s.log)
+	s.emitter.tells, s.emitter.shaper = s.filter.tells, newShaper(s.columns)
 	s.emitter.converter = s.converter
 	if err := s.learnTables(ctx); err != nil {
 		return err

@@ -299,6 +299,9 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 	if t.columns, t.filter, err = s.published(ctx, s.control, t.table); err != nil {
 		return err
 	}
+	t.columns = slices.DeleteFunc(t.columns, func(c change.Column) bool {
+		return !s.columns.writes(t.tableName, c.Name) && !slices.Contains(t.key, c.Name)
+	})
 	quoted := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		quoted[i] = pgx.Identifier{c.Name}.Sanitize()

@@ -139,6 +139,9 @@ func newKeyReader(t *table, columns []change.Column) func(change.Row) change.Row
 // fork gives an emitter for another goroutine: they share Kafka and the budget.
 func (e *emitter) fork() *emitter {
 	own := *e
+	if e.shaper != nil {
+		own.shaper = newShaper(e.shaper.rules)
+	}
 	own.topics, own.cut, own.orders = map[tableName]destination{}, map[tableName]bool{}, map[tableName]int64{}
 	return &own
 }

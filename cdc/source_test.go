@@ -180,7 +180,7 @@ func TestOptions(t *testing.T) {
 	}
 	first, last := decoded(t, data[0]).Transaction, decoded(t, data[2]).Transaction
 	if got, want := string(bounds[1].Value), fmt.Sprintf(`{"status":"END","id":%q,"event_count":3,"data_collections":[{"data_collection":"public.contact","event_count":2},`+
-		`{"data_collection":".","event_count":1}],"ts_ms":%d}`, first.ID, decoded(t, data[0]).Source.Time.UnixMilli()); got != want || !strings.HasPrefix(string(bounds[0].Value), `{"status":"BEGIN"`) {
+		`{"data_collection":"pre\"fix","event_count":1}],"ts_ms":%d}`, first.ID, decoded(t, data[0]).Source.Time.UnixMilli()); got != want || !strings.HasPrefix(string(bounds[0].Value), `{"status":"BEGIN"`) {
 		t.Errorf("the transaction ends with %s, want %s", got, want)
 	}
 	if first == nil || last == nil || first.ID != last.ID || last.TotalOrder != 3 || last.DataCollectionOrder != 2 {

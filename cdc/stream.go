@@ -92,6 +92,7 @@ func (s *session) follow(parent context.Context) error {
 	if s.tx == nil {
 		group.Go(func() error { s.keepOffset(ctx); return nil })
 	}
+	group.Go(func() error { s.actOnBeat(ctx); return nil })
 	err := r.loop(ctx)
 	r.pause()
 	r.finish(parent.Err() == nil || s.tracker.err() != nil)
@@ -326,13 +327,15 @@ func (r *reader) message(data []byte, at change.LSN) error {
 	switch step.kind {
 	case stepNothing:
 	case stepBegin:
-		r.open()
+		return r.open()
 	case stepEvents:
 		return r.write(step.events)
 	case stepCommit:
 		return r.commit(step.end)
 	case stepLoose:
-		r.open()
+		if err := r.open(); err != nil {
+			return err
+		}
 		if err := r.write(step.events); err != nil {
 			return err
 		}
@@ -345,10 +348,13 @@ func (r *reader) message(data []byte, at change.LSN) error {
 }
 
 // open begins a transaction: its flight is open before anything of it is written.
-func (r *reader) open() {
+func (r *reader) open() error {
 	r.flight, r.events = r.tracker.begin(), 0
 	r.skip = r.decoder.tx.open && r.visible.contains(r.decoder.tx.id, r.decoder.tx.commit)
-	r.emitter.begin()
+	if r.skip {
+		return nil
+	}
+	return r.emitter.begin(r.life, &r.decoder.tx, r.flight)
 }
 
 func (r *reader) write(events []change.Event) error {

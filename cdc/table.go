@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +22,7 @@ type table struct {
 	identity    identity
 	primary     []string    // primary key in key order
 	indexed     []string    // the identity's columns where it is not the whole row
-	unique      []string    // columns of the oldest unique index that serves as a key
+	unique      []string    // columns of the unique index that serves as a key
 	key         []string    // of its records: see recordKey
 	keys        messageKeys // message.key.columns
 	rekeyed     bool        // … of which one is about it
@@ -33,36 +32,6 @@ type table struct {
 	hidden      bool            // row security applies to us
 	columns     []change.Column // what the stream would have: no generated columns
 	strange     bool            // one of them has a type that was made after the types were loaded
-}
-
-// filter decides which tables are captured.
-type filter struct{ patterns []*regexp.Regexp }
-
-func newFilter(patterns []string) (filter, error) {
-	var f filter
-	for _, p := range patterns {
-		r, err := regexp.Compile("^(?:" + strings.TrimSpace(p) + ")$")
-		if err != nil {
-			return filter{}, fmt.Errorf("table.include.list: %w", err)
-		}
-		f.patterns = append(f.patterns, r)
-	}
-	return f, nil
-}
-
-func (f filter) includes(t tableName) bool {
-	return t.schema != ownSchema && slices.ContainsFunc(f.patterns, func(r *regexp.Regexp) bool { return r.MatchString(t.String()) })
-}
-
-// missing lists the patterns that no table matches.
-func (f filter) missing(tables []table) []string {
-	var out []string
-	for _, r := range f.patterns {
-		if !slices.ContainsFunc(tables, func(t table) bool { return r.MatchString(t.String()) }) {
-			out = append(out, strings.TrimSuffix(strings.TrimPrefix(r.String(), "^(?:"), ")$"))
-		}
-	}
-	return out
 }
 
 // recordKey is what all records of a table have as their key, those of a snapshot and those of the stream: the primary key, else a
@@ -77,8 +46,8 @@ func (t *table) recordKey() []string {
 	return t.unique
 }
 
-// identityColumns gives what recordKey needs of pg_class c: the columns of the primary key, of the identity's index, and of the oldest
-// unique index whose columns are never null, in index order. Included columns are no part of a key.
+// identityColumns gives what recordKey needs of pg_class c: the columns of the primary key, of the identity's index, and of the first unique index
+// whose columns are never null, in index order. First is what JDBC's getIndexInfo says and Debezium takes: one that the table is clustered by, then by name. Included columns are no part of a key.
 const identityColumns = `c.relreplident::text,
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord) FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord),
            pg_attribute a WHERE i.indrelid = c.oid AND i.indisprimary AND k.ord <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum), '{}'),
@@ -87,9 +56,9 @@ const identityColumns = `c.relreplident::text,
            AND k.ord <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum), '{}'),
        coalesce((SELECT array_agg(a.attname::text ORDER BY k.ord) FROM pg_index i, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord),
            pg_attribute a WHERE k.ord <= i.indnkeyatts AND a.attrelid = c.oid AND a.attnum = k.attnum AND i.indexrelid = (
-               SELECT min(u.indexrelid) FROM pg_index u WHERE u.indrelid = c.oid AND u.indisunique AND u.indisvalid AND u.indimmediate AND u.indpred IS NULL
+               SELECT u.indexrelid FROM pg_index u JOIN pg_class x ON x.oid = u.indexrelid WHERE u.indrelid = c.oid AND u.indisunique AND u.indisvalid AND u.indimmediate AND u.indpred IS NULL
                AND NOT EXISTS (SELECT FROM unnest(u.indkey::int2[]) WITH ORDINALITY e(attnum, ord) LEFT JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = e.attnum
-                   WHERE e.ord <= u.indnkeyatts AND (e.attnum = 0 OR NOT b.attnotnull)))), '{}')`
+                   WHERE e.ord <= u.indnkeyatts AND (e.attnum = 0 OR NOT b.attnotnull)) ORDER BY u.indisclustered DESC, x.relname LIMIT 1)), '{}')`
 
 // Partitions are left out: their root stands for them, and its publication publishes as the root. But an old row is identified as
 // the partition's own setting says, which is not inherited.

@@ -10,7 +10,7 @@ import (
 // Topics lists the topics that the captured tables have now, and those of heartbeats and messages where they are on: who makes topics
 // has to know them beforehand. It only reads.
 func Topics(ctx context.Context, c Config) ([]string, error) {
-	f, err := newFilter(c.Tables)
+	f, err := newFilter(&c, c.Tables)
 	if err != nil {
 		return nil, err
 	}

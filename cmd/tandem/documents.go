@@ -37,7 +37,7 @@ func readDocuments(files []string) ([]document, config.Problems) {
 		} else {
 			named[doc.Name] = file
 		}
-		docs = append(docs, document{besideFile(doc, filepath.Dir(file)), file, said})
+		docs = append(docs, document{fromDebezium(besideFile(doc, filepath.Dir(file))), file, said})
 	}
 	return docs, problems
 }

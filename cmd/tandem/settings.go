@@ -322,6 +322,9 @@ func (k *cdcKeys) Validate() error {
 
 // derive fills in table.include.list from the mappings.
 func (k *cdcKeys) derive(m config.Map, r config.Resolver) {
+	if m["table.include.list"] == "" && m["mapping.files"] == "" && (m["schema.include.list"]+m["schema.exclude.list"]+m["table.exclude.list"] != "") {
+		m["table.include.list"] = ".*" // every table but those, as Debezium has it
+	}
 	if m["table.include.list"] != "" || m["mapping.files"] == "" {
 		return
 	}

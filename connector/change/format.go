@@ -17,6 +17,7 @@ type Format struct {
 	BinaryMode   string // binary.handling.mode: bytes (default), base64, base64-url-safe, hex
 	IntervalMode string // interval.handling.mode: numeric (default), string
 	HstoreMode   string // hstore.handling.mode: json (default), map
+	MoneyDigits  *int   // money.fraction.digits; nil: 2
 	Placeholder  string // unavailable.value.placeholder, default [Unavailable]
 
 	inHeader bool // keys in headers are written by another converter of Connect's (SimpleHeaderConverter): decimals are numbers there

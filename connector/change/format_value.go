@@ -162,7 +162,7 @@ func (f Format) appendDecimal(dst []byte, t Type, text string) []byte {
 		}
 		return appendFloat(dst, x, "")
 	}
-	if declared, ok := declaredScale(t); ok && !f.inHeader {
+	if declared, ok := f.declaredScale(t); ok && !f.inHeader {
 		if out, ok := appendSmallDecimal(dst, text, declared); ok {
 			return out
 		}
@@ -171,7 +171,7 @@ func (f Format) appendDecimal(dst []byte, t Type, text string) []byte {
 	if !ok {
 		return appendString(dst, text)
 	}
-	if declared, ok := declaredScale(t); ok {
+	if declared, ok := f.declaredScale(t); ok {
 		if f.inHeader {
 			return append(dst, text...)
 		}
@@ -205,9 +205,12 @@ func stripZeros(unscaled *big.Int, scale int) (*big.Int, int) {
 }
 
 // declaredScale reads numeric(p,s) out of the modifier; s may be negative since PostgreSQL 15 (numeric.c, NUMERIC_TYPMOD).
-func declaredScale(t Type) (int, bool) {
+func (f Format) declaredScale(t Type) (int, bool) {
 	switch {
 	case t.Name == "money":
+		if f.MoneyDigits != nil {
+			return *f.MoneyDigits, true
+		}
 		return 2, true
 	case t.Modifier < 4:
 		return 0, false
@@ -223,7 +226,11 @@ func rescale(unscaled *big.Int, from, to int) *big.Int {
 	if to > from {
 		return power.Mul(power, unscaled)
 	}
-	return power.Quo(unscaled, power)
+	half := new(big.Int).Rsh(power, 1) // Java's HALF_UP: away from zero
+	if unscaled.Sign() < 0 {
+		half.Neg(half)
+	}
+	return power.Quo(half.Add(half, unscaled), power)
 }
 
 // appendUnscaled writes what Java's BigInteger.toByteArray gives: two's complement, big-endian, as short as can be.

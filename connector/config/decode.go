@@ -22,7 +22,7 @@ func Decode(m Map, r Resolver, d Definable) Problems {
 		e.decode(m, r, &problems)
 	}
 	problems = append(problems, crossCheck(d, problems)...)
-	return append(problems, unknown(m, known, set)...)
+	return append(problems, unknown(m, known, set, d)...)
 }
 
 // decode fills one field.
@@ -162,14 +162,24 @@ func problemsOf(err error) Problems {
 	return Problems{{Summary: err.Error(), Severity: SeverityError}}
 }
 
-// unknown warns about keys that nothing reads. Values are not shown: the key may be a password's, mistyped.
-func unknown(m Map, known map[string]bool, set *Set) Problems {
+// unknown warns about keys that nothing reads. Values are not shown: the key may be a password's, mistyped. Of keys that belong to a program whose
+// configurations people bring along, the struct's own Foreign says what takes their place.
+func unknown(m Map, known map[string]bool, set *Set, d Definable) Problems {
 	var out Problems
+	foreign, _ := d.(interface {
+		Foreign(key string) (advice string, known bool)
+	})
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		if known[name] {
 			continue
 		}
 		p := Problem{Path: shorten(name), Summary: "unknown key, which nothing reads", Severity: SeverityWarning}
+		if foreign != nil {
+			if advice, ok := foreign.Foreign(name); ok {
+				out = append(out, Problem{Path: name, Summary: "a key of Debezium's, which has no effect here", Detail: advice, Severity: SeverityWarning})
+				continue
+			}
+		}
 		if near := nearest(name, set, m); near != "" {
 			p.Detail = "did you mean " + near + "?"
 		}

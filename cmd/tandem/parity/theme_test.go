@@ -36,7 +36,7 @@ func (r *rule) matches(d difference) bool {
 
 func readThemes(t *testing.T) []theme {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.sql")
+	files, err := filepath.Glob(filepath.Join(*folder, "*.sql"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("find the themes: %d files, %v", len(files), err)
 	}

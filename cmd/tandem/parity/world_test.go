@@ -107,6 +107,7 @@ func (w *world) start(t *testing.T, ctx context.Context, options map[string]stri
 	t.Helper()
 	common := map[string]string{"name": "parity", "table.include.list": `.*`, "publication.autocreate.mode": "filtered"}
 	maps.Copy(common, options)
+	maps.DeleteFunc(common, func(_, value string) bool { return value == "" })
 	theirs := map[string]string{"topic.prefix": w.prefixes[0], "slot.name": "theirs", "publication.name": "theirs", "publish.via.partition.root": "true",
 		"errors.max.retries": "0"}
 	ours := map[string]string{"topic.prefix": w.prefixes[1], "snapshot.max.threads": "1", "slot.name": "ours", "publication.name": "ours"}

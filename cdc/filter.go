@@ -1,0 +1,83 @@
+package cdc
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Selection says which tables are captured beside table.include.list. Everything is a list of regular expressions that must match a whole name.
+type Selection struct {
+	Schemas, NotSchemas []string // schema.include.list, schema.exclude.list
+	NotTables           []string // table.exclude.list
+	Prefixes            []string // message.prefix.include.list
+	NotPrefixes         []string // message.prefix.exclude.list
+}
+
+// filter decides which tables are captured, and which messages.
+type filter struct {
+	patterns              []*regexp.Regexp
+	notTables             []*regexp.Regexp
+	schemas, notSchemas   []*regexp.Regexp
+	prefixes, notPrefixes []*regexp.Regexp
+}
+
+// newFilter takes the tables that table.include.list names, and perhaps those that are needed besides.
+func newFilter(c *Config, tables []string) (filter, error) {
+	var f filter
+	for _, list := range []struct {
+		key      string
+		patterns []string
+		dst      *[]*regexp.Regexp
+	}{
+		{"table.include.list", tables, &f.patterns}, {"table.exclude.list", c.Selection.NotTables, &f.notTables},
+		{"schema.include.list", c.Selection.Schemas, &f.schemas}, {"schema.exclude.list", c.Selection.NotSchemas, &f.notSchemas},
+		{"message.prefix.include.list", c.Selection.Prefixes, &f.prefixes}, {"message.prefix.exclude.list", c.Selection.NotPrefixes, &f.notPrefixes},
+	} {
+		var err error
+		if *list.dst, err = wholes(list.patterns, ""); err != nil {
+			return filter{}, fmt.Errorf("%s: %w", list.key, err)
+		}
+	}
+	return f, nil
+}
+
+// wholes compiles patterns that must match a whole name.
+func wholes(patterns []string, flags string) (out []*regexp.Regexp, err error) {
+	for _, p := range patterns {
+		r, err := regexp.Compile(flags + "^(?:" + strings.TrimSpace(p) + ")$")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func matches(patterns []*regexp.Regexp, name string) bool {
+	return slices.ContainsFunc(patterns, func(r *regexp.Regexp) bool { return r.MatchString(name) })
+}
+
+// chosen is what an include list and an exclude list make of a name; an empty list has no say.
+func chosen(include, exclude []*regexp.Regexp, name string) bool {
+	return (len(include) == 0 || matches(include, name)) && !matches(exclude, name)
+}
+
+func (f filter) includes(t tableName) bool {
+	return t.schema != ownSchema && chosen(f.schemas, f.notSchemas, t.schema) && matches(f.patterns, t.String()) && !matches(f.notTables, t.String())
+}
+
+// tells decides about a logical message's prefix.
+func (f filter) tells(prefix string) bool { return chosen(f.prefixes, f.notPrefixes, prefix) }
+
+// missing lists the patterns of table.include.list that no table matches.
+func (f filter) missing(tables []table) []string {
+	var out []string
+	for _, r := range f.patterns {
+		if !slices.ContainsFunc(tables, func(t table) bool { return r.MatchString(t.String()) }) {
+			out = append(out, strings.TrimSuffix(strings.TrimPrefix(r.String(), "^(?:"), ")$"))
+		}
+	}
+	return out
+}
