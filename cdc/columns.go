@@ -106,7 +106,8 @@ type columnShape struct {
 type shaper struct {
 	rules  *columnRules
 	known  map[tableName]map[string]columnShape
-	shaped [2]change.Row
+	event  change.Event
+	shaped [2]change.Row // of the event, before and after
 }
 
 func newShaper(rules *columnRules) *shaper {
@@ -116,14 +117,19 @@ func newShaper(rules *columnRules) *shaper {
 	return &shaper{rules: rules, known: map[tableName]map[string]columnShape{}}
 }
 
-// shape gives ev the rows that are to be written, and reports whether it is to be written at all.
-func (s *shaper) shape(ev *change.Event) bool {
+// shape gives the event with the rows that are to be written, valid until the next call; nil: it is not to be written. ev stays as it is: a snapshot
+// reads the next row into what it holds.
+func (s *shaper) shape(ev *change.Event) *change.Event {
 	if s == nil || ev.Op == change.Message || ev.Op == change.Truncate {
-		return true
+		return ev
 	}
 	t := tableName{ev.Source.Schema, ev.Source.Table}
-	ev.Before, ev.After = s.row(0, t, ev.Before), s.row(1, t, ev.After)
-	return !s.rules.skipUnchanged || ev.Op != change.Update || ev.Before == nil || !sameRow(ev.Before, ev.After)
+	s.event = *ev
+	s.event.Before, s.event.After = s.row(0, t, ev.Before), s.row(1, t, ev.After)
+	if s.rules.skipUnchanged && ev.Op == change.Update && ev.Before != nil && sameRow(s.event.Before, s.event.After) {
+		return nil
+	}
+	return &s.event
 }
 
 // row copies: the row is also the key, and the table's next.

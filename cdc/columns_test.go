@@ -18,7 +18,7 @@ func shaped(t *testing.T, c Columns, ev *change.Event) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !newShaper(rules).shape(ev) {
+	if ev = newShaper(rules).shape(ev); ev == nil {
 		return "left out"
 	}
 	f := change.Format{}
@@ -65,12 +65,14 @@ func TestColumnsAreLeftOutAndChanged(t *testing.T) {
 	}
 }
 
-// The row is also the table's next and the record's key: what is written in another form must not change it.
+// The row is also the table's next and the record's key: what is written in another form must not change it. When the event came back with the masked
+// row, the second next row of a snapshot overwrote the next one.
 func TestTheRowItselfStays(t *testing.T) {
 	t.Parallel()
 	row := personRow("Ann", 5)
-	shaped(t, Columns{Mask: map[string]string{"4.chars": ".*"}, Exclude: []string{".*id"}}, &change.Event{Op: change.Create, After: row, Source: change.Source{Schema: "public", Table: "person"}})
-	if diff := cmp.Diff(personRow("Ann", 5), row); diff != "" {
+	ev := &change.Event{Op: change.Create, After: row, Source: change.Source{Schema: "public", Table: "person"}}
+	shaped(t, Columns{Mask: map[string]string{"4.chars": ".*"}, Exclude: []string{".*id"}}, ev)
+	if diff := cmp.Diff(personRow("Ann", 5), row); diff != "" || &ev.After[0] != &row[0] { // a snapshot reads the next row into this one
 		t.Errorf("(-before +after):\n%s", diff)
 	}
 }

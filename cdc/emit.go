@@ -79,7 +79,10 @@ const connectorType = "postgresql"
 
 // emit writes an event, and the tombstone after a delete, as part of f.
 func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
-	if slices.Contains(e.config.Skipped, string(ev.Op)) || ev.Op == change.Message && !e.writesMessage(ev) || !e.shaper.shape(ev) {
+	if slices.Contains(e.config.Skipped, string(ev.Op)) || ev.Op == change.Message && !e.writesMessage(ev) {
+		return nil
+	}
+	if ev = e.shaper.shape(ev); ev == nil {
 		return nil
 	}
 	e.number(ev)
