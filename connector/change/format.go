@@ -75,19 +75,6 @@ func (f Format) AppendValue(dst []byte, e *Event) []byte {
 	return append(dst, '}')
 }
 
-// Headers gives the headers that tell the two halves of a key change of each other.
-func (f Format) Headers(e *Event) []Header {
-	f.inHeader = true
-	var headers []Header
-	if e.NewKey != nil {
-		headers = append(headers, Header{Key: HeaderNewKey, Value: f.AppendKey(nil, e.NewKey)})
-	}
-	if e.OldKey != nil {
-		headers = append(headers, Header{Key: HeaderOldKey, Value: f.AppendKey(nil, e.OldKey)})
-	}
-	return headers
-}
-
 // appendMessage writes an op m, which has fields of its own and no ts_us and ts_ns.
 func (f Format) appendMessage(dst []byte, e *Event) []byte {
 	dst = append(dst, `{"op":"m","ts_ms":`...)

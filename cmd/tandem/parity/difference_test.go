@@ -253,7 +253,7 @@ func showColumns(ctx context.Context, conn *pgx.Conn, found []difference) error 
 func TestTheTableOfDifferences(t *testing.T) {
 	t.Parallel()
 	r := &rule{why: "It is lost", patterns: [5]string{"*", "*", "*", "*", "after.*"}}
-	l := ledger{themes: []theme{{name: "odd_types", rules: []*rule{r}}}, pairs: pairs{any: true}}
+	l := ledger{themes: []theme{{name: "odd_types", rules: []*rule{r}}}, pairs: pairs{any: true, met: map[string]map[string]bool{}}}
 	for _, d := range []difference{
 		{run: "default", phase: "stream", table: "public.t", op: "c", field: "after.v", debezium: absent, ours: "null"},
 		{run: "default", phase: "snapshot", table: "public.t", op: "r", field: "after.v", debezium: absent, ours: `"a|b"`, sql: "SELECT 1"},

@@ -16,11 +16,13 @@ import (
 var (
 	compare = flag.Bool("parity", false, "compare with Debezium; `make parity` sets it")
 	rewrite = flag.Bool("rewrite", false, "write docs/debezium-differences.md instead of comparing with it")
+	seed    = flag.Uint64("seed", 0, "the first seed of the theme random; 0 for another one at every run")
+	seeds   = flag.Int("seeds", 1, "how many seeds, one after the other")
 	folder  = flag.String("themes", "testdata", "the folder of themes; another one is compared alone, without the document")
 )
 
 // runMax is one run's patience: two JVMs and hundreds of statements on a machine that does other things too.
-const runMax = 3 * time.Minute
+const runMax = 8 * time.Minute
 
 // examplesMax is how many differences of one column are shown.
 const examplesMax = 8
@@ -81,6 +83,16 @@ func TestParity(t *testing.T) {
 	for _, one := range runs {
 		t.Run(one.name, func(t *testing.T) { found.add(t, one.play(t, themes)) })
 	}
+	for n := range *seeds {
+		first := *seed
+		if first == 0 {
+			first = uint64(time.Now().UnixNano())
+		}
+		t.Run("random", func(t *testing.T) {
+			t.Logf("to play it again: make parity RUN=TestParity/random ARGS='-seed %d'", first+uint64(n))
+			found.add(t, run{name: "random", themes: []string{"random"}}.play(t, []theme{randomTheme(first + uint64(n))}))
+		})
+	}
 	if !t.Failed() && !partial() && *folder == "testdata" {
 		found.settle(t)
 	}
@@ -105,6 +117,7 @@ func (r run) play(t *testing.T, themes []theme) []difference {
 	for _, th := range played {
 		w.exec(t, ctx, th.schema...)
 		w.exec(t, ctx, th.both...)
+		w.exec(t, ctx, th.prepared...)
 	}
 	w.start(t, ctx, r.options)
 	for _, th := range played {

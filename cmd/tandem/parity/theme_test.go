@@ -13,6 +13,7 @@ import (
 type theme struct {
 	name                 string
 	schema, both, stream []string // statements
+	prepared             []string // … that are played before the start only
 	rules                []*rule
 }
 
