@@ -109,7 +109,7 @@ func (f Format) placeholderValue(t Type) (Value, bool) {
 		return DecimalValue("NaN"), true
 	case t.Name == "numeric" && f.precise():
 		digits := new(big.Int).SetBytes([]byte(text)).String()
-		scale, _ := declaredScale(t)
+		scale, _ := f.declaredScale(t)
 		if scale > 0 && len(digits) > scale {
 			digits = digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
 		}

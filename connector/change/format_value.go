@@ -87,7 +87,7 @@ func (f Format) appendText(dst []byte, t Type, text string) []byte {
 			if f.HstoreMode == "map" {
 				return append(dst, object...)
 			}
-			return appendString(dst, object)
+			return appendString(dst, string(unpair([]byte(object)))) // JSON in a text is escaped once
 		}
 	}
 	return appendString(dst, text)

@@ -145,7 +145,7 @@ func (f Format) decimalSchema(t Type) *Schema {
 	case "double":
 		return plain(SchemaFloat64)
 	}
-	scale, ok := declaredScale(t)
+	scale, ok := f.declaredScale(t)
 	if !ok {
 		return &Schema{Type: SchemaStruct, Name: "io.debezium.data.VariableScaleDecimal", Version: 1, Doc: "Variable scaled decimal",
 			Fields: []Field{{"scale", plain(SchemaInt32)}, {"value", plain(SchemaBytes)}}}

@@ -94,7 +94,7 @@ func constant(t Type, text string) (Value, bool) {
 // scaled writes a decimal with as many digits behind the point as its column has.
 func scaled(t Type, text string) (Value, bool) {
 	_, scale, ok := unscale(text)
-	if declared, limited := declaredScale(t); ok && limited && declared > scale {
+	if declared, limited := (Format{}).declaredScale(t); ok && limited && declared > scale {
 		if scale == 0 {
 			text += "."
 		}
