@@ -272,6 +272,6 @@ func (s *session) asksFor(table tableName) bool {
 	if table.String() != s.config.SignalTable {
 		return true
 	}
-	f, err := newFilter(s.config.Tables)
+	f, err := newFilter(&s.config, s.config.Tables)
 	return err == nil && f.includes(table)
 }
