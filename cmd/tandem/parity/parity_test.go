@@ -41,6 +41,12 @@ type run struct {
 // values are the themes for the modes that say how values are written.
 var values = []string{"types", "more_types", "extremes", "edges", "array_edges"}
 
+// described are the themes for the runs with schemas, and plain those of them that are about values.
+var (
+	described = append([]string{"defaults", "events", "keys"}, plain...)
+	plain     = []string{"types", "more_types", "extremes"}
+)
+
 // needOptions are themes that are about options.
 var needOptions = []string{"choice"}
 
@@ -60,13 +66,13 @@ var runs = []run{
 		"heartbeat.interval.ms": "500", "heartbeat.action.query": "UPDATE ch_beat SET n = 1 WHERE n = 0", "money.fraction.digits": "3"}},
 	{name: "truncates", themes: []string{"events", "keys"}, await: []string{heartbeats + ".PREFIX"},
 		options: map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500", "tombstones.on.delete": "false"}},
-	{name: "schemas", await: []string{heartbeats + ".PREFIX"}, options: withSchemas(map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500"})},
+	{name: "schemas", themes: described, await: []string{heartbeats + ".PREFIX"}, options: withSchemas(map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500"})},
 	{name: "schemas_transactions", themes: []string{"events"}, options: withSchemas(map[string]string{"provide.transaction.metadata": "true"})},
-	{name: "schemas_strings", themes: values, options: withSchemas(map[string]string{"decimal.handling.mode": "string", "time.precision.mode": "isostring",
+	{name: "schemas_strings", themes: plain, options: withSchemas(map[string]string{"decimal.handling.mode": "string", "time.precision.mode": "isostring",
 		"interval.handling.mode": "string", "hstore.handling.mode": "map", "binary.handling.mode": "hex"})},
-	{name: "schemas_connect", themes: values, options: withSchemas(map[string]string{"decimal.handling.mode": "double", "time.precision.mode": "connect",
+	{name: "schemas_connect", themes: plain, options: withSchemas(map[string]string{"decimal.handling.mode": "double", "time.precision.mode": "connect",
 		"binary.handling.mode": "base64"})},
-	{name: "schemas_nanoseconds", themes: values, options: withSchemas(map[string]string{"time.precision.mode": "nanoseconds",
+	{name: "schemas_nanoseconds", themes: plain, options: withSchemas(map[string]string{"time.precision.mode": "nanoseconds",
 		"schema.name.adjustment.mode": "avro", "field.name.adjustment.mode": "avro"})},
 }
 
