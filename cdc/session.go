@@ -157,8 +157,10 @@ func (s *session) connect(ctx context.Context) error {
 	if s.types, err = postgres.LoadTypes(ctx, s.control); err != nil {
 		return err
 	}
-	s.stream, err = postgres.ConnectReplication(ctx, s.config.Database)
-	return err
+	if s.stream, err = postgres.ConnectReplication(ctx, s.config.Database); err != nil {
+		return err
+	}
+	return s.oneServer(ctx)
 }
 
 // look checks everything. What is found at the first start is for people to mend; what is found later, when it worked before,

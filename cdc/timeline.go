@@ -32,6 +32,31 @@ type promotedError struct{}
 func (*promotedError) Error() string   { return "the standby was promoted" }
 func (*promotedError) Retryable() bool { return true }
 
+// apartError is two connections that reached two servers, behind one name or in a list of hosts.
+type apartError struct{}
+
+func (*apartError) Error() string {
+	return "the connections reached different servers: give database.target.session.attrs where database.hostname names several"
+}
+func (*apartError) Retryable() bool { return true }
+
+// oneServer makes sure that what the catalog says is said of the server that streams.
+func (s *session) oneServer(ctx context.Context) error {
+	const ask = "SELECT pg_postmaster_start_time()::text"
+	var one string
+	if err := s.control.QueryRow(ctx, ask).Scan(&one); err != nil {
+		return postgres.Explain(fmt.Errorf("ask the server when it was started: %w", err))
+	}
+	other, err := s.stream.Exec(ctx, ask).ReadAll()
+	if err != nil {
+		return postgres.Explain(fmt.Errorf("ask the server when it was started: %w", err))
+	}
+	if len(other) != 1 || len(other[0].Rows) != 1 || string(other[0].Rows[0][0]) != one {
+		return &apartError{}
+	}
+	return nil
+}
+
 // looksBack compares the stored position with the server that is there now, and marks the slot as useless where the position is not of its history.
 func (s *session) looksBack(ctx context.Context, now pglogrepl.IdentifySystemResult) error {
 	if s.timeline = now.Timeline; s.facts.standby {

@@ -22,7 +22,9 @@ import (
 type Config struct {
 	DSN config.Secret // postgres://… or key=value; secret because it may hold a password
 
-	Host        string // a name, an address, or the folder of a unix socket
+	Service     string // a section of ServiceFile, which gives what the others do not
+	ServiceFile string // PGSERVICEFILE, else ~/.pg_service.conf
+	Host        string // names, addresses or folders of unix sockets, with commas between them, each with a port of its own (name:port) or Port
 	Port        int    // 5432
 	Database    string
 	User        string
@@ -31,6 +33,11 @@ type Config struct {
 	SSLRootCert string // file of certificates to trust
 	SSLCert     string // file of our certificate, with SSLKey
 	SSLKey      string
+	SSLPassword config.Secret // of an encrypted SSLKey
+	Binding     string        // channel_binding: prefer, require, disable
+	Auth        string        // require_auth: the methods by which the server may ask for the password; "": any
+	PassFile    string        // where the password is looked up that is not given: PGPASSFILE, else ~/.pgpass
+	Target      string        // which of several hosts: any, read-write, read-only, primary, standby, prefer-standby
 
 	ApplicationName          string        // shown in pg_stat_activity; "tandem"
 	ConnectTimeout           time.Duration // 10 s
@@ -48,7 +55,11 @@ const (
 	applicationDefault = "tandem"
 )
 
-var sslModes = []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+var (
+	sslModes = []string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+	targets  = []string{"", "any", "read-write", "read-only", "primary", "standby", "prefer-standby"}
+	bindings = []string{"", "disable", "prefer", "require"}
+)
 
 // Define tells of c's keys; Debezium's names where it has them.
 func (c *Config) Define(s *config.Set) {
@@ -57,7 +68,7 @@ func (c *Config) Define(s *config.Set) {
 	}
 	high := func(k config.Key) config.Key { k.Importance = config.High; return k }
 	s.Password(&c.DSN, high(key("dsn", "", "The whole address, postgres://user:password@host:port/database?sslmode=…, instead of the keys that follow.")))
-	s.String(&c.Host, high(key("hostname", "", "The server's name or address, or the folder of its unix socket.")))
+	s.String(&c.Host, high(key("hostname", "", "The server's name or address, or the folder of its unix socket. Several with commas between them, each as name:port where ports differ, are tried in turn.")))
 	s.Int(&c.Port, key("port", "", "The server's port. 5432 where none is given."))
 	s.String(&c.Database, high(key("dbname", "", "The database's name.")))
 	s.String(&c.User, high(key("user", "", "The role to connect as.")))
@@ -66,6 +77,13 @@ func (c *Config) Define(s *config.Set) {
 	s.String(&c.SSLRootCert, key("sslrootcert", "", "A file of the certificates to trust."))
 	s.String(&c.SSLCert, key("sslcert", "", "A file of our certificate."))
 	s.String(&c.SSLKey, key("sslkey", "", "A file of our certificate's key."))
+	s.Password(&c.SSLPassword, key("sslpassword", "", "The password of an encrypted database.sslkey (of the traditional form, BEGIN RSA PRIVATE KEY with DEK-Info)."))
+	s.String(&c.Binding, key("channelbinding", "", "Whether SCRAM is bound to the TLS connection, so that nobody can stand between: prefer, require or disable; prefer where none is given."))
+	s.String(&c.Auth, key("require.auth", "", "The methods by which the server may authenticate us, as libpq's require_auth: scram-sha-256 refuses servers that ask for less. Empty: any."))
+	s.String(&c.PassFile, key("passfile", "", "The file in which a password that is not given is looked up, as libpq does: PGPASSFILE, else ~/.pgpass. It must be readable by its owner alone."))
+	s.String(&c.Service, key("service", "", "A section of the connection service file, for what the other keys do not give."))
+	s.String(&c.ServiceFile, key("servicefile", "", "That file: PGSERVICEFILE, else ~/.pg_service.conf."))
+	s.String(&c.Target, key("target.session.attrs", "", "Which of several servers is taken: any, read-write, read-only, primary, standby or prefer-standby, as libpq has it."))
 	limit := func(dst *time.Duration, name, def, doc string) {
 		k := key(name, def, doc+" In milliseconds; -1 for none.")
 		k.Importance, k.Validate = config.Low, config.AtLeast(-1)
@@ -88,10 +106,20 @@ func (c Config) Validate() error {
 			problems.Errorf("database."+name, format, args...)
 		}
 	}
-	check(!c.DSN.IsZero() || c.Host != "", "hostname", "missing: give it, or a whole address as database.dsn")
-	check(c.DSN.IsZero() || c.Host == "" && c.Port == 0 && c.SSLMode+c.SSLRootCert+c.SSLCert+c.SSLKey == "",
+	served := c.Service != ""
+	check(!c.DSN.IsZero() || c.Host != "" || served, "hostname", "missing: give it, or a whole address as database.dsn, or a database.service")
+	check(c.DSN.IsZero() || c.Host == "" && c.Port == 0 && c.SSLMode+c.SSLRootCert+c.SSLCert+c.SSLKey+c.Service == "",
 		"dsn", "holds host, port and TLS settings: do not give them twice")
-	check(!c.DSN.IsZero() || c.Database != "", "dbname", "missing: give the database's name")
+	check(!c.DSN.IsZero() || c.Database != "" || served, "dbname", "missing: give the database's name")
+	check(slices.Contains(targets, c.Target), "target.session.attrs", "%q is none of %v", c.Target, targets[1:])
+	check(slices.Contains(bindings, c.Binding), "channelbinding", "%q is none of %v", c.Binding, bindings[1:])
+	check(c.Binding != "require" || c.SSLMode != "disable", "channelbinding", "require needs TLS, and database.sslmode is disable")
+	_, _, err := c.hosts()
+	check(err == nil, "hostname", "%v", err)
+	err = c.checkServiceFile()
+	check(err == nil, "service", "%v", err)
+	err = c.checkPassFile()
+	check(err == nil, "passfile", "%v", err)
 	check(c.Port >= 0 && c.Port <= 65535, "port", "%d is no port", c.Port)
 	check(slices.Contains(sslModes, c.SSLMode), "sslmode", "%q is none of %v", c.SSLMode, sslModes[1:])
 	check((c.SSLCert == "") == (c.SSLKey == ""), "sslcert", "give both database.sslcert and database.sslkey, or neither")
@@ -104,7 +132,7 @@ func (c Config) Validate() error {
 	}
 	if len(problems) == 0 {
 		_, err := c.parse()
-		check(err == nil, "dsn", "%v", err)
+		check(err == nil, c.addressKey(), "%v", err)
 	}
 	return problems.Err()
 }
@@ -118,6 +146,9 @@ func (c Config) parse() (*pgx.ConnConfig, error) {
 	parsed.User = cmp.Or(c.User, parsed.User)
 	parsed.Database = cmp.Or(c.Database, parsed.Database)
 	parsed.Password = cmp.Or(c.Password.Reveal(), parsed.Password)
+	if parsed.Password == "" {
+		parsed.Password = c.lookUpPassword(parsed)
+	}
 	parsed.ConnectTimeout = max(0, cmp.Or(c.ConnectTimeout, 10*time.Second))
 	maps.Copy(parsed.RuntimeParams, c.session())
 	return parsed, nil
@@ -125,14 +156,19 @@ func (c Config) parse() (*pgx.ConnConfig, error) {
 
 // text gives the part that only pgx's parser can take: address and TLS files. Passwords are set after it.
 func (c Config) text() string {
+	hosts, ports, _ := c.hosts() // looked at by Validate; the server of a wrong one is not found
+	beside := [][2]string{
+		{"sslpassword", c.SSLPassword.Reveal()}, {"channel_binding", c.Binding}, {"require_auth", c.Auth}, {"passfile", c.noPassFile()},
+		{"target_session_attrs", c.Target}, {"service", c.Service}, {"servicefile", c.serviceFile()},
+	}
 	if !c.DSN.IsZero() {
-		return c.DSN.Reveal()
+		return addSettings(c.DSN.Reveal(), beside)
 	}
 	text := ""
-	for _, setting := range [][2]string{
-		{"host", c.Host}, {"port", strconv.Itoa(cmp.Or(c.Port, 5432))}, {"dbname", c.Database}, {"user", c.User}, {"sslmode", c.SSLMode},
+	for _, setting := range slices.Concat([][2]string{
+		{"host", hosts}, {"port", ports}, {"dbname", c.Database}, {"user", c.User}, {"sslmode", c.SSLMode},
 		{"sslrootcert", c.SSLRootCert}, {"sslcert", c.SSLCert}, {"sslkey", c.SSLKey},
-	} {
+	}, beside) {
 		if setting[1] != "" {
 			text += setting[0] + "='" + quoteSetting.Replace(setting[1]) + "' "
 		}

@@ -145,12 +145,28 @@ func explainServer(err error, server *pgconn.PgError) error {
 	}
 }
 
+// tlsAdvice is what is wrong with TLS settings, by words of pgconn's that are no part of an address.
+var tlsAdvice = map[string]string{
+	"decryption password incorrect": "database.sslpassword is not the password of database.sslkey",
+	"unable to find sslpassword":    "database.sslkey is encrypted: give its password as database.sslpassword",
+	"failed to decrypt":             "database.sslkey is encrypted, and database.sslpassword is not its password",
+	"unable to add CA to cert pool": "database.sslrootcert holds no certificate (PEM)",
+	"invalid require_auth":          "database.require.auth is none of libpq's lists of methods, as scram-sha-256 or !password",
+	"failed to find any PEM data":   "database.sslcert or database.sslkey holds nothing of PEM",
+	"private key does not match":    "database.sslkey is not the key of database.sslcert",
+}
+
 // addressError says what is wrong with an address without any part of it: whatever is quoted from a malformed one may be
 // the password.
 func addressError(err error) error {
 	const what = "parse the database's address"
 	if file := (*fs.PathError)(nil); errors.As(err, &file) {
 		return fmt.Errorf("%s: %w", what, file)
+	}
+	for words, advice := range tlsAdvice {
+		if strings.Contains(err.Error(), words) {
+			return fmt.Errorf("%s: %s", what, advice)
+		}
 	}
 	return fmt.Errorf("%s: want postgres://user:password@host:port/database?sslmode=… or key='value' pairs; special characters "+
 		"in a URL's password are written as %%XX", what)
