@@ -52,9 +52,11 @@ type emitter struct {
 	orders    map[tableName]int64  // events of the open transaction, by table; messages by prefix, without a schema
 	order     int64
 	now       func() time.Time
-	tells     func(prefix string) bool    // messages that are written; nil: all
-	shaper    *shaper                     // which columns, and in what form; nil: all, as they are
-	records   *atomic.Uint64              // handed to the sink
+	tells     func(prefix string) bool // messages that are written; nil: all
+	shaper    *shaper                  // which columns, and in what form; nil: all, as they are
+	records   *atomic.Uint64           // handed to the sink
+	tally     *tally                   // … by table; nil: not counted
+	last      lastTally
 	group     group                       // what the open Kafka transaction holds; counted, and of no use, at least once
 	rotate    func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
 }
@@ -121,6 +123,7 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 			return err
 		}
 	}
+	e.count(ev)
 	if ev.Op != change.Delete || !e.config.Tombstones || r.Key == nil {
 		return nil // without a key a tombstone would say nothing
 	}

@@ -304,6 +304,7 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 	s.tracker = &tracker{}
 	s.emitter = newEmitter(&s.config, s.sink, s.runID, &s.records, s.log)
 	s.emitter.tells, s.emitter.shaper = s.filter.tells, newShaper(s.columns)
+	s.emitter.tally = &s.tally
 	s.emitter.converter = s.converter
 	if err := s.learnTables(ctx); err != nil {
 		return err

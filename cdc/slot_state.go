@@ -44,8 +44,13 @@ WHERE s.slot_type = 'logical' AND s.database = current_database() AND ($1 = '' O
 const slotLost = `CASE WHEN j->>'invalidation_reason' IS NOT NULL THEN j->>'invalidation_reason' WHEN (j->>'conflicting')::bool AND pg_is_in_recovery() THEN 'conflict'
        WHEN s.wal_status = 'lost' OR (j->>'conflicting')::bool THEN 'wal_removed' ELSE '' END`
 
+// Querier is a connection, or a pool of them.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
 // Slots gives the state of the logical slots of the database that conn is connected to; of one of them where name is not "".
-func Slots(ctx context.Context, conn *pgx.Conn, name string) ([]SlotState, error) {
+func Slots(ctx context.Context, conn Querier, name string) ([]SlotState, error) {
 	rows, err := conn.Query(ctx, slotStateQuery, name)
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("look at the replication slots: %w", err))

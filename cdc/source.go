@@ -38,6 +38,7 @@ type Source struct {
 	confirmed atomic.Uint64            // the LSN that is stored in Kafka, and that PostgreSQL is told
 	serverEnd atomic.Uint64            // how far the server has sent
 	committed atomic.Int64             // commit time of the newest change that was written, in microseconds; 0: none yet
+	tally     tally                    // events by table
 	records   atomic.Uint64            // handed to Kafka since the program started
 	taken     atomic.Pointer[snapshot] // the newest snapshot, also when it has ended
 	refusals  atomic.Uint64            // signals and tables: see Refusals

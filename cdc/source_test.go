@@ -34,7 +34,7 @@ func TestSnapshotThenStream(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), contacts)
 	w.exec(t, `INSERT INTO contact (name) VALUES ('Ada'), ('Zoë'), ('Eve')`)
-	w.start(t)
+	s := w.start(t)
 	w.kafka.awaitCount(t, 3)
 	w.exec(t, `INSERT INTO contact (name) VALUES ('Bob')`)
 	w.exec(t, `UPDATE contact SET phone = '1' WHERE id = 1`)
@@ -57,6 +57,10 @@ func TestSnapshotThenStream(t *testing.T) {
 	}
 	if diff := cmp.Diff([]change.SnapshotMark{change.SnapshotFirst, change.SnapshotRow, change.SnapshotLast, change.NoSnapshot}, marks); diff != "" {
 		t.Errorf("snapshot marks (-want +got):\n%s", diff)
+	}
+	want := []EventCount{{"public.contact", change.Create, 3}, {"public.contact", change.Delete, 2}, {"public.contact", change.Read, 3}, {"public.contact", change.Update, 1}}
+	if diff := cmp.Diff(want, s.Events()); diff != "" {
+		t.Errorf("counted (-want +got):\n%s", diff)
 	}
 	gone, tombstone, made := decoded(t, records[5]), decoded(t, records[6]), decoded(t, records[7])
 	for name, got := range map[string]change.RawRow{"delete": gone.NewKey, "tombstone": tombstone.NewKey} {

@@ -4,14 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tandem-sync/tandem/cdc"
+	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/ledger"
-	"github.com/tandem-sync/tandem/connector/postgres"
 	"github.com/tandem-sync/tandem/connector/telemetry"
 	"github.com/tandem-sync/tandem/sink"
 )
@@ -39,39 +39,138 @@ func (c countedAlerts) SendBatch(ctx context.Context, records []kafka.Record) er
 // lagEvery is how often the server is asked how much WAL it keeps for us; a scrape comes every 15 s by default.
 const lagEvery = 10 * time.Second
 
-// lag is a service that measures how far a slot is behind.
-func (a *app) lag(name string, c cdc.Config) *sink.Loop {
+// slotMeter keeps what was last measured of a slot.
+type slotMeter struct {
+	mu     sync.Mutex
+	state  *cdc.SlotState
+	behind time.Duration
+	err    error
+	clock  lagClock
+	warned bool
+}
+
+// lag is a service that measures how far a slot is behind, and how near its loss.
+func (a *app) lag(name string, c cdc.Config, meter *slotMeter) *sink.Loop {
 	db := c.Database
 	db.ApplicationName = "tandem " + name + " lag"
 	step := func(ctx context.Context) (int, error) {
 		ctx, cancel := context.WithTimeout(ctx, lagEvery)
 		defer cancel()
-		bytes, ok, err := slotLag(ctx, db, c.Slot)
+		state, err := cdc.LookAtSlot(ctx, db, c.Slot)
 		a.metrics.Reachable("postgres", err == nil)
-		if ok {
-			a.metrics.Connector(name).ReplicationLag(bytes)
+		if state != nil {
+			a.metrics.Connector(name).ReplicationLag(state.Lag)
+		}
+		if warning := meter.set(state, err, time.Now(), c.SlotOptions.AlertPercent); warning != "" {
+			a.log.With("connector", name).Warn(warning, "tandem_slot_used_share", state.Used())
 		}
 		return 0, nil // the source itself says what is wrong
 	}
 	return sink.NewLoop(name+" lag", nil, step, lagEvery, a.log)
 }
 
-// slotLag gives the bytes of WAL between what a slot has confirmed and the server's end; false while there is no slot.
-func slotLag(ctx context.Context, db postgres.Config, slot string) (bytes uint64, ok bool, err error) {
-	conn, err := postgres.Connect(ctx, db)
-	if err != nil {
-		return 0, false, err
+// set takes a measurement, and gives the warning that it calls for, once each time that the limit is passed.
+func (m *slotMeter) set(state *cdc.SlotState, err error, now time.Time, alertPercent int) (warning string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state, m.err, m.behind = state, err, 0
+	if state == nil {
+		return ""
 	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	const ask = `SELECT greatest(0, pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn))::bigint FROM pg_replication_slots
-		WHERE slot_name = $1 AND confirmed_flush_lsn IS NOT NULL`
-	rows, err := conn.Query(ctx, ask, slot)
-	if err != nil {
-		return 0, false, fmt.Errorf("measure the slot's lag: %w", err)
+	m.behind = m.clock.behind(now, state.End, state.Confirmed)
+	warning = state.Warning(alertPercent)
+	if warning == "" || m.warned {
+		m.warned = warning != "" && m.warned
+		return ""
 	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil || len(found) == 0 {
-		return 0, false, err
+	m.warned = true
+	return warning
+}
+
+// capture is what the metrics show.
+func (m *slotMeter) capture(name string, s *cdc.Source) (telemetry.Capture, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := telemetry.Capture{Connector: name}
+	for _, e := range s.Events() {
+		out.Events = append(out.Events, telemetry.Events{Table: e.Table, Op: string(e.Op), N: e.N})
 	}
-	return uint64(found[0]), true, nil
+	if t := m.state; t != nil {
+		out.Slot = &telemetry.Slot{Behind: m.behind, Retained: t.Retained, Safe: t.Safe, Limited: t.Limited, Status: t.WALStatus, Read: t.Reader != 0}
+		if t.Lost != "" {
+			out.Slot.Status = "lost"
+		}
+	}
+	return out, nil
+}
+
+// details are what the connector's status shows.
+func (m *slotMeter) details() []connector.Detail {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state == nil {
+		return nil
+	}
+	return []connector.Detail{{Name: "slot", Value: slotText(*m.state, m.behind)}}
+}
+
+// slotText says in one line how a slot is.
+func slotText(s cdc.SlotState, behind time.Duration) string {
+	if s.Lost != "" {
+		return "lost: " + s.Lost
+	}
+	text := fmt.Sprintf("%d bytes behind", s.Lag)
+	if behind > 0 {
+		text += " (" + behind.Round(time.Second).String() + ")"
+	}
+	text += fmt.Sprintf(", %d kept by the server", s.Retained)
+	if s.Limited {
+		text += fmt.Sprintf(" (%.0f %% of what it would keep, %d more until the slot is lost)", s.Used()*100, s.Safe)
+	}
+	if s.Reader == 0 {
+		text += ", nobody reads it"
+		if !s.Since.IsZero() {
+			text += " since " + s.Since.Format(time.RFC3339)
+		}
+	}
+	return text
+}
+
+// lagSamplesMax bounds how far back lagClock knows the server's end: more than a day, one sample every ten seconds. An older one is the oldest then.
+const lagSamplesMax = 10_000
+
+// lagClock turns a lag in bytes into time: it remembers when the server's end was where.
+type lagClock struct{ samples []lagSample } // ends grow
+
+type lagSample struct {
+	at  time.Time
+	end uint64
+}
+
+// behind is how old the newest end is that was confirmed; 0 when the last one is.
+func (c *lagClock) behind(now time.Time, end, confirmed uint64) time.Duration {
+	if n := len(c.samples); n > 0 && end < c.samples[n-1].end {
+		c.samples = nil // another server
+	}
+	for len(c.samples) > 1 && c.samples[1].end <= confirmed {
+		c.samples = c.samples[1:]
+	}
+	if n := len(c.samples); n == 0 || c.samples[n-1].end < end {
+		if n == lagSamplesMax {
+			c.samples = slices.Delete(c.samples, 1, 2)
+		}
+		c.samples = append(c.samples, lagSample{now, end})
+	} else {
+		c.samples[n-1].end = end
+	}
+	if confirmed >= end {
+		c.samples = []lagSample{{now, end}}
+		return 0
+	}
+	for _, s := range c.samples {
+		if s.end > confirmed {
+			return now.Sub(s.at)
+		}
+	}
+	return 0
 }

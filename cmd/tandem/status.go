@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tandem-sync/tandem/cdc"
 	"github.com/tandem-sync/tandem/connector/ledger"
 )
 
@@ -41,6 +42,7 @@ type statusAnswer struct {
 	Entities []entityStatus      `json:"entities"`
 	Work     []workStatus        `json:"work"`
 	Backfill *backfillStatus     `json:"backfill,omitempty"`
+	Slots    []slotStatus        `json:"slots,omitempty"`               // replication slots of the CRM's database
 	Refused  time.Time           `json:"notion_refuses_until,omitzero"` // Notion asked to send nothing before then
 	LeftOut  []driftStatus       `json:"left_out"`                      // fields that a changed table or database keeps back
 	Held     []heldStatus        `json:"held,omitempty"`                // what waits for a person, summed up
@@ -69,6 +71,27 @@ type workStatus struct {
 	Later  int       `json:"later"`
 	Parked int       `json:"parked"`
 	Oldest time.Time `json:"oldest,omitzero"`
+}
+
+// slotStatus is a replication slot of the CRM's database, whoever reads it. Sizes are in bytes.
+type slotStatus struct {
+	Name      string  `json:"name"`
+	Active    bool    `json:"active"`
+	WALStatus string  `json:"wal_status"`
+	Lost      string  `json:"lost,omitempty"`
+	Lag       uint64  `json:"lag_bytes"`
+	Retained  uint64  `json:"retained_bytes"`
+	Safe      *uint64 `json:"safe_bytes,omitempty"` // nothing limits it
+	Used      float64 `json:"used_share"`
+	text      string
+}
+
+func slotStatusOf(s cdc.SlotState) slotStatus {
+	out := slotStatus{Name: s.Name, Active: s.Reader != 0, WALStatus: s.WALStatus, Lost: s.Lost, Lag: s.Lag, Retained: s.Retained, Used: s.Used(), text: slotText(s, 0)}
+	if s.Limited {
+		out.Safe = &s.Safe
+	}
+	return out
 }
 
 // backfillStatus says how long the background work to Notion takes at least. Live edits go first.
@@ -157,6 +180,13 @@ func (s *session) status(ctx context.Context, top int) (statusAnswer, error) {
 		answer.Work = append(answer.Work, workStatus{t.Entity, string(t.Side), string(t.Lane), t.Due, t.Later, t.Parked, t.Oldest})
 	}
 	answer.Backfill = s.backfill(tallies)
+	slots, err := cdc.Slots(ctx, s.pool, "")
+	if err != nil {
+		return answer, err
+	}
+	for _, slot := range slots {
+		answer.Slots = append(answer.Slots, slotStatusOf(slot))
+	}
 	if token := s.keys.Notion.budgetName(); token != "" {
 		_, paused, err := s.store.Budget(ctx, token)
 		if err != nil {
@@ -272,6 +302,12 @@ func (o *statusOptions) show(a statusAnswer) {
 	}
 	if b := a.Backfill; b != nil {
 		o.out.printf("\nin the background %d records wait for Notion: some %s at %d requests a minute, one for each; live edits go first\n", b.Records, b.AtLeast, b.PerMinute)
+	}
+	for i, slot := range a.Slots {
+		if i == 0 {
+			o.out.printf("\n")
+		}
+		o.out.printf("slot %s: %s\n", printable(slot.Name), slot.text)
 	}
 	o.showProofs(a)
 	if len(a.LeftOut) > 0 {

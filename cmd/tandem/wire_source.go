@@ -56,12 +56,16 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 		details = append(details, describeTables(s)...)
 		return details
 	})
+	meter := &slotMeter{}
+	p.onDescribe(meter.details)
+	a.metrics.WatchCapture("slot of "+k.Name, func(context.Context) (telemetry.Capture, error) { return meter.capture(k.Name, s) })
+	p.onClose(func() { a.metrics.Unwatch("slot of " + k.Name) })
 	a.metrics.WatchReadings("snapshot of "+k.Name, func(context.Context) (tables []telemetry.Reading, err error) {
 		return readings(k.Name, s), nil
 	})
 	p.onClose(func() { a.metrics.Unwatch("snapshot of " + k.Name) })
 	p.add("source", s)
-	p.add("lag", a.lag(k.Name, k.Config))
+	p.add("lag", a.lag(k.Name, k.Config, meter))
 	return nil
 }
 

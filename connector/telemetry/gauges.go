@@ -129,6 +129,9 @@ func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, snapshotRows, snapshotShare, snapshotLeft, sourceUp} {
 		out <- d
 	}
+	for _, d := range captureDescriptions {
+		out <- d
+	}
 }
 
 // Collect asks every source.

@@ -243,8 +243,18 @@ func TestWaitingWorkIsAskedForAtTheScrapeButNotTooOften(t *testing.T) {
 		m.WatchReadings("readings", func(context.Context) ([]telemetry.Reading, error) {
 			return []telemetry.Reading{{Connector: "crm", Table: "public.contact", Rows: 9, Share: 0.25, Left: time.Minute}}, nil
 		})
+		m.WatchCapture("slot", func(context.Context) (telemetry.Capture, error) {
+			return telemetry.Capture{Connector: "crm", Slot: &telemetry.Slot{Behind: time.Minute, Retained: 30, Safe: 10, Limited: true, Status: "extended", Read: true},
+				Events: []telemetry.Events{{Table: "public.contact", Op: "u", N: 5}}}, nil
+		})
+		m.WatchCapture("lost", func(context.Context) (telemetry.Capture, error) {
+			return telemetry.Capture{Connector: "old", Slot: &telemetry.Slot{Status: "lost"}}, nil
+		})
 		want := map[string]float64{
-			"tandem_snapshot_rows{crm,public.contact}": 9, "tandem_snapshot_share{crm,public.contact}": 0.25, "tandem_snapshot_left_seconds{crm,public.contact}": 60,
+			"tandem_replication_lag_seconds{crm}": 60, "tandem_slot_retained_bytes{crm}": 30, "tandem_slot_safe_bytes{crm}": 10, "tandem_slot_used_share{crm}": 0.75, "tandem_slot_active{crm}": 1,
+			"tandem_slot_wal_status{crm,extended}": 1, "tandem_slot_wal_status{crm,lost}": 0, "tandem_slot_wal_status{old,lost}": 1, "tandem_slot_used_share{old}": 1,
+			"tandem_capture_events_total{crm,u,public.contact}": 5,
+			"tandem_snapshot_rows{crm,public.contact}":          9, "tandem_snapshot_share{crm,public.contact}": 0.25, "tandem_snapshot_left_seconds{crm,public.contact}": 60,
 			"tandem_work_items{contact,live,notion,pending,s}": 7, "tandem_work_oldest_seconds{contact,live,notion,pending,s}": 90,
 			"tandem_notion_budget_per_minute{sink,main}": 180, "tandem_notion_budget_booked_seconds{sink,main}": 0.5, "tandem_notion_budget_paused_seconds{sink,main}": 3,
 			"tandem_gauge_source_up{ledger}": 1,
