@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -92,12 +91,19 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, nil, err
 	}
+	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before
+	for i := range got.tables {
+		got.tables[i].foresee(rules)
+	}
 	var problems config.Problems
 	got.serverProblems(&problems)
 	if streams := c.SnapshotMode != SnapshotInitialOnly; streams {
 		got.slotProblems(c, &problems)
 		got.optionProblems(c, &problems)
 		got.publicationProblems(c, &problems)
+		if err := got.rowFilterProblems(ctx, conn, c, &problems); err != nil {
+			return nil, nil, err
+		}
 	}
 	if spoken := protocolSpoken(got.version); c.Protocol > spoken {
 		problems.Errorf("protocol.version", "PostgreSQL %d speaks up to %d: ask for that, or less", got.version/10000, spoken)
@@ -181,127 +187,4 @@ func (t *table) problems(problems *config.Problems) {
 	case len(t.key) == 0 && !t.rekeyed:
 		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
 	}
-}
-
-// publication is pg_publication's row of ours.
-type publication struct {
-	allTables, viaRoot bool
-	operations         string // those that are published, of c, u, d
-	owned              bool
-	tables             []tableName
-}
-
-func loadPublication(ctx context.Context, conn *pgx.Conn, name string) (*publication, error) {
-	var p publication
-	var c, u, d bool
-	err := conn.QueryRow(ctx, `SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1`, name).
-		Scan(&p.allTables, &p.viaRoot, &c, &u, &d, &p.owned)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, postgres.Explain(fmt.Errorf("look at the publication: %w", err))
-	}
-	for op, published := range map[string]bool{"c": c, "u": u, "d": d} {
-		if published {
-			p.operations += op
-		}
-	}
-	rows, err := conn.Query(ctx, `SELECT schemaname::text, tablename::text FROM pg_publication_tables WHERE pubname = $1 ORDER BY 1, 2`, name)
-	if err != nil {
-		return nil, postgres.Explain(fmt.Errorf("look at the publication's tables: %w", err))
-	}
-	var t tableName
-	_, err = pgx.ForEachRow(rows, []any{&t.schema, &t.name}, func() error { p.tables = append(p.tables, t); return nil })
-	if err != nil {
-		return nil, postgres.Explain(fmt.Errorf("look at the publication's tables: %w", err))
-	}
-	return &p, nil
-}
-
-// absent lists captured tables that the publication does not hold.
-func (f *facts) absent() []tableName {
-	var out []tableName
-	for _, t := range f.tables {
-		if f.publication == nil || !slices.Contains(f.publication.tables, t.tableName) {
-			out = append(out, t.tableName)
-		}
-	}
-	return out
-}
-
-func (f *facts) publicationProblems(c Config, problems *config.Problems) {
-	path := "publication " + c.Publication
-	absent := f.absent()
-	p := f.publication
-	if p == nil {
-		f.createProblems(c, path, problems)
-		return
-	}
-	if len(p.operations) < 3 {
-		problems.Errorf(path, "it publishes only part of inserts, updates and deletes: run ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate')", c.Publication)
-	}
-	if !p.viaRoot && slices.ContainsFunc(f.tables, func(t table) bool { return t.partitioned }) {
-		problems.Errorf(path, "it publishes partitions under their own names: run ALTER PUBLICATION %s SET (publish_via_partition_root = true)", c.Publication)
-	}
-	if slices.ContainsFunc(p.tables, func(t tableName) bool { return t.schema == ownSchema }) {
-		problems.Warnf(path, "it holds the ledger's schema %s, which is never captured but sent all the same: publish the tables by name", ownSchema)
-	}
-	if len(absent) == 0 || p.allTables {
-		return
-	}
-	if f.standby {
-		problems.Errorf(path, "it lacks tables, which cannot be added on a standby: run on the primary ALTER PUBLICATION %s ADD TABLE %s", c.Publication, quotedList(absent))
-		return
-	}
-	if c.AutoCreate == autoCreateDisabled || !p.owned || slices.ContainsFunc(f.tables, func(t table) bool { return !t.owned && slices.Contains(absent, t.tableName) }) {
-		problems.Errorf(path, "it lacks tables, and we may not add them: run ALTER PUBLICATION %s ADD TABLE %s", c.Publication, quotedList(absent))
-	}
-}
-
-func (f *facts) createProblems(c Config, path string, problems *config.Problems) {
-	create := createPublication(c.Publication, f.absent())
-	if f.standby {
-		problems.Errorf(path, "it is missing, and cannot be made on a standby: run on the primary %s", create)
-		return
-	}
-	if c.AutoCreate == autoCreateDisabled {
-		problems.Errorf(path, "it is missing, and publication.autocreate.mode is disabled: run %s", create)
-		return
-	}
-	foreign := slices.ContainsFunc(f.tables, func(t table) bool { return !t.owned })
-	if (!f.create || foreign) && len(f.tables) > 0 {
-		problems.Errorf(path, "it is missing, and role %s may not make it (that takes CREATE on the database and ownership of the tables): let their owner run %s",
-			f.user, create)
-	}
-}
-
-func createPublication(name string, tables []tableName) string {
-	return fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true)", name, quotedList(tables))
-}
-
-// quotedList says ONLY: without it, tables that inherit from these are published too, unasked for, and where they have no key of
-// their own (keys are not inherited) PostgreSQL refuses their updates from then on. Partitions belong to their table all the same.
-func quotedList(tables []tableName) string {
-	names := make([]string, len(tables))
-	for i, t := range tables {
-		names[i] = "ONLY " + t.quoted()
-	}
-	return strings.Join(names, ", ")
-}
-
-// publish makes the publication, or adds the tables that it lacks. The caller has checked that it may.
-func (f *facts) publish(ctx context.Context, conn *pgx.Conn, name string) error {
-	absent := f.absent()
-	if len(absent) == 0 || f.publication != nil && f.publication.allTables {
-		return nil
-	}
-	sql := createPublication(name, absent)
-	if f.publication != nil {
-		sql = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s", name, quotedList(absent))
-	}
-	if _, err := conn.Exec(ctx, sql); err != nil {
-		return postgres.Explain(fmt.Errorf("publish the captured tables: %w", err))
-	}
-	return nil
 }

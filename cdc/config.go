@@ -21,8 +21,10 @@ type Config struct {
 	TopicPrefix     string // names the database in topics and events
 	Slot            string // the replication slot; also the lock between copies
 	Publication     string
-	AutoCreate      string   // filtered: the publication is made and kept up; disabled: it must be there
-	Tables          []string // regular expressions over schema.table, anchored; the mapped tables
+	RowFilters      map[string]string // by schema.table: an SQL expression that rows must meet to be captured
+	IdentityRules   string            // replica.identity.autoset.values
+	AutoCreate      string            // filtered: the publication is made and kept up; disabled: it must be there
+	Tables          []string          // regular expressions over schema.table, anchored; the mapped tables
 	SnapshotMode    SnapshotMode
 	SnapshotThreads int   // connections that read a snapshot; 0: as many as there are processors, but for threadsMax
 	snapshotPages   int64 // read at a time; 0 but in tests
@@ -88,6 +90,8 @@ const (
 )
 
 const (
+	autoCreateAll      = "all_tables"
+	autoCreateNone     = "no_tables"
 	autoCreateFiltered = "filtered"
 	autoCreateDisabled = "disabled"
 )
@@ -124,8 +128,10 @@ func (c *Config) defineCapture(s *config.Set) {
 	s.String(&c.Publication, config.Key{Name: "publication.name", Default: "tandem", Importance: config.High, Group: "Capture", Validate: name,
 		Doc: "The publication, made if it is missing and publication.autocreate.mode allows it."})
 	config.Enum(s, &c.AutoCreate, config.Key{Name: "publication.autocreate.mode", Default: autoCreateFiltered, Group: "Capture",
-		Doc: "filtered makes the publication of exactly the included tables and adds what is missing; disabled leaves that to the database's owner."},
-		autoCreateFiltered, autoCreateDisabled)
+		Doc: "filtered makes the publication of exactly the included tables and adds what is missing; disabled leaves that to the database's owner; no_tables makes an empty one; " +
+			"all_tables makes one of all tables, which takes a superuser, and PostgreSQL then refuses updates of every table that has no replica identity."},
+		autoCreateFiltered, autoCreateDisabled, autoCreateNone, autoCreateAll)
+	c.definePublication(s)
 	config.Enum(s, &c.SnapshotMode, config.Key{Name: "snapshot.mode", Default: string(SnapshotInitial), Importance: config.High, Group: "Capture",
 		Doc: "When the tables are read whole: initial at the first start, always at every start, no_data never, when_needed also after changes were lost with the slot. " +
 			"initial_only reads them once and no changes, without a slot: the connector is completed then."},

@@ -148,6 +148,9 @@ func (s *session) connect(ctx context.Context) error {
 	if err := takeLock(ctx, s.control, s.config.Slot); err != nil {
 		return err
 	}
+	if err := s.setIdentities(ctx); err != nil {
+		return err
+	}
 	if err := s.look(ctx); err != nil { // again: the other copy may have made the slot
 		return err
 	}
@@ -218,7 +221,7 @@ func (s *session) prepareSlot(ctx context.Context) error {
 		s.log.Warn("changes were lost; the tables are read again", "why", s.plan.lost)
 	}
 	if !s.plan.ends { // else there is nothing to publish for
-		if err := s.facts.publish(ctx, s.control, s.config.Publication); err != nil {
+		if err := s.facts.publish(ctx, s.control, s.config); err != nil {
 			return err
 		}
 	}

@@ -2,9 +2,11 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
@@ -124,11 +126,36 @@ func (s *session) leave(ctx context.Context) {
 	if !s.config.SlotOptions.DropOnStop || s.stored == nil {
 		return
 	}
-	if _, err := s.control.Exec(ctx, "SELECT pg_drop_replication_slot($1)", s.config.Slot); err != nil {
+	if err := s.dropSlot(ctx); err != nil {
 		s.log.Warn("the replication slot could not be dropped (slot.drop.on.stop); it keeps WAL until somebody does", "slot", s.config.Slot, "err", err)
 		return
 	}
 	s.log.Info("dropped the replication slot, as slot.drop.on.stop asks", "slot", s.config.Slot)
+}
+
+// dropTimeout is how long the server may take to notice that we have ended the stream: a slot that is read cannot be dropped.
+const dropTimeout = 30 * time.Second
+
+// dropSlot has a connection of its own: the session's may have been given up when it was waited for.
+func (s *session) dropSlot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
+	defer cancel()
+	conn, err := postgres.Connect(ctx, s.config.Database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	for {
+		_, err := conn.Exec(ctx, "SELECT pg_drop_replication_slot($1)", s.config.Slot)
+		if refused := (*pgconn.PgError)(nil); !errors.As(err, &refused) || refused.Code != "55006" { // it is read
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // syncedProblems warns where a failover slot would not survive a promotion: a standby takes it over only once it was copied, and the primary waits for

@@ -20,8 +20,12 @@ func (w *world) refused(t *testing.T) string {
 	s := w.source(t)
 	err := s.Start(context.WithoutCancel(t.Context()))
 	if err == nil {
-		<-s.Done()
-		err = s.Err()
+		select {
+		case <-s.Done():
+			err = s.Err()
+		case <-time.After(time.Minute):
+			t.Errorf("it runs: %+v", s.Status())
+		}
 	}
 	s.Stop()
 	if err == nil {

@@ -44,15 +44,15 @@ func (r *reader) lookAt(ctx context.Context) error {
 		}
 	}
 	if absent := now.absent(); len(absent) > 0 {
-		trouble = append(trouble, "not published any more, so their changes are missing: "+strings.ReplaceAll(quotedList(absent), "ONLY ", ""))
-		mendable := true
+		trouble = append(trouble, "not published any more, so their changes are missing: "+names(absent))
+		mendable := r.config.AutoCreate == autoCreateFiltered
 		for _, p := range problems {
 			if strings.HasPrefix(p.Path, "publication ") {
 				trouble, mendable = append(trouble, p.String()), false
 			}
 		}
 		if mendable {
-			if err := now.publish(ctx, r.control, r.config.Publication); err != nil {
+			if err := now.publish(ctx, r.control, r.config); err != nil {
 				return err
 			}
 			trouble = append(trouble, "they are published again from now on; what changed meanwhile is seen by the next sweep or snapshot")
