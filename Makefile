@@ -95,7 +95,7 @@ bench-cdc: ## Measure the source against PostgreSQL's own tools and Debezium, as
 	$(GO) test -count=1 -timeout=90m -v -run '$(or $(RUN),TestCapture)' ./cmd/tandem/bench -bench.cdc $(ARGS)
 
 .PHONY: parity
-parity: ## Compare every field of every event with the real Debezium's, and docs/debezium-differences.md with what differs: some minutes (ARGS=-rewrite writes the tables; RUN=TestParity/default is one run)
+parity: ## Compare every field of every event with the real Debezium's, and docs/debezium-differences.md with what differs: some minutes (ARGS=-rewrite writes the tables; RUN=TestParity/default is one run, RUN=TestParity/random ARGS='-seed 1 -seeds 20' that many seeds)
 	@.ci/need go postgres java
 	$(GO) test -count=1 -timeout=60m -v -run '$(or $(RUN),TestParity)' ./cmd/tandem/parity -parity $(ARGS)
 

@@ -17,6 +17,8 @@ CREATE TABLE may_be_null (id int, b int NOT NULL, c text, PRIMARY KEY (id), UNIQ
 INSERT INTO with_defaults DEFAULT VALUES;
 INSERT INTO may_be_null SELECT coalesce(max(id), 0) + 1, coalesce(max(b), 0) + 1, 'x' FROM may_be_null;
 -- section: stream
+-- One transaction: whether a column may be null both ask the catalog, each when it reads the change.
+BEGIN;
 DELETE FROM may_be_null WHERE id = 1;
 ALTER TABLE may_be_null ALTER c SET NOT NULL;
 INSERT INTO may_be_null VALUES (10, 10, 'y');
@@ -24,3 +26,4 @@ ALTER TABLE may_be_null ALTER c SET DEFAULT 'z', ADD d int NOT NULL DEFAULT 4;
 INSERT INTO may_be_null VALUES (11, 11);
 ALTER TABLE may_be_null ALTER c DROP NOT NULL, ALTER c DROP DEFAULT;
 INSERT INTO may_be_null VALUES (12, 12, NULL);
+COMMIT;
