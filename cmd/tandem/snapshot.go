@@ -240,3 +240,24 @@ func (a *app) incremental(ctx context.Context, k *cdcKeys) ([]snapshotTable, err
 	}
 	return tables, nil
 }
+
+// snapshotsPatience is how long status waits for Kafka: the rest of what it shows is the database's.
+const snapshotsPatience = 5 * time.Second
+
+// snapshots tells of the tables that the sources among the files read, or wait to. What cannot be known is left out, with a line in the log.
+func (o *statusOptions) snapshots(ctx context.Context, a *app) (under []snapshotTable) {
+	ctx, cancel := context.WithTimeout(ctx, snapshotsPatience)
+	defer cancel()
+	sources, err := a.captures(o.Config)
+	if err != nil {
+		return nil // tandem check says what is wrong with a file
+	}
+	for _, k := range sources {
+		tables, err := a.incremental(ctx, k)
+		if err != nil {
+			a.log.Warn("it is not known which tables are read", "connector", k.Name, "err", err)
+		}
+		under = append(under, slices.DeleteFunc(tables, func(t snapshotTable) bool { return !t.At.IsZero() })...)
+	}
+	return under
+}

@@ -37,20 +37,21 @@ nothing explains it.`,
 
 // statusAnswer is what status prints as JSON.
 type statusAnswer struct {
-	Sync     string              `json:"sync"`
-	At       time.Time           `json:"at"`
-	Entities []entityStatus      `json:"entities"`
-	Work     []workStatus        `json:"work"`
-	Backfill *backfillStatus     `json:"backfill,omitempty"`
-	Slots    []slotStatus        `json:"slots,omitempty"`               // replication slots of the CRM's database
-	Refused  time.Time           `json:"notion_refuses_until,omitzero"` // Notion asked to send nothing before then
-	LeftOut  []driftStatus       `json:"left_out"`                      // fields that a changed table or database keeps back
-	Held     []heldStatus        `json:"held,omitempty"`                // what waits for a person, summed up
-	Proofs   []ledger.Proof      `json:"proofs"`                        // the last comparison of both sides of each entity
-	Differs  []ledger.Difference `json:"differs"`                       // what differs though nothing explains it
-	Pending  []pendingStatus     `json:"pending"`
-	Paused   []ledger.Pausing    `json:"paused"`
-	More     bool                `json:"more"` // more records are pending than are listed
+	Sync      string              `json:"sync"`
+	At        time.Time           `json:"at"`
+	Entities  []entityStatus      `json:"entities"`
+	Work      []workStatus        `json:"work"`
+	Backfill  *backfillStatus     `json:"backfill,omitempty"`
+	Slots     []slotStatus        `json:"slots,omitempty"`               // replication slots of the CRM's database
+	Refused   time.Time           `json:"notion_refuses_until,omitzero"` // Notion asked to send nothing before then
+	LeftOut   []driftStatus       `json:"left_out"`                      // fields that a changed table or database keeps back
+	Held      []heldStatus        `json:"held,omitempty"`                // what waits for a person, summed up
+	Proofs    []ledger.Proof      `json:"proofs"`                        // the last comparison of both sides of each entity
+	Differs   []ledger.Difference `json:"differs"`                       // what differs though nothing explains it
+	Pending   []pendingStatus     `json:"pending"`
+	Paused    []ledger.Pausing    `json:"paused"`
+	Snapshots []snapshotTable     `json:"snapshots,omitempty"` // tables that the sources among the files read while they stream
+	More      bool                `json:"more"`                // more records are pending than are listed
 }
 
 type entityStatus struct {
@@ -148,6 +149,7 @@ func (o *statusOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	answer.Snapshots = o.snapshots(ctx, a)
 	if o.JSON {
 		err = o.out.json(answer)
 	} else {
@@ -279,6 +281,10 @@ func (o *statusOptions) show(a statusAnswer) {
 		o.out.printf("\n")
 	}
 	if len(a.Paused) > 0 {
+		o.out.printf("\n")
+	}
+	if len(a.Snapshots) > 0 {
+		o.out.snapshots(a.Snapshots)
 		o.out.printf("\n")
 	}
 	if len(a.Entities) == 0 {

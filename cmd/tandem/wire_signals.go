@@ -20,10 +20,13 @@ func (a *app) listen(ctx context.Context, s *cdc.Source, k *cdcKeys, kc kafka.Co
 	if err := a.ensureTopics(ctx, kc, topic); err != nil {
 		a.log.Warn("the topic of signals cannot be made; tandem snapshot does not work before it is there (signal.enabled.channels says who needs none)", "topic", topic.Name, "err", err)
 	}
-	tail := kafka.NewTail(kc, topic.Name)
+	tail := kafka.NewTail(kc, topic.Name, signalsPast)
 	p.onClose(tail.Close)
 	s.Listen(cdc.ChannelKafka, signalTail{tail})
 }
+
+// signalsPast is how old signals may be that a connector obeys that has read none before: somebody may have sent them while it started.
+const signalsPast = 10 * time.Minute
 
 // signalTopic keeps the order of signals: it has one partition.
 func (k *cdcKeys) signalTopic() kafka.TopicSpec {

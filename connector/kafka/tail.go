@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,15 +15,18 @@ import (
 type Tail struct {
 	config  Config
 	topic   string
+	past    time.Duration
 	client  *kgo.Client
 	at      map[int32]int64 // the next offset of each partition
 	waiting []*kgo.Record
 }
 
-// NewTail connects to nothing before Begin.
-func NewTail(config Config, topic string) *Tail { return &Tail{config: config, topic: topic} }
+// NewTail connects to nothing before Begin. past is how old records may be that are read by who has no position yet.
+func NewTail(config Config, topic string, past time.Duration) *Tail {
+	return &Tail{config: config, topic: topic, past: past}
+}
 
-// Begin makes the next record the first behind position, and gives the position that says so; "" stands for the topic's end as it is now. What a position
+// Begin makes the next record the first behind position, and gives the position that says so; "" stands for the topic's end as it is now, or was a while ago. What a position
 // says nothing of, or what is not kept any more, is read from its beginning.
 func (t *Tail) Begin(ctx context.Context, position string) (string, error) {
 	t.Close()
@@ -40,6 +44,11 @@ func (t *Tail) Begin(ctx context.Context, position string) (string, error) {
 	list := kadm.NewClient(admin).ListStartOffsets
 	if position == "" {
 		list = kadm.NewClient(admin).ListEndOffsets
+	}
+	if position == "" && t.past > 0 {
+		list = func(ctx context.Context, topics ...string) (kadm.ListedOffsets, error) {
+			return kadm.NewClient(admin).ListOffsetsAfterMilli(ctx, time.Now().Add(-t.past).UnixMilli(), topics...)
+		}
 	}
 	ends, err := list(ctx, t.topic)
 	if err = errors.Join(err, ends.Error()); err != nil {

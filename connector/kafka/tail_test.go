@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/tandem-sync/tandem/connector/kafka"
 	"github.com/tandem-sync/tandem/connector/kafka/kafkatest"
@@ -31,7 +32,7 @@ func TestTailGoesOnBehindItsPosition(t *testing.T) {
 			}
 		}
 		write("before")
-		tail := kafka.NewTail(kafkatest.Config(t, bootstrap), topic)
+		tail := kafka.NewTail(kafkatest.Config(t, bootstrap), topic, 0)
 		defer tail.Close()
 		at, err := tail.Begin(ctx, "")
 		if err != nil {
@@ -57,6 +58,14 @@ func TestTailGoesOnBehindItsPosition(t *testing.T) {
 		read("three")
 		if _, err := tail.Begin(ctx, "nonsense"); err == nil {
 			t.Error("a position that is none was taken")
+		}
+		late := kafka.NewTail(kafkatest.Config(t, bootstrap), topic, time.Hour)
+		defer late.Close()
+		if _, err := late.Begin(ctx, ""); err != nil {
+			t.Fatal(err)
+		}
+		if r, _, err := late.Next(ctx); err != nil || string(r.Value) != "before" {
+			t.Errorf("the last hour begins with %q, %v", r.Value, err)
 		}
 	})
 }
