@@ -43,6 +43,7 @@ type emitter struct {
 	headers   []change.Header // of every record
 	naming    naming
 	steps     []chained // transforms, where one has an expression
+	unwrap    *unwrap   // nil: values are envelopes
 	topics    map[tableName]destination
 	converter *converter.Converter // nil: JSON without schemas
 	cut       map[tableName]bool   // tables whose large values were cut, which is said once
@@ -63,7 +64,7 @@ type emitter struct {
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
 	e := &emitter{
-		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), steps: c.steps(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
+		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), steps: c.steps(), unwrap: c.unwrap(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
 		orders: map[tableName]int64{}, now: time.Now, records: records,
 	}
 	if c.ContextHeaders {
@@ -115,6 +116,9 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if own := e.config.Format.Headers(ev); own != nil {
 		r.Headers = append(own, e.headers...)
 	}
+	if e.unwrap != nil && ev.Op != change.Message {
+		return e.emitRow(ctx, ev, to, r, keep, f)
+	}
 	if r.Key, r.Value, err = e.write(ctx, ev, to); err != nil {
 		return err
 	}
@@ -124,9 +128,15 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 		}
 	}
 	e.count(ev)
+	return e.bury(ctx, ev, r, f)
+}
+
+// bury writes the tombstone after a delete.
+func (e *emitter) bury(ctx context.Context, ev *change.Event, r Record, f *flight) (err error) {
 	if ev.Op != change.Delete || !e.config.Tombstones || r.Key == nil {
 		return nil // without a key a tombstone would say nothing
 	}
+	keep := true
 	if e.steps != nil {
 		if r.Topic, keep, err = e.transform(ev, true); err != nil || !keep {
 			return err

@@ -145,5 +145,5 @@ func (c *Config) defineTopics(s *config.Set) {
 	s.List(&c.Transforms, config.Key{Name: "transforms", Importance: config.Medium, Group: group,
 		Doc: "Names of transforms, in the order in which they are applied. What each is stands in transforms.{name}.type and its other keys; see docs/converters.md."})
 	s.Prefix(&c.TransformKeys, config.Key{Name: "transforms.", Importance: config.Medium, Group: group,
-		Doc: "A transform's type (" + regexRouter + ", " + logicalRouter + ", " + filterTransform + ", " + contentRouter + ") and its options."})
+		Doc: "A transform's type (" + regexRouter + ", " + logicalRouter + ", " + filterTransform + ", " + contentRouter + ", " + unwrapTransform + ") and its options."})
 }

@@ -71,6 +71,7 @@ func (c *Config) routes() (out []route) {
 // transformKeys are what each class understands.
 var transformKeys = map[string][]string{
 	regexRouter:     {"regex", "replacement"},
+	unwrapTransform: {"delete.tombstone.handling.mode", "add.fields", "add.fields.prefix", "add.headers", "add.headers.prefix"},
 	filterTransform: {"condition", "language", "topic.regex", "null.handling.mode"},
 	contentRouter:   {"topic.expression", "language", "topic.regex", "null.handling.mode"},
 	logicalRouter:   {"topic.regex", "topic.replacement", "key.enforce.uniqueness", "key.field.name", "key.field.regex", "key.field.replacement"},
@@ -91,8 +92,12 @@ func (c *Config) route(name string) (r route, problems config.Problems) {
 			problems.Errorf("transforms."+key, "%s has no such option: %s", class, strings.Join(known, ", "))
 		}
 	}
-	if class == filterTransform || class == contentRouter {
+	switch class {
+	case filterTransform, contentRouter:
 		c.script(name, &problems)
+		return r, problems
+	case unwrapTransform:
+		c.unwrapping(name, &problems)
 		return r, problems
 	}
 	expression := func(key string, needed bool) *regexp.Regexp {

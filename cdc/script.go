@@ -120,6 +120,7 @@ func (c *Config) steps() (out []chained) {
 		case filterTransform, contentRouter:
 			scripted = true
 			out = append(out, chained{script: c.script(name, &config.Problems{})})
+		case unwrapTransform: // it chooses no topic
 		default:
 			if r, problems := c.route(name); len(problems) == 0 {
 				out = append(out, chained{route: &r})

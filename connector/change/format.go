@@ -90,6 +90,11 @@ func (f Format) appendMessage(dst []byte, e *Event) []byte {
 	return append(dst, `}}`...)
 }
 
+// AppendRow writes a row as a value of its own. What was not sent is the placeholder, or null, where it is an old row.
+func (f Format) AppendRow(dst []byte, row Row, placeholders bool) []byte {
+	return f.appendRow(dst, row, placeholders)
+}
+
 // appendRow writes a row. In an old row a value that was not sent is null, as Debezium has it; in a new one it is the placeholder.
 func (f Format) appendRow(dst []byte, row Row, placeholders bool) []byte {
 	if row == nil {

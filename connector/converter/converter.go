@@ -63,7 +63,7 @@ func New(c Config, format change.Format, catalog Catalog) (*Converter, error) {
 
 // Event writes the key and the value of an event of a table. name is what schemas are called by, topic where the record goes.
 func (c *Converter) Event(ctx context.Context, name, topic string, e *change.Event) (key, value []byte, err error) {
-	l, err := c.layout(ctx, name, topic, e)
+	l, err := c.layout(ctx, name, "", topic, e)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,6 +77,36 @@ func (c *Converter) Event(ctx context.Context, name, topic string, e *change.Eve
 		}
 	}
 	value, err = c.value.write(ctx, l.value, c.format.AppendValue(make([]byte, 0, 768), &fit))
+	return key, value, err
+}
+
+// Row writes an event as a row of its own: that of the event, and what was added to it. A nil row has no value.
+func (c *Converter) Row(ctx context.Context, name, topic string, e *change.Event, row change.Row) (key, value []byte, err error) {
+	flat := *e
+	if flat.Before, flat.After = nil, row; e.Op == change.Delete {
+		flat.Before, flat.After = row, nil
+	}
+	var cache string
+	if row == nil {
+		flat, cache = *e, name+" without a value" // another layout: the row has not what is added to others
+	}
+	l, err := c.layout(ctx, name, cache, topic, &flat)
+	if err != nil {
+		return nil, nil, err
+	}
+	fit, err := l.fit(c.format, &flat)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(fit.Key) > 0 {
+		if key, err = c.key.write(ctx, l.key, c.format.AppendKey(nil, fit.Key)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if row == nil {
+		return key, nil, nil
+	}
+	value, err = c.value.write(ctx, l.row, c.format.AppendRow(nil, rowOf(&fit), fit.After != nil))
 	return key, value, err
 }
 
@@ -210,9 +240,14 @@ type layout struct {
 	keys        []int    // positions of the key's columns; -1 for one that is added to the key
 	keyNames    []string
 	key, value  *encoding
+	row         *encoding // of a row as a value of its own
 }
 
-func (c *Converter) layout(ctx context.Context, name, topic string, e *change.Event) (*layout, error) {
+// layout gives that of a table's events; cache tells several of one table apart.
+func (c *Converter) layout(ctx context.Context, name, cache, topic string, e *change.Event) (*layout, error) {
+	if cache == "" {
+		cache = name
+	}
 	table, err := c.catalog.Table(ctx, e.Source.Schema, e.Source.Table)
 	if err != nil {
 		return nil, err
@@ -220,7 +255,7 @@ func (c *Converter) layout(ctx context.Context, name, topic string, e *change.Ev
 	if table == nil {
 		table = goneTable
 	}
-	if known, ok := c.layouts.Load(name); ok {
+	if known, ok := c.layouts.Load(cache); ok {
 		if l := known.(*layout); l.table == table && l.topic == topic && l.matches(e) {
 			return l, nil
 		}
@@ -229,7 +264,7 @@ func (c *Converter) layout(ctx context.Context, name, topic string, e *change.Ev
 	if err != nil {
 		return nil, fmt.Errorf("describe %s.%s: %w", e.Source.Schema, e.Source.Table, err)
 	}
-	c.layouts.Store(name, l) // one for each table: no more than there are tables
+	c.layouts.Store(cache, l) // one for each table: no more than there are tables
 	return l, nil
 }
 
@@ -306,6 +341,9 @@ func (c *Converter) newLayout(name, topic string, table *Table, e *change.Event)
 	name = c.config.SchemaNames.schemaName(name)
 	var err error
 	if l.value, err = c.value.encoding(topic, change.EnvelopeSchema(name, c.format.RowSchema(name+".Value", named, definition))); err != nil {
+		return nil, err
+	}
+	if l.row, err = c.value.encoding(topic, c.format.RowSchema(name+".Value", named, definition)); err != nil {
 		return nil, err
 	}
 	key := make(change.Row, len(l.keys))
