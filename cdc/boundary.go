@@ -60,7 +60,7 @@ func (e *emitter) announce(ctx context.Context, f *flight, value string) error {
 	if err := e.convert(ctx, &r, change.BoundaryKeySchema, change.BoundarySchema); err != nil {
 		return err
 	}
-	return e.send(ctx, r, f)
+	return e.send(ctx, r, f, place{})
 }
 
 // transactionTopic is the last part of the topic's name.

@@ -51,9 +51,13 @@ type Config struct {
 	SlotRetryDelay    time.Duration     // between looks at a slot that another copy holds
 	DrainTimeout      time.Duration     // how long Stop waits for acknowledgements; what is not acknowledged is sent again
 	InFlightBytesMax  int64             // keys and values that Kafka has not acknowledged
-	RecordBytesMax    int64             // larger values lose their largest columns to the placeholder
+	RecordBytesMax    int64             // larger values lose their largest columns to the placeholder; 0: none does
+
+	DeadLetterTopic       string // of changes that Kafka refuses, with errors.tolerance=all
+	DeadLetterReplication int
 
 	SlotOptions SlotOptions
+	Mismatch    Mismatch // which position holds when the stored one and the slot's differ
 
 	ChunkSize      int      // rows of an incremental snapshot that are read at a time
 	ReadOnly       bool     // nothing is written to the database
@@ -106,6 +110,7 @@ func (c *Config) Define(s *config.Set) {
 	c.defineCapture(s)
 	c.SlotOptions.define(s)
 	c.defineSelection(s)
+	c.Mismatch.define(s)
 	c.defineFormat(s)
 	c.Converters.Define(s)
 	c.defineTopics(s)
@@ -114,6 +119,7 @@ func (c *Config) Define(s *config.Set) {
 	c.defineLimits(s)
 	c.defineProtocol(s)
 	c.defineSignals(s)
+	c.defineRefused(s)
 }
 
 func (c *Config) defineCapture(s *config.Set) {
@@ -189,8 +195,15 @@ func (c *Config) defineLimits(s *config.Set) {
 	}
 	bytes(&c.InFlightBytesMax, "in.flight.bytes.max", "8388608",
 		"How many bytes of keys and values may wait for Kafka's acknowledgement; then reading pauses. Less than the producer's buffer.memory.")
-	bytes(&c.RecordBytesMax, "record.bytes.max", "900000",
-		"The largest value to write. In a larger one the largest columns become the placeholder. Less than the topic's max.message.bytes.")
+	s.Long(&c.RecordBytesMax, config.Key{Name: "record.bytes.max", Default: "0", Importance: config.Low, Group: "Limits",
+		Doc: "The largest value to write. In a larger one the largest columns become the placeholder, and the header tandem.cut names them. 0: none does, and errors.tolerance says what becomes of a record that " +
+			"Kafka refuses. Less than the topic's max.message.bytes.",
+		Validate: func(value string) error {
+			if value == "0" {
+				return nil
+			}
+			return config.AtLeast(1024)(value)
+		}})
 }
 
 func (c *Config) defineProtocol(s *config.Set) {

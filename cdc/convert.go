@@ -8,21 +8,36 @@ import (
 	"github.com/tandem-sync/tandem/connector/converter"
 )
 
-// write gives an event's key and value. A value that is too large loses its largest columns, since a reason to look is worth more than none.
-func (e *emitter) write(ctx context.Context, ev *change.Event, to destination) (key, value []byte, err error) {
-	if e.converter == nil {
-		return e.plainKey(ev), e.encode(ev), nil
+// write gives the record an event's key and value. A value that is larger than record.bytes.max loses its largest columns, which the headers that it returns say.
+func (e *emitter) write(ctx context.Context, ev *change.Event, to destination, r *Record) (cut []change.Header, err error) {
+	if r.Key, r.Value, err = e.render(ctx, ev, to); err != nil {
+		return nil, err
 	}
-	for {
-		if ev.Op == change.Message {
-			key, value, err = e.converter.Message(ctx, to.topic, ev)
-		} else {
-			key, value, err = e.converter.Event(ctx, to.name, to.topic, ev)
-		}
-		if err != nil || int64(len(value)) <= e.config.RecordBytesMax || !e.drop(ev) {
-			return key, value, err
-		}
+	if most := e.config.RecordBytesMax; most == 0 || int64(len(r.Value)) <= most {
+		return nil, nil
 	}
+	if cut, err = e.shorten(ctx, ev, r, to, int(e.config.RecordBytesMax)); cut == nil || err != nil {
+		return nil, err
+	}
+	e.faults.cut.Add(1)
+	table := tableName{ev.Source.Schema, ev.Source.Table}
+	if !e.cut[table] {
+		e.cut[table] = true
+		e.log.Warn("a row is too large for a record; its largest columns are the placeholder, and the header "+HeaderCut+" says which", "table", table.String(),
+			"columns", string(cut[0].Value), "record.bytes.max", e.config.RecordBytesMax)
+	}
+	return cut, nil
+}
+
+// render writes an event for its destination as the converters have it.
+func (e *emitter) render(ctx context.Context, ev *change.Event, to destination) (key, value []byte, err error) {
+	switch {
+	case e.converter == nil:
+		return e.plainKey(ev), e.config.Format.AppendValue(make([]byte, 0, 768), ev), nil
+	case ev.Op == change.Message:
+		return e.converter.Message(ctx, to.topic, ev)
+	}
+	return e.converter.Event(ctx, to.name, to.topic, ev)
 }
 
 func (e *emitter) plainKey(ev *change.Event) []byte {

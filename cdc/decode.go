@@ -18,6 +18,7 @@ type decoder struct {
 	source      change.Source         // what all events have in common: version, name, database
 	types       *postgres.Types       // replaced when a type is unknown
 	lenient     bool                  // types that are not known are what the stream calls them
+	guessed     func()                // told of a column whose type is text because nobody knows it; nil: nobody is
 	named       map[uint32]string     // types that are not PostgreSQL's own, as the stream calls them
 	keys        map[uint32][][]string // record keys in key order as the catalog named them, newest first, by table
 	messageKeys messageKeys           // … and as the configuration does, which wins
@@ -43,6 +44,7 @@ type transaction struct {
 	time      time.Time
 	origin    string
 	originLSN change.LSN
+	mark      string // of the tandem.origin message that came in it, if one did
 	index     uint64
 }
 
@@ -206,7 +208,7 @@ func (d *decoder) row(kind byte, w *wire, at change.LSN) (step, error) {
 	}
 	events := d.rowEvents(kind, r, old, now, at)
 	for i := range events {
-		events[i].Position = d.next()
+		events[i].Position, events[i].Mark = d.next(), d.tx.mark
 	}
 	if !r.included {
 		events = nil
@@ -288,7 +290,7 @@ func (d *decoder) truncate(w *wire, at change.LSN) (step, error) {
 		}
 		position := d.next()
 		if r.included {
-			events = append(events, change.Event{Op: change.Truncate, Position: position, Source: d.sourceOf(r.tableName, at)})
+			events = append(events, change.Event{Op: change.Truncate, Position: position, Mark: d.tx.mark, Source: d.sourceOf(r.tableName, at)})
 		}
 	}
 	return step{kind: stepEvents, events: events}, nil
@@ -314,7 +316,11 @@ func (d *decoder) message(w *wire) (step, error) {
 	if !d.tx.open {
 		return step{}, errors.New("a transactional message outside of a transaction")
 	}
-	e.Position = d.next()
+	if prefix == change.HeaderOrigin {
+		d.tx.mark = string(content)
+		return step{}, nil
+	}
+	e.Position, e.Mark = d.next(), d.tx.mark
 	return step{kind: stepEvents, events: []change.Event{e}}, nil
 }
 

@@ -67,5 +67,8 @@ func (d *decoder) typeOf(oid uint32, modifier int32) (change.Type, error) {
 	if name, ok := d.named[oid]; ok {
 		return change.Type{Name: name, Modifier: modifier}, nil
 	}
+	if d.guessed != nil {
+		d.guessed()
+	}
 	return change.Type{Name: "text", Modifier: -1}, nil
 }

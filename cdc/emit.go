@@ -60,12 +60,14 @@ type emitter struct {
 	last      lastTally
 	group     group                       // what the open Kafka transaction holds; counted, and of no use, at least once
 	rotate    func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
+	faults    *faults
+	sizes     *sizeLimits
 }
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
 	e := &emitter{
 		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), steps: c.steps(), unwrap: c.unwrap(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
-		orders: map[tableName]int64{}, now: time.Now, records: records,
+		orders: map[tableName]int64{}, now: time.Now, records: records, faults: &faults{}, sizes: &sizeLimits{},
 	}
 	if c.ContextHeaders {
 		for _, h := range [][2]string{
@@ -116,16 +118,29 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	if own := e.config.Format.Headers(ev); own != nil {
 		r.Headers = append(own, e.headers...)
 	}
+	if ev.Mark != "" {
+		r.Headers = append([]change.Header{{Key: change.HeaderOrigin, Value: []byte(ev.Mark)}}, r.Headers...)
+	}
 	if e.unwrap != nil && ev.Op != change.Message {
 		return e.emitRow(ctx, ev, to, r, keep, f)
 	}
-	if r.Key, r.Value, err = e.write(ctx, ev, to); err != nil {
+	cut, err := e.write(ctx, ev, to, &r)
+	if err != nil {
 		return err
 	}
-	if keep {
-		if err := e.send(ctx, r, f); err != nil {
-			return err
-		}
+	if cut != nil {
+		r.Headers = append(cut, r.Headers...)
+	}
+	at := place{tableName{ev.Source.Schema, ev.Source.Table}, ev.Source.LSN}
+	switch {
+	case !keep:
+	case e.tooLarge(&r):
+		err = e.setAside(ctx, r, to, ev, f)
+	default:
+		err = e.send(ctx, r, f, at)
+	}
+	if err != nil {
+		return err
 	}
 	e.count(ev)
 	return e.bury(ctx, ev, r, f)
@@ -143,57 +158,15 @@ func (e *emitter) bury(ctx context.Context, ev *change.Event, r Record, f *fligh
 		}
 	}
 	r.Value = nil
-	return e.send(ctx, r, f)
+	return e.send(ctx, r, f, place{tableName{ev.Source.Schema, ev.Source.Table}, ev.Source.LSN})
 }
 
 func (e *emitter) writesMessage(ev *change.Event) bool {
 	return e.config.Messages && (e.tells == nil || e.tells(ev.Message.Prefix))
 }
 
-// encode writes the envelope.
-func (e *emitter) encode(ev *change.Event) []byte {
-	value := e.config.Format.AppendValue(make([]byte, 0, 768), ev)
-	for int64(len(value)) > e.config.RecordBytesMax && e.drop(ev) {
-		value = e.config.Format.AppendValue(value[:0], ev)
-	}
-	return value
-}
-
-// drop makes the largest value absent. Key columns stay. It reports whether there was one worth dropping.
-func (e *emitter) drop(ev *change.Event) bool {
-	const worth = 256
-	var largest *change.Column
-	size := worth
-	for _, row := range []change.Row{ev.Before, ev.After} {
-		for i := range row {
-			if n := weight(row[i].Value); n > size && ev.Key.Get(row[i].Name).IsAbsent() {
-				largest, size = &row[i], n
-			}
-		}
-	}
-	if largest == nil {
-		return false
-	}
-	largest.Value = change.Value{}
-	table := tableName{ev.Source.Schema, ev.Source.Table}
-	if !e.cut[table] {
-		e.cut[table] = true
-		e.log.Warn("a row is too large for a record; its largest columns are left out, as the placeholder", "table", table.String(),
-			"column", largest.Name, "record.bytes.max", e.config.RecordBytesMax)
-	}
-	return true
-}
-
-func weight(v change.Value) int {
-	n := len(v.Text())
-	for _, item := range v.Items() {
-		n += 8 + weight(item)
-	}
-	return n
-}
-
 // send hands the record over and waits while too much is in flight.
-func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
+func (e *emitter) send(ctx context.Context, r Record, f *flight, at place) error {
 	if e.rotate != nil && e.group.full(e.config) {
 		if err := e.rotate(ctx); err != nil {
 			return err
@@ -209,7 +182,11 @@ func (e *emitter) send(ctx context.Context, r Record, f *flight) error {
 	f.add()
 	e.group.add(charge)
 	e.records.Add(1)
+	topic, key, size := r.Topic, r.Key, len(r.Key)+len(r.Value)
 	e.sink.Send(ctx, r, func(err error) {
+		if err != nil {
+			err = e.refused(topic, key, size, at, err)
+		}
 		f.ack(err)
 		e.budget.Release(charge) // last: who finds the budget whole finds the outcomes recorded
 	})

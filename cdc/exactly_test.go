@@ -42,6 +42,12 @@ func (l *committedLog) Send(_ context.Context, r Record, done func(error)) {
 		done(retryableError{})
 		return
 	}
+	if l.tooLarge(r) {
+		l.open, l.fenced = nil, true
+		l.mu.Unlock()
+		done(tooLargeError{})
+		return
+	}
 	l.open = append(l.open, r)
 	l.mu.Unlock()
 	done(nil)
@@ -169,6 +175,71 @@ func TestKafkaTransactionsHoldWholeOnes(t *testing.T) {
 	}
 	if len(in) != 60 {
 		t.Errorf("%d transactions of 60", len(in))
+	}
+}
+
+// lateLog acknowledges nothing before a commit, and answers what an abort voids as a client does that is told to give up.
+type lateLog struct {
+	*committedLog
+	late []func(error)
+}
+
+type givenUpError struct{}
+
+func (givenUpError) Error() string { return "client is aborting buffered records" }
+
+func (l *lateLog) Send(ctx context.Context, r Record, done func(error)) {
+	l.committedLog.Send(ctx, r, func(err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.late = append(l.late, done)
+	})
+}
+
+func (l *lateLog) settle(err error) {
+	l.mu.Lock()
+	late := l.late
+	l.late = nil
+	l.mu.Unlock()
+	for _, done := range late {
+		done(err)
+	}
+}
+
+func (l *lateLog) Commit(ctx context.Context, partition, offset map[string]any) error {
+	l.settle(nil)
+	return l.committedLog.Commit(ctx, partition, offset)
+}
+
+func (l *lateLog) Abort(ctx context.Context) error {
+	l.settle(givenUpError{})
+	return l.committedLog.Abort(ctx)
+}
+
+// PostgreSQL died while records were on their way to Kafka. The session voided them, took Kafka's answer to that for the reason of its end, and the connector
+// failed for good (make crash found it).
+func TestWhatIsVoidedIsNoFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE big (id int PRIMARY KEY)`)
+	w.config.InFlightBytesMax, w.config.TransactionLinger = 64<<20, time.Second
+	log := &lateLog{committedLog: w.exactly()}
+	w.sink = log
+	w.start(t)
+	for round := range 3 {
+		w.exec(t, `INSERT INTO big SELECT $1::int * 1000 + generate_series(1, 500)`, round)
+		eventually(t, "records on their way, or there", func() bool {
+			log.mu.Lock()
+			defer log.mu.Unlock()
+			return len(log.late) > 0 || len(log.commits) > 0
+		})
+		w.exec(t, `SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`, w.config.Slot)
+	}
+	if records := w.kafka.awaitCount(t, 1500); len(records) != 1500 {
+		t.Errorf("%d records", len(records))
 	}
 }
 

@@ -32,16 +32,21 @@ func TestMain(m *testing.M) {
 type topicLog struct {
 	mu      sync.Mutex
 	records []Record
-	held    []func()      // acknowledgements that wait
-	hold    bool          // do not acknowledge for now
-	refuse  error         // answer this instead of taking records
-	over    bool          // the source ended
-	changed chan struct{} // closed and replaced at every record
+	held    []func()       // acknowledgements that wait
+	hold    bool           // do not acknowledge for now
+	refuse  error          // answer this instead of taking records
+	limits  map[string]int // larger records of a topic are refused
+	over    bool           // the source ended
+	changed chan struct{}  // closed and replaced at every record
 }
 
 func newTopicLog() *topicLog { return &topicLog{changed: make(chan struct{})} }
 
 func (l *topicLog) Send(_ context.Context, r Record, done func(error)) {
+	if l.tooLarge(r) {
+		done(tooLargeError{})
+		return
+	}
 	l.mu.Lock()
 	if err := l.refuse; err != nil {
 		l.mu.Unlock()
@@ -59,6 +64,29 @@ func (l *topicLog) Send(_ context.Context, r Record, done func(error)) {
 	l.mu.Unlock()
 	done(nil)
 }
+
+func (l *topicLog) tooLarge(r Record) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := l.limits[r.Topic]
+	return limit > 0 && len(r.Key)+len(r.Value) > limit
+}
+
+func (l *topicLog) setLimit(topic string, bytes int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.limits == nil {
+		l.limits = map[string]int{}
+	}
+	l.limits[topic] = bytes
+}
+
+// tooLargeError is Kafka's answer to a record that is larger than its topic takes.
+type tooLargeError struct{}
+
+func (tooLargeError) Error() string   { return "MESSAGE_TOO_LARGE" }
+func (tooLargeError) Retryable() bool { return false }
+func (tooLargeError) TooLarge() bool  { return true }
 
 func (l *topicLog) setHold(hold bool) {
 	l.mu.Lock()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -160,6 +161,9 @@ func (f *facts) publish(ctx context.Context, conn *pgx.Conn, c Config) error {
 	}
 	if sql != "" {
 		if _, err := conn.Exec(ctx, sql); err != nil {
+			if gone := (*pgconn.PgError)(nil); errors.As(err, &gone) && (gone.Code == "42P01" || gone.Code == "3F000") {
+				return &alteredError{fmt.Errorf("publish the captured tables: %w", err)} // dropped or renamed since we looked
+			}
 			return postgres.Explain(fmt.Errorf("publish the captured tables: %w", err))
 		}
 	}

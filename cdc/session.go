@@ -213,6 +213,10 @@ func (s *session) prepareSlot(ctx context.Context) error {
 	if err := s.looksBack(ctx, identified); err != nil {
 		return err
 	}
+	var moved string
+	if s.stored, moved = s.config.Mismatch.settle(s.stored, s.facts.slot); moved != "" {
+		s.log.Warn(moved)
+	}
 	if s.plan, err = decide(s.stored, s.facts.slot, s.config.SnapshotMode, s.system, change.LSN(identified.XLogPos)); err != nil {
 		return s.explainLoss(err)
 	}
@@ -312,6 +316,7 @@ func (s *session) takeSnapshot(ctx context.Context) error {
 	if err := s.learnTables(ctx); err != nil {
 		return err
 	}
+	s.emitter.faults, s.emitter.sizes = &s.faults, &s.sizes
 	if s.tx != nil {
 		s.emitter.rotate = s.flushRows
 	}
@@ -399,8 +404,9 @@ func lacksTopic(err error) bool {
 // its own opinion on what is final.
 func retryable(err error) bool {
 	var asked interface{ Retryable() bool }
-	if errors.As(err, &asked) {
-		return asked.Retryable()
+	if errors.As(err, &asked) && asked.Retryable() {
+		return true
 	}
-	return false
+	var open interface{ Unknown() bool } // whether Kafka has it: Fence settles that, or it is sent again
+	return errors.As(err, &open) && open.Unknown()
 }

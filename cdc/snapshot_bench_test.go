@@ -30,7 +30,7 @@ func BenchmarkSnapshotOfLargeRows(b *testing.B) {
 		b.Fatal(err)
 	}
 	c := Default()
-	c.ExactlyOnceSupport = exactlyOnceDisabled
+	c.ExactlyOnceSupport, c.RecordBytesMax = exactlyOnceDisabled, 900_000
 	c.TopicPrefix, c.Tables, c.Slot, c.SnapshotThreads, c.snapshotPages = "crm", []string{`public\.blob`}, "large", 4, 1
 	c.Database.DSN = config.NewSecret(dsn)
 	sink := &slowSink{left: make(chan func(error), 1000)}

@@ -362,7 +362,7 @@ func TestLargeRowsOfASnapshot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), `CREATE TABLE blob (id int PRIMARY KEY, b text); ALTER TABLE blob ALTER b SET STORAGE EXTERNAL`)
 	w.exec(t, `INSERT INTO blob SELECT i, repeat('x', 3000000) FROM generate_series(1, 30) i`)
-	w.config.SnapshotThreads, w.config.snapshotPages = 4, 1
+	w.config.SnapshotThreads, w.config.snapshotPages, w.config.RecordBytesMax = 4, 1, 900_000
 	w.start(t)
 	records := w.kafka.awaitCount(t, 30)
 	for _, r := range records {

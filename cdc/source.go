@@ -41,11 +41,15 @@ type Source struct {
 	tally     tally                    // events by table
 	records   atomic.Uint64            // handed to Kafka since the program started
 	taken     atomic.Pointer[snapshot] // the newest snapshot, also when it has ended
-	refusals  atomic.Uint64            // signals and tables: see Refusals
+	faults    faults
+	sizes     sizeLimits
+	refusals  atomic.Uint64 // signals and tables: see Refusals
 
 	channels    map[string]Signals
 	incremental atomic.Pointer[incremental]
 	wake        chan struct{} // capacity 1: store the position now
+
+	spillBytes, spillFiles atomic.Int64 // of transactions that have not ended
 
 	// Of the current run; set by its loop before the first session.
 	ready     func()
@@ -79,17 +83,23 @@ func (s *Source) Start(ctx context.Context) error { return s.RunReady(ctx, s.loo
 
 // Status is where a source stands.
 type Status struct {
-	Phase     string
-	Confirmed change.LSN // PostgreSQL may forget up to here
-	ServerEnd change.LSN // how far the server has sent; the difference is what waits for Kafka, or for the next report
-	Committed time.Time  // when the newest change that was written was committed; zero: none was
-	Records   uint64     // handed to Kafka since the program started
+	Phase      string
+	Confirmed  change.LSN // PostgreSQL may forget up to here
+	ServerEnd  change.LSN // how far the server has sent; the difference is what waits for Kafka, or for the next report
+	Committed  time.Time  // when the newest change that was written was committed; zero: none was
+	Records    uint64     // handed to Kafka since the program started
+	Aside      uint64     // of these, changes that went to the dead letters
+	Cut        uint64     // of these, changes that lost columns to the placeholder (record.bytes.max)
+	SpillBytes int64      // kept on disk of transactions that have not ended
+	SpillFiles int64
+	AsText     uint64 // columns that were described with a type that nobody could tell us of: they are text
 }
 
 // Status may be asked from any goroutine, at any time.
 func (s *Source) Status() Status {
 	status := Status{
 		Phase: phase(s.phase.Load()).String(), Confirmed: change.LSN(s.confirmed.Load()), ServerEnd: change.LSN(s.serverEnd.Load()), Records: s.records.Load(),
+		Aside: s.faults.aside.Load(), Cut: s.faults.cut.Load(), AsText: s.faults.asText.Load(), SpillBytes: s.spillBytes.Load(), SpillFiles: s.spillFiles.Load(),
 	}
 	if micros := s.committed.Load(); micros != 0 {
 		status.Committed = time.UnixMicro(micros).UTC()

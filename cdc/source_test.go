@@ -262,9 +262,13 @@ func TestLargeRowsAreCut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), contacts)
 	w.config.RecordBytesMax = 10_000
-	w.start(t)
+	s := w.start(t)
 	w.exec(t, `INSERT INTO contact (name, phone, note) VALUES ('short', repeat('p', 4000), repeat('n', 20000))`)
-	value := w.kafka.awaitCount(t, 1)[0].Value
+	record := w.kafka.awaitCount(t, 1)[0]
+	value := record.Value
+	if got := header(record, HeaderCut); got != `{"after.note":20000}` || s.Status().Cut != 1 {
+		t.Errorf("the header says %q, and %d were counted", got, s.Status().Cut)
+	}
 	after := decoded(t, Record{Value: value}).After
 	note, _ := after.Get("note")
 	name, _ := after.Text("name")

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"github.com/tandem-sync/tandem/connector/change"
 )
@@ -23,6 +24,15 @@ type spill struct {
 	kept map[uint32]*kept // by transaction
 	out  *bufio.Writer    // to the file of last
 	last *kept
+	told spillGauge
+}
+
+// spillGauge is what others may know of it, from any goroutine.
+type spillGauge struct{ bytes, files *atomic.Int64 }
+
+func (s *spill) tell() {
+	s.told.bytes.Store(s.used)
+	s.told.files.Store(int64(len(s.kept)))
 }
 
 // kept is one transaction.
@@ -63,7 +73,7 @@ func newSpill(dir string, limit int64) *spill {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	return &spill{dir: dir, max: limit, kept: map[uint32]*kept{}}
+	return &spill{dir: dir, max: limit, kept: map[uint32]*kept{}, told: spillGauge{new(atomic.Int64), new(atomic.Int64)}}
 }
 
 func (s *spill) fail(err error) error { return &SpillError{Dir: s.dir, Err: err} }
@@ -98,6 +108,7 @@ func (s *spill) add(st step, at change.LSN) error {
 	}
 	k.size += size
 	s.used += size
+	s.tell()
 	return nil
 }
 
@@ -212,6 +223,7 @@ func (s *spill) drop(xid uint32) {
 	}
 	delete(s.kept, xid)
 	s.used -= k.size
+	s.tell()
 	_ = k.file.Close()
 	if _, err := os.Lstat(k.file.Name()); err == nil {
 		_ = os.Remove(k.file.Name())

@@ -73,9 +73,10 @@ func (s *session) follow(parent context.Context) error {
 	s.emitter.rotate, s.emitter.group = nil, group{}
 	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
 	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
+	r.spill.told = spillGauge{&s.spillBytes, &s.spillFiles}
 	defer r.spill.close()
 	s.emitter.waiting = func() error { return r.tell(false) }
-	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes}
+	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes, guessed: func() { s.faults.asText.Add(1) }}
 	r.decoder.messageKeys, _ = parseMessageKeys(s.config.MessageKeys) // New has seen that it is well-formed
 	if s.stored.TxID != 0 {
 		r.decoder.last = s.stored.LSN
@@ -95,10 +96,11 @@ func (s *session) follow(parent context.Context) error {
 	group.Go(func() error { s.actOnBeat(ctx); return nil })
 	err := r.loop(ctx)
 	r.pause()
-	r.finish(parent.Err() == nil || s.tracker.err() != nil)
+	failed := s.tracker.err() // what fails from here on fails because we end
+	r.finish(parent.Err() == nil || failed != nil)
 	cancel(nil)
 	_ = group.Wait() // it has no error: what it cannot store now is stored later
-	switch failed := s.tracker.err(); {
+	switch {
 	case failed != nil:
 		return fmt.Errorf("write a change: %w", failed)
 	case parent.Err() != nil:
@@ -114,10 +116,7 @@ func (r *reader) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	arguments = append(arguments, more...)
-	if r.config.Messages {
-		arguments = append(arguments, "messages 'true'")
-	}
+	arguments = append(append(arguments, more...), "messages 'true'") // also where none is written: one may be an origin
 	err = pglogrepl.StartReplication(ctx, r.stream, r.config.Slot, pglogrepl.LSN(r.stored.LSN),
 		pglogrepl.StartReplicationOptions{Mode: pglogrepl.LogicalReplication, PluginArgs: arguments})
 	if server := (*pgconn.PgError)(nil); errors.As(err, &server) && server.Code == "55006" {

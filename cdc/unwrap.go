@@ -209,7 +209,7 @@ func (e *emitter) emitRow(ctx context.Context, ev *change.Event, to destination,
 		return err
 	}
 	if keep && wanted && (r.Value != nil || r.Key != nil) {
-		if err := e.send(ctx, r, f); err != nil {
+		if err := e.send(ctx, r, f, place{tableName{ev.Source.Schema, ev.Source.Table}, ev.Source.LSN}); err != nil {
 			return err
 		}
 	}

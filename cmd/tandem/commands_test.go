@@ -203,7 +203,7 @@ func TestKeysWithoutEffectAreSaid(t *testing.T) {
 		more config.Map
 		want []string
 	}{
-		{&cdcKeys{}, nil, []string{"tasks.max", "errors.retry.timeout", "errors.retry.delay.max.ms", "errors.log.include.messages", "sasl.username"}},
+		{&cdcKeys{}, nil, []string{"tasks.max", "errors.retry.timeout", "errors.retry.delay.max.ms", "errors.log.include.messages", "sasl.username", "errors.deadletterqueue.topic.name"}},
 		{&pollKeys{}, config.Map{"alerts.topic": "mine"}, []string{"tasks.max", "errors.retry.timeout", "errors.retry.delay.max.ms", "errors.log.include.messages", "sasl.username", "alerts.topic"}},
 		{&crmSinkKeys{}, nil, []string{"sasl.username", "tasks.max", "errors.deadletterqueue.topic.name", "errors.log.include.messages"}},
 		{&notionSinkKeys{}, config.Map{"errors.tolerance": "all", "security.protocol": "SASL_PLAINTEXT", "ssl.ca.location": "ca.pem"}, []string{"ssl.ca.location", "tasks.max"}},

@@ -37,11 +37,10 @@ const oneTask = "every connector is one task that works on several records at a 
 // forSources are keys that Kafka Connect gives to every connector and that mean nothing to a source.
 var forSources = []useless{
 	{"tasks.max", "a source is one task: another process with the same file waits, and takes over"},
-	{"errors.tolerance", "a source has no record that it could set aside"},
 	{"errors.retry.timeout", "a source tries for ever"},
 	{"errors.retry.delay.max.ms", "a source has its own pauses, of a minute at most"},
-	{"errors.log.enable", "a source sets no record aside"},
-	{"errors.log.include.messages", "a source sets no record aside"},
+	{"errors.log.enable", "a source says in its log what it sets aside"},
+	{"errors.log.include.messages", "the dead letters of a source hold what it sets aside"},
 }
 
 func (k *kafkaKeys) useless() []useless {
@@ -59,10 +58,19 @@ func (k *kafkaKeys) useless() []useless {
 	return out
 }
 
-func (k *cdcKeys) useless() []useless { return slices.Concat(forSources, k.Kafka.useless()) }
+func (k *cdcKeys) useless() []useless {
+	out := slices.Concat(forSources, k.Kafka.useless())
+	if k.Tolerance == config.TolerateNone {
+		for _, key := range []string{"errors.deadletterqueue.topic.name", "errors.deadletterqueue.topic.replication.factor"} {
+			out = append(out, useless{key, "errors.tolerance is none, so the first change that Kafka refuses stops the connector"})
+		}
+	}
+	return out
+}
 
 func (k *pollKeys) useless() []useless {
 	return slices.Concat(forSources, k.Kafka.useless(), []useless{
+		{"errors.tolerance", "this source has no record that it could set aside"},
 		{"alerts.topic", "the sinks publish alerts"},
 		{"plugins.file", "the sinks apply the mapping's functions"},
 	})

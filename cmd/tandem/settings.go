@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -288,10 +290,14 @@ func (k *notionSinkKeys) Define(s *config.Set) {
 // crmSinkKeys are sink.PostgresSink's. It has no token: it touches the CRM only.
 type crmSinkKeys struct {
 	sinkKeys
+	MarkWrites bool
 }
 
 func (k *crmSinkKeys) Define(s *config.Set) {
 	k.define(s, "notion.topic.prefix", "notion")
+	s.Bool(&k.MarkWrites, config.Key{Name: "tandem.origin", Default: "false", Importance: config.Low, Group: "Work",
+		Doc: "Whether each transaction that writes rows says so in WAL first (pg_logical_emit_message, prefix tandem.origin). cdc.PostgresSource makes it the header tandem.origin, {sync}/{connector}, of " +
+			"every event of that transaction: information for other consumers, by which nothing is decided here."})
 }
 
 // cdcKeys are cdc.PostgresSource's. Its tables are those of the mappings unless they are named.
@@ -318,6 +324,43 @@ func (k *cdcKeys) Validate() error {
 	c := k.Kafka.config(k.Name)
 	c.ProducerOverrides = k.ProducerOverrides
 	return slices.Concat(byKey(c.Validate()), byKey(k.Config.Validate())).Err()
+}
+
+// letterRoom is what the headers of a dead letter may need beside a record that is as large as it may be.
+const letterRoom = 16 << 10
+
+// roomForLetters has the producer take dead letters, which are larger than what they tell of.
+func (k *cdcKeys) roomForLetters(c *kafka.Config) error {
+	if k.DeadLetterTopic == "" {
+		return nil
+	}
+	most, err := c.RecordBytesMax()
+	if err != nil {
+		return err
+	}
+	c.ProducerOverrides = maps.Clone(c.ProducerOverrides)
+	if c.ProducerOverrides == nil {
+		c.ProducerOverrides = map[string]string{}
+	}
+	c.ProducerOverrides["max.request.size"] = strconv.Itoa(most + letterRoom)
+	return nil
+}
+
+// deadLetters is the topic of changes that Kafka refused, if there is to be one. It takes what the producer of c sends.
+func (k *cdcKeys) deadLetters(c kafka.Config) []kafka.TopicSpec {
+	if k.DeadLetterTopic == "" || k.Tolerance != config.TolerateAll {
+		return nil
+	}
+	most, err := c.RecordBytesMax()
+	if err != nil {
+		return nil // said by whoever opens the producer
+	}
+	spec := k.Kafka.changeTopics(k.DeadLetterTopic)[0]
+	spec.Partitions, spec.Configs = 1, map[string]string{"max.message.bytes": strconv.Itoa(most + letterRoom)}
+	if k.DeadLetterReplication > 0 {
+		spec.ReplicationFactor = int16(k.DeadLetterReplication)
+	}
+	return []kafka.TopicSpec{spec}
 }
 
 // derive fills in table.include.list from the mappings.

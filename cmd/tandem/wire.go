@@ -145,9 +145,14 @@ func (a *app) client(n notionKeys, name, sync string, store *pgledger.Store, p *
 
 // rows makes the CRM side of each entity.
 func rows(entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store, memory sink.DriftLedger) (map[string]*crm.Rows, error) {
+	return rowsFrom("", entities, pool, store, memory)
+}
+
+// rowsFrom is rows whose writes say in WAL who made them.
+func rowsFrom(origin string, entities []*mapping.Entity, pool *pgxpool.Pool, store *pgledger.Store, memory sink.DriftLedger) (map[string]*crm.Rows, error) {
 	out := map[string]*crm.Rows{}
 	for _, e := range entities {
-		r, err := crm.NewRows(crm.RowsConfig{Entity: e, Pool: pool, Ledger: store, Memory: memory})
+		r, err := crm.NewRows(crm.RowsConfig{Origin: origin, Entity: e, Pool: pool, Ledger: store, Memory: memory})
 		if err != nil {
 			return nil, err
 		}

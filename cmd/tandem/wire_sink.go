@@ -115,7 +115,11 @@ func (a *app) buildCRMSink(ctx context.Context, k *crmSinkKeys, p *parts) error 
 	if err := a.aging(ctx, &k.sinkKeys, entities, store, p); err != nil {
 		return err
 	}
-	rows, err := rows(entities, pool, store, store)
+	origin := ""
+	if k.MarkWrites {
+		origin = k.Common.Sync + "/" + k.Name
+	}
+	rows, err := rowsFrom(origin, entities, pool, store, store)
 	if err != nil {
 		return err
 	}

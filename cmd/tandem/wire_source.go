@@ -25,11 +25,14 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	k.Config.Database.ApplicationName = "tandem " + k.Name
 	kc := a.kafka(&k.Kafka, k.Name)
 	kc.ProducerOverrides = k.ProducerOverrides
+	if err := k.roomForLetters(&kc); err != nil {
+		return err
+	}
 	topics, err := cdc.Topics(ctx, k.Config)
 	if err != nil {
 		return fmt.Errorf("list the captured tables: %w", err)
 	}
-	if err := a.ensureTopics(ctx, kc, k.Kafka.changeTopics(topics...)...); err != nil {
+	if err := a.ensureTopics(ctx, kc, append(k.Kafka.changeTopics(topics...), k.deadLetters(kc)...)...); err != nil {
 		return err
 	}
 	offsets, err := kafka.OpenOffsets(kc, k.Kafka.offsets(k.OffsetTopic))
@@ -64,6 +67,11 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 		return readings(k.Name, s), nil
 	})
 	p.onClose(func() { a.metrics.Unwatch("snapshot of " + k.Name) })
+	a.metrics.WatchFaults("capture of "+k.Name, func(context.Context) ([]telemetry.Faults, error) {
+		now := s.Status()
+		return []telemetry.Faults{{Connector: k.Name, Aside: now.Aside, Cut: now.Cut, AsText: now.AsText, SpillBytes: now.SpillBytes, SpillOpen: now.SpillFiles}}, nil
+	})
+	p.onClose(func() { a.metrics.Unwatch("capture of " + k.Name) })
 	p.add("source", s)
 	p.add("lag", a.lag(k.Name, k.Config, meter))
 	return nil

@@ -39,6 +39,7 @@ type Event struct {
 	At       time.Time       // when we processed it; the envelope's own ts_ms
 	NewKey   Row             // delete half of a key change: the key that the row has now
 	OldKey   Row             // create half of a key change: the key that the row had
+	Mark     string          // what the writer of the transaction says of itself (HeaderOrigin); "" where it says nothing
 }
 
 // Row is a row's columns in table order.
@@ -135,6 +136,10 @@ const (
 	HeaderTaskID        = "__debezium.context.taskId"
 	HeaderConnectorName = "__debezium.context.connectorName"
 	HeaderRunID         = "__debezium.context.runId"
+
+	// HeaderOrigin is the header of every event of a transaction whose writer said who it is, and the prefix of the transactional message that says so
+	// (pg_logical_emit_message), before its first change. It is information for whoever reads; nothing is decided by it.
+	HeaderOrigin = "tandem.origin"
 )
 
 // Validate finds what makes an event impossible to write: called before encoding.

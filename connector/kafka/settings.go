@@ -105,6 +105,12 @@ func (c Config) defaults() settings {
 	}
 }
 
+// RecordBytesMax is the largest record that a producer sends: max.request.size.
+func (c Config) RecordBytesMax() (int, error) {
+	s, err := c.settings(producerRole)
+	return int(s.recordBytesMax), err
+}
+
 // override parses one setting into s.
 type override func(s *settings, value string) error
 

@@ -221,6 +221,9 @@ func (t *Transactional) judge(op string, err error) error {
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return &Error{Op: op, kind: permanent, Err: fmt.Errorf("%w: grant this Kafka user Write and Describe on the transactional id (kafka-acls.sh --add --allow-principal "+
 			"User:… --operation Write --operation Describe --transactional-id %s)", err, t.id)}
+	case errors.Is(err, kerr.InvalidTransactionTimeout):
+		return &Error{Op: op, kind: permanent, Err: fmt.Errorf("%w: producer.override.transaction.timeout.ms is %d, more than the broker's transaction.max.timeout.ms: lower the one or raise the other",
+			err, t.Timeout().Milliseconds())}
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):
 		if began := t.began.Load(); began != nil && time.Since(*began) > t.Timeout()*9/10 { // the broker fences whom it has timed out
 			return &Error{Op: op, kind: retryable, Err: fmt.Errorf("%w: the transaction was open for %s, and transaction.timeout.ms is %s",

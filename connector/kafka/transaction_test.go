@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tandem-sync/tandem/connector/kafka"
@@ -217,5 +219,47 @@ func TestTheFirstTransactionToATopicIsCommitted(t *testing.T) {
 	commit(t, transactional(t, kafkatest.Config(t, bootstrap), id), kafka.Record{Topic: topic, Value: []byte("end")})
 	if diff := cmp.Diff(append(want, "end"), values(readAll(t, bootstrap, topic, len(want)+1))); diff != "" {
 		t.Errorf("want (-), got (+):\n%s", diff)
+	}
+}
+
+// A Kafka user without the right to the transactional id learns which right that is, and a timeout that the broker does not allow is said with both names.
+// The broker is real, with its authorizer: the rights of the id are somebody else's.
+func TestWhatKafkaDoesNotAllowIsNamed(t *testing.T) {
+	t.Parallel()
+	broker := kafkatest.OwnApache(t, map[string]string{
+		"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "allow.everyone.if.no.acl.found": "true", "transaction.max.timeout.ms": "120000",
+	})
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Bootstrap...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	acl := kadm.NewACLs().TransactionalIDs("tandem-crm-0").ResourcePatternType(kadm.ACLPatternLiteral).Operations(kadm.OpWrite, kadm.OpDescribe).Allow("User:somebody").AllowHosts("*")
+	if results, err := kadm.NewClient(client).CreateACLs(kafkatest.Context(t), acl); err != nil || results[0].Err != nil {
+		t.Fatal(err, results)
+	}
+	config := kafkatest.Config(t, broker.Bootstrap)
+	p, err := kafka.OpenTransactional(config, "tandem-crm-0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for range 100 { // the authorizer learns of it a moment later
+		if err = p.Fence(kafkatest.Context(t)); err != nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err == nil || kafka.Retryable(err) || !strings.Contains(err.Error(), "--operation Write --operation Describe --transactional-id tandem-crm-0") {
+		t.Errorf("Fence without the right: %v", err)
+	}
+	config.ProducerOverrides = map[string]string{"transaction.timeout.ms": "3600000"}
+	late, err := kafka.OpenTransactional(config, "another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	if err := late.Fence(kafkatest.Context(t)); err == nil || kafka.Retryable(err) || !strings.Contains(err.Error(), "3600000, more than the broker's transaction.max.timeout.ms") {
+		t.Errorf("Fence with too long a timeout: %v", err)
 	}
 }

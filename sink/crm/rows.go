@@ -38,6 +38,7 @@ type RowsConfig struct {
 	StatementTimeout time.Duration    // default 30 s
 	LockTimeout      time.Duration    // default 5 s
 	Application      string           // application_name of the transactions, default "tandem sink.crm"
+	Origin           string           // what transactions that write say of themselves in WAL, for whoever captures it; "": nothing
 }
 
 // Validate reports all problems.
@@ -140,11 +141,16 @@ func (r *Rows) begin(ctx context.Context, options pgx.TxOptions) (tx pgx.Tx, at 
 	const sql = `SELECT pg_catalog.statement_timestamp(), pg_catalog.pg_current_snapshot()::pg_catalog.text, pg_catalog.pg_is_in_recovery(),
 		pg_catalog.set_config('application_name', $1, true), pg_catalog.set_config('statement_timeout', $2, true),
 		pg_catalog.set_config('lock_timeout', $3, true), pg_catalog.set_config('idle_in_transaction_session_timeout', $2, true),
-		pg_catalog.set_config('extra_float_digits', '1', true)`
+		pg_catalog.set_config('extra_float_digits', '1', true),
+		CASE WHEN $4::pg_catalog.text <> '' THEN pg_catalog.pg_logical_emit_message(true, '` + change.HeaderOrigin + `', $4::pg_catalog.text)::pg_catalog.text ELSE '' END`
 	var standby bool
 	var ignored string
-	err = tx.QueryRow(ctx, sql, r.config.Application, millis(r.config.StatementTimeout), millis(r.config.LockTimeout)).
-		Scan(&at, &snapshot, &standby, &ignored, &ignored, &ignored, &ignored, &ignored)
+	origin := r.config.Origin
+	if options.AccessMode == pgx.ReadOnly {
+		origin = ""
+	}
+	err = tx.QueryRow(ctx, sql, r.config.Application, millis(r.config.StatementTimeout), millis(r.config.LockTimeout), origin).
+		Scan(&at, &snapshot, &standby, &ignored, &ignored, &ignored, &ignored, &ignored, &ignored)
 	if err == nil && standby {
 		err = ErrStandby
 	}

@@ -175,13 +175,17 @@ func OwnEmbedded(t *testing.T) Own {
 	return Own{Name: Kfake, Bootstrap: []string{broker.Bootstrap()}, Halt: broker.Stop, Kill: broker.Stop, Resume: start}
 }
 
-// OwnApache is an Apache Kafka for one test: Kill is kill -9.
-func OwnApache(t *testing.T) Own {
+// OwnApache is an Apache Kafka for one test, with settings of its own if need be: Kill is kill -9.
+func OwnApache(t *testing.T, properties ...map[string]string) Own {
 	t.Helper()
 	needApache(t)
 	ctx, cancel := context.WithTimeout(context.Background(), startMax)
 	defer cancel()
-	broker, err := apache.Start(ctx, apache.Config{})
+	config := apache.Config{}
+	if len(properties) > 0 {
+		config.Properties = properties[0]
+	}
+	broker, err := apache.Start(ctx, config)
 	if err != nil {
 		t.Fatal(err)
 	}
