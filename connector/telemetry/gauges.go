@@ -126,7 +126,8 @@ func (g *gauges) unwatch(name string) {
 
 // Describe sends what Collect may send.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, snapshotRows, snapshotShare, snapshotLeft, sourceUp} {
+	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, snapshotRows, snapshotShare, snapshotLeft,
+		captureAside, captureCut, captureAsText, captureSpill, captureOpen, sourceUp} {
 		out <- d
 	}
 	for _, d := range captureDescriptions {
