@@ -88,6 +88,9 @@ func (s *session) run(ctx context.Context) error {
 			panic(fmt.Sprintf("cdc: impossible phase %d", s.at))
 		}
 		if err != nil {
+			if s.at == phaseStreaming && ctx.Err() != nil {
+				s.at = phaseStopped // before the stream had begun: as orderly as any stop
+			}
 			return err
 		}
 		s.at = next
