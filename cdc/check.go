@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -116,6 +117,7 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	}
 	for i := range got.tables {
 		got.tables[i].problems(&problems)
+		got.identityProblems(c, &got.tables[i], &problems)
 	}
 	got.topicProblems(c, &problems)
 	return &got, problems, nil
@@ -174,17 +176,33 @@ func (t *table) problems(problems *config.Problems) {
 	if t.hidden {
 		problems.Errorf(path, "row security hides rows of it from the connector's role: run ALTER ROLE … BYPASSRLS, or add a policy that shows all")
 	}
-	for _, partition := range t.blind {
-		problems.Errorf(path, "its partition %s has nothing that identifies old rows, and PostgreSQL would refuse updates and deletes once it is published "+
-			"(partitions do not inherit the setting): run ALTER TABLE %s REPLICA IDENTITY FULL, or add a primary key to the table", partition, partition)
-	}
 	switch {
-	case t.identity != identityFull && len(t.indexed) == 0:
-		problems.Errorf(path, "it has no primary key that identifies old rows, and PostgreSQL would refuse updates and deletes once it is published: "+
-			"add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL", t.quoted())
 	case t.identity == identityIndex && slices.ContainsFunc(t.primary, func(k string) bool { return !slices.Contains(t.indexed, k) }):
 		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only, so its records have those as their key (as it should be for a table of custom fields, which is mapped by them)")
-	case len(t.key) == 0 && !t.rekeyed:
+	case len(t.key) == 0 && !t.rekeyed && (t.identity == identityFull || len(t.indexed) > 0):
 		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
+	}
+}
+
+// identityProblems are those of a table whose old rows nothing identifies. PostgreSQL refuses its updates and deletes from the moment on in which it is published: what would bring
+// that about is refused, what has come about already is told.
+func (f *facts) identityProblems(c Config, t *table, problems *config.Problems) {
+	p := f.publication
+	published := p != nil && (p.allTables || slices.Contains(p.tables, t.tableName))
+	if published && !strings.ContainsAny(p.operations, "ud") || c.SnapshotMode == SnapshotInitialOnly {
+		return
+	}
+	say, refuses := problems.Errorf, "PostgreSQL would refuse updates and deletes once it is published"
+	if published || c.AutoCreate == autoCreateAll {
+		say, refuses = problems.Warnf, "PostgreSQL refuses updates and deletes, since it is published"
+	}
+	path := "table " + t.String()
+	for _, partition := range t.blind {
+		say(path, "its partition %s has nothing that identifies old rows, and %s (partitions do not inherit the setting): run ALTER TABLE %s REPLICA IDENTITY FULL, or add a primary key to the table",
+			partition, refuses, partition)
+	}
+	if t.identity != identityFull && len(t.indexed) == 0 {
+		say(path, "it has no primary key that identifies old rows, and %s: add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL (replica.identity.autoset.values=%s:FULL does)",
+			refuses, t.quoted(), t)
 	}
 }

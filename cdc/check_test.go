@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -85,6 +86,39 @@ func TestCheckOfSlotAndPublication(t *testing.T) {
 		`run ALTER PUBLICATION tandem ADD TABLE ONLY "public"."contact"`,
 		"warning: table public.indexed: its replica identity is an index without the primary key",
 	)
+}
+
+// What identifies old rows is asked for where a start would make PostgreSQL refuse updates. Where it refuses them already, or updates are not published, the table's inserts are captured.
+func TestCheckOfATableThatNothingIdentifies(t *testing.T) {
+	t.Parallel()
+	const warning = "warning: table public.log: it has no primary key that identifies old rows, and PostgreSQL refuses updates and deletes, since it is published"
+	for name, test := range map[string]struct {
+		publication, autoCreate string
+		skipped                 []string
+		want                    []string
+	}{
+		"published":      {publication: "FOR TABLE log", want: []string{warning}},
+		"all tables":     {autoCreate: autoCreateAll, want: []string{warning}},
+		"inserts only":   {publication: "FOR TABLE log WITH (publish = 'insert')", skipped: []string{"u", "d", "t"}},
+		"not yet":        {want: []string{"table public.log: it has no primary key that identifies old rows, and PostgreSQL would refuse"}},
+		"not, by choice": {publication: "FOR TABLE log WITH (publish = 'insert')", want: []string{"skipped.operations does not say that the others are not wanted"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, pgtest.Database(t), `CREATE TABLE log (what text)`)
+			if test.publication != "" {
+				w.exec(t, "CREATE PUBLICATION tandem "+test.publication)
+			}
+			w.config.AutoCreate, w.config.Skipped = cmp.Or(test.autoCreate, w.config.AutoCreate), append(w.config.Skipped, test.skipped...)
+			wantProblems(t, w, test.want...)
+			if len(test.want) > 0 && !strings.HasPrefix(test.want[0], "warning") {
+				return
+			}
+			w.start(t)
+			w.exec(t, `INSERT INTO log VALUES ('said')`)
+			w.kafka.await(t, "the insert", func(r []Record) bool { return len(r) > 0 && strings.Contains(string(r[len(r)-1].Value), "said") })
+		})
+	}
 }
 
 func TestCheckOfAHealthyDatabase(t *testing.T) {
