@@ -27,11 +27,12 @@ func newGrantsCommand(g *globalOptions) *cobra.Command {
 	o := &grantsOptions{globalOptions: g}
 	c := &cobra.Command{
 		Use:   "grants FILE…",
-		Short: "Print the SQL that gives a role just what the mappings need",
+		Short: "Print the SQL that gives roles just what the connectors need",
 		Long: `Grants reads connector files and their mappings, and prints SQL for an administrator to review and to run with psql: a role that may read the mapped
 columns, change those on the mappings' allow-lists, insert where creates are on, delete only where deletes are, and owns the ledger's schema; with
 --cdc-role also a role that reads the replication stream, and the publication. It connects to nothing, unless --dsn names a database whose
 catalogs tell what the files cannot: which sequences make keys, which words of a where are columns, which tables have REPLICA IDENTITY FULL.
+For a cdc.PostgresSource that serves no mapping it prints that role alone (--dsn is needed: which tables are captured is in the catalogs).
 What the roles had before on these tables is taken away first, so that the script can be run again when the mappings have changed.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error { return o.run(c.Context(), files) },
@@ -53,7 +54,14 @@ func (o *grantsOptions) run(ctx context.Context, files []string) error {
 	if o.CDCRole == o.Role {
 		return usagef("--cdc-role must be another role than --role: who captures may replicate, which reads everything on the server, and who writes may not")
 	}
-	entities, publication, err := grantable(files)
+	docs, problems := readDocuments(files)
+	if err := problems.Err(); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(docs, func(d document) bool { return d.Config["mapping.files"] != "" }) {
+		return o.capture(ctx, docs)
+	}
+	entities, publication, err := grantable(docs)
 	if err != nil {
 		return err
 	}
@@ -77,11 +85,7 @@ func (o *grantsOptions) run(ctx context.Context, files []string) error {
 }
 
 // grantable reads the mappings that the files name, each once, and the name of the publication.
-func grantable(files []string) (entities []*mapping.Entity, publication string, err error) {
-	docs, problems := readDocuments(files)
-	if err := problems.Err(); err != nil {
-		return nil, "", err
-	}
+func grantable(docs []document) (entities []*mapping.Entity, publication string, err error) {
 	var names []string
 	sync := ""
 	for _, doc := range docs {
@@ -91,9 +95,6 @@ func grantable(files []string) (entities []*mapping.Entity, publication string, 
 			}
 		}
 		sync, publication = cmp.Or(sync, doc.Config["sync"]), cmp.Or(publication, doc.Config["publication.name"])
-	}
-	if len(names) == 0 {
-		return nil, "", usagef("none of the files names mappings (mapping.files): give the file of a sink or of the Notion source")
 	}
 	entities, found := mappings(names, sync)
 	return entities, publication, config.Problems(found).Err()

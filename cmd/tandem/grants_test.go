@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -9,6 +10,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // as makes roles by the SQL that grants prints, and gives their DSNs.
@@ -219,4 +223,63 @@ func TestTheExampleRoleIsWhatGrantsPrints(t *testing.T) {
 			t.Errorf("deploy/postgres/tandem.sql lacks %s", plain)
 		}
 	}
+}
+
+// A source that serves no mapping: what is printed for it makes a role under which check finds nothing wrong and every table comes, and other tables cannot be read.
+func TestTheGrantedRoleCaptures(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	role := "cap_" + strings.ToLower(w.dsn[strings.LastIndexByte(w.dsn, '/')+6:strings.LastIndexByte(w.dsn, '/')+14])
+	w.exec(`CREATE SCHEMA shop; CREATE TABLE shop.item (id int PRIMARY KEY, name text); INSERT INTO shop.item VALUES (1, 'Lamp');
+		CREATE TABLE shop."Odd name" (what text); CREATE TABLE shop.secret (id int PRIMARY KEY)`)
+	given := map[string]string{
+		"connector.class": debeziumClass, "bootstrap.servers": w.broker.Bootstrap(), "topic.prefix": "shop", "schema.include.list": "shop", "table.exclude.list": "shop.secret",
+		"database.dsn": w.dsn, "database.password": "${env:NOBODY_SETS_THIS}", "slot.name": role,
+	}
+	file := w.write("capture.json", config.Document{Name: "shop-source", Config: given})
+	sql := w.command(exitOK, "grants", "--cdc-role", role, "--dsn", w.dsn, file)
+	if strings.Contains(sql, "secret") || !strings.Contains(sql, `ALTER TABLE "shop"."Odd name" REPLICA IDENTITY FULL`) {
+		t.Fatalf("printed:\n%s", sql)
+	}
+	w.exec(`DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database()); END $$`)
+	given["database.dsn"] = w.as(sql, role)[0]
+	given["publication.autocreate.mode"] = "disabled"
+	delete(given, "database.password")
+	file = w.write("capture.json", config.Document{Name: "shop-source", Config: given})
+	if out := w.command(exitOK, "check", "--timeout", "2m", file); strings.Contains(out, "warning") && !strings.Contains(out, "it has no key") {
+		t.Errorf("check: %s", out)
+	}
+	w.files = []string{file}
+	r := w.start()
+	w.exec(`INSERT INTO shop."Odd name" VALUES ('Chair')`)
+	w.eventually("both tables are in Kafka", time.Minute, func() string {
+		for topic, want := range map[string]string{"shop.shop.item": "Lamp", "shop.shop.Odd_name": "Chair"} {
+			if found := w.firstOf(topic); !strings.Contains(found, want) {
+				return topic + " has " + found
+			}
+		}
+		return ""
+	})
+	if code := r.end(); code != exitOK && code != exitInterrupted {
+		t.Errorf("run ended with %d", code)
+	}
+	w.exec(`SELECT pg_drop_replication_slot($1)`, role)
+	if code, _, errs := w.tandem("grants", file); code != exitUsage || !strings.Contains(errs, "--dsn") {
+		t.Errorf("without a database: %d %s", code, errs)
+	}
+}
+
+// firstOf gives the values of a topic's first records, to who reads committed.
+func (w *world) firstOf(topic string) string {
+	w.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.broker.Bootstrap()), kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+	defer cancel()
+	var all strings.Builder
+	client.PollFetches(ctx).EachRecord(func(r *kgo.Record) { all.Write(r.Value) })
+	return all.String()
 }

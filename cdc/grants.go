@@ -1,0 +1,77 @@
+package cdc
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-sync/tandem/connector/postgres"
+)
+
+// Grants gives the statements by which an administrator lets role, which may replicate already, capture what c captures: rights to read exactly those tables, the replica identities that
+// c asks for, and the publication, which only the tables' owner may make. c.Database is read, as any role that sees the tables. The statements can be run again.
+func Grants(ctx context.Context, c Config, role string) ([]string, error) {
+	conn, err := postgres.Connect(ctx, c.Database)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	f, err := newFilter(&c, c.captured())
+	if err != nil {
+		return nil, err
+	}
+	got, _, err := examine(ctx, conn, c, f)
+	if err != nil {
+		return nil, err
+	}
+	if len(got.tables) == 0 {
+		return nil, fmt.Errorf("no table of database %s is captured: correct table.include.list (schema.table)", got.database)
+	}
+	to := pgx.Identifier{role}.Sanitize()
+	var out, schemas []string
+	for _, t := range got.tables {
+		if !slices.Contains(schemas, t.schema) {
+			schemas = append(schemas, t.schema)
+			out = append(out, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", pgx.Identifier{t.schema}.Sanitize(), to))
+		}
+	}
+	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before
+	for i := range got.tables {
+		t := &got.tables[i]
+		out = append(out, fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s;", t.quoted(), to))
+		to := "FULL"
+		if rule := wanted(rules, t); rule != nil {
+			to = rule.sql()
+		} else if len(t.blind) == 0 && (t.identity == identityFull || len(t.indexed) > 0) {
+			continue
+		}
+		for _, name := range append([]string{t.quoted()}, t.blind...) {
+			out = append(out, fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY %s;", name, to))
+		}
+	}
+	return append(out, got.publicationGrants(c)...), nil
+}
+
+// publicationGrants make the publication hold the captured tables.
+func (f *facts) publicationGrants(c Config) []string {
+	absent := f.absent()
+	switch {
+	case c.SnapshotMode == SnapshotInitialOnly:
+		return nil
+	case f.publication == nil:
+		c.AutoCreate = autoCreateFiltered
+		return []string{"-- The publication is its owner's to make: in the connector's file, publication.autocreate.mode=disabled and publication.name=" + c.Publication + ".",
+			f.publicationOnce(c)}
+	case len(absent) > 0 && !f.publication.allTables:
+		return []string{"ALTER PUBLICATION " + c.Publication + " ADD TABLE " + f.quotedList(c, absent) + ";"}
+	}
+	return nil
+}
+
+// publicationOnce makes it unless it is there: CREATE PUBLICATION knows no IF NOT EXISTS.
+func (f *facts) publicationOnce(c Config) string {
+	return "DO $publication$ BEGIN\n  IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication WHERE pubname = '" + c.Publication + "') THEN\n    " +
+		f.createPublication(c) + ";\n  END IF;\nEND $publication$;"
+}
