@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -70,6 +71,7 @@ type Config struct {
 	Protocol      int    // the newest version of pgoutput's protocol that is asked for
 	SpillDir      string // where transactions that have not ended are kept, from protocol 2 on; "": the system's folder for temporary files
 	SpillBytesMax int64
+	spillFile     func(dir, pattern string) (*os.File, error) // nil but in tests
 
 	ExactlyOnceSupport   string        // required: records and position share Kafka transactions
 	TransactionLinger    time.Duration // how long a Kafka transaction waits for another change

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -114,6 +115,7 @@ func TestNoRoomForALargeTransaction(t *testing.T) {
 	for name, cramp := range map[string]func(*Config){
 		"limit":  func(c *Config) { c.SpillBytesMax = 1 << 20 },
 		"folder": func(c *Config) { c.SpillDir = "/proc/no/such/folder" },
+		"disk":   func(c *Config) { c.spillFile = fullDisk(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -135,6 +137,9 @@ func TestNoRoomForALargeTransaction(t *testing.T) {
 			w.exec(t, `INSERT INTO c SELECT i, repeat('x', 300) FROM generate_series(1, 10000) i`)
 			<-s.Done()
 			full := (*SpillError)(nil)
+			if name == "disk" && !errors.Is(s.Err(), syscall.ENOSPC) {
+				t.Errorf("got %v, want the system's word that the disk is full", s.Err())
+			}
 			if !errors.As(s.Err(), &full) || !strings.Contains(s.Err().Error(), "protocol.version=1") {
 				t.Fatalf("got %v", s.Err())
 			}
@@ -145,6 +150,18 @@ func TestNoRoomForALargeTransaction(t *testing.T) {
 				t.Errorf("%d records, from %s to %s", len(records), records[1].Key, records[len(records)-1].Key)
 			}
 		})
+	}
+}
+
+// fullDisk gives files that the system lets nobody write to: no space left on device. They have a name of their own, since whoever is given one removes it.
+func fullDisk(t *testing.T) func(dir, pattern string) (*os.File, error) {
+	t.Helper()
+	return func(dir, pattern string) (*os.File, error) {
+		fd, err := syscall.Open("/dev/full", syscall.O_RDWR, 0)
+		if err != nil {
+			return nil, err
+		}
+		return os.NewFile(uintptr(fd), filepath.Join(dir, pattern)), nil
 	}
 }
 

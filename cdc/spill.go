@@ -25,6 +25,7 @@ type spill struct {
 	out  *bufio.Writer    // to the file of last
 	last *kept
 	told spillGauge
+	file func(dir, pattern string) (*os.File, error) // os.CreateTemp, but in tests
 }
 
 // spillGauge is what others may know of it, from any goroutine.
@@ -73,7 +74,7 @@ func newSpill(dir string, limit int64) *spill {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	return &spill{dir: dir, max: limit, kept: map[uint32]*kept{}, told: spillGauge{new(atomic.Int64), new(atomic.Int64)}}
+	return &spill{dir: dir, max: limit, kept: map[uint32]*kept{}, told: spillGauge{new(atomic.Int64), new(atomic.Int64)}, file: os.CreateTemp}
 }
 
 func (s *spill) fail(err error) error { return &SpillError{Dir: s.dir, Err: err} }
@@ -116,7 +117,7 @@ func (s *spill) open(xid uint32) (*kept, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
-	file, err := os.CreateTemp(s.dir, "tandem-transaction-"+strconv.FormatUint(uint64(xid), 10)+"-")
+	file, err := s.file(s.dir, "tandem-transaction-"+strconv.FormatUint(uint64(xid), 10)+"-")
 	if err != nil {
 		return nil, err
 	}

@@ -73,6 +73,9 @@ func (s *session) follow(parent context.Context) error {
 	s.emitter.rotate, s.emitter.group = nil, group{}
 	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
 	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
+	if s.config.spillFile != nil {
+		r.spill.file = s.config.spillFile
+	}
 	r.spill.told = spillGauge{&s.spillBytes, &s.spillFiles}
 	defer r.spill.close()
 	s.emitter.waiting = func() error { return r.tell(false) }
