@@ -259,6 +259,10 @@ func (s *snapshot) cut(ctx context.Context) error {
 		} else {
 			before = tableReading{}
 		}
+		if s.marks.lead == nil {
+			s.marks.lead = &t.marks
+			s.marks.opened = t.pages == 0 // known to be empty, also to the reader of another table
+		}
 		s.marks.opened = s.marks.opened || len(before.Done) > 0
 		t.marks.opened.Store(len(before.Done) > 0)
 		for _, p := range partsOf(t.pages, size, before.Done) {

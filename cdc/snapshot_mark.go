@@ -15,9 +15,12 @@ type heldRow struct {
 
 // marks puts Debezium's marks on rows that come from many connections at once. The first of all is sent before any other, the first of a table before
 // any other of its table; the last of a range waits in the table until a later range has one, and the last of a table until a later table has one.
+//
+// Where the first table has no row, no row is marked as the first of all, as with Debezium.
 type marks struct {
 	opening sync.Mutex
-	opened  bool // the first row was sent
+	lead    *tableMarks // the first table
+	opened  bool        // the first row was sent, or there is none
 	mu      sync.Mutex
 	last    *heldRow // of the tables that are read
 }
@@ -92,6 +95,11 @@ func (m *marks) endRange(t *tableMarks, h *heldRow, emit emitRow) error {
 // endTable is called when all ranges of t have ended.
 func (m *marks) endTable(t *tableMarks, emit emitRow) error {
 	if t.last == nil {
+		if t == m.lead {
+			m.opening.Lock()
+			m.opened = true
+			m.opening.Unlock()
+		}
 		return nil
 	}
 	m.mu.Lock()
