@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
@@ -39,6 +40,20 @@ func TestKeysAreTheSameInSnapshotAndStream(t *testing.T) {
 		`u {"id":1}`, `u {"ident":1}`, keyOf(t, w, 11), `c {"other":5,"ident":2}`)
 	if got := records[9].Topic; got != "crm.public.renamed" {
 		t.Errorf("topic: got %s", got)
+	}
+}
+
+// A connection that was lost while a table got another key: the next session's catalog has only that one, and the stream still has rows of the former.
+func TestAFormerKeyOutlivesASession(t *testing.T) {
+	t.Parallel()
+	s := &Source{}
+	first := session{Source: s, facts: &facts{tables: []table{{oid: 1, key: []string{"id"}}}}}
+	first.keys()
+	second := session{Source: s, facts: &facts{tables: []table{{oid: 1, key: []string{"other", "ident"}}}}}
+	d := description{oid: 1, identity: identityFull, columns: []described{{name: "id", flagged: true}, {name: "v", flagged: true}}}
+	r, err := newRelation(d, func(uint32, int32) (change.Type, error) { return change.Type{Name: "int4"}, nil }, second.keys()[1])
+	if err != nil || len(r.key) != 1 || r.columns[r.key[0]].Name != "id" {
+		t.Errorf("the key is %v of %v, %v", r.key, r.columns, err)
 	}
 }
 

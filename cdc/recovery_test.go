@@ -237,6 +237,7 @@ func TestKafkaAwayForLongerThanTheServersPatience(t *testing.T) {
 	pid := func() string {
 		return w.value(t, `SELECT coalesce(active_pid, 0)::text FROM pg_replication_slots WHERE slot_name = $1`, w.config.Slot)
 	}
+	eventually(t, "the stream", func() bool { return pid() != "0" }) // the tables are read before it begins
 	before := pid()
 	w.kafka.setHold(true)
 	w.exec(t, `INSERT INTO big SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i`)

@@ -55,7 +55,8 @@ type Source struct {
 	ready     func()
 	streaming func()
 	runID     string
-	proven    bool // it has streamed in this run
+	proven    bool                  // it has streamed in this run
+	named     map[uint32][][]string // see session.keys
 }
 
 // New checks the configuration. Nothing is connected before Start.

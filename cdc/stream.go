@@ -131,12 +131,23 @@ func (r *reader) begin(ctx context.Context) error {
 	return nil
 }
 
+// keys are those that the catalog named, newest first, by table. They outlive a session: the catalog may be ahead of the stream when the next one begins.
 func (s *session) keys() map[uint32][][]string {
-	keys := map[uint32][][]string{}
+	before := s.named
+	s.named = map[uint32][][]string{}
 	for _, t := range s.facts.tables {
-		keys[t.oid] = [][]string{t.key}
+		s.named[t.oid] = newestKey(before[t.oid], t.key)
 	}
-	return keys
+	return s.named
+}
+
+// newestKey puts key in front of those that were named before.
+func newestKey(said [][]string, key []string) [][]string {
+	if len(said) > 0 && slices.Equal(said[0], key) {
+		return said
+	}
+	said = slices.Insert(slices.Clone(said), 0, key)
+	return said[:min(len(said), keysMax)]
 }
 
 // keysMax is how many of a table's former keys are remembered for a stream that is behind the catalog.
@@ -155,10 +166,8 @@ func (r *reader) learnKey(message []byte) error {
 		return err
 	}
 	key, err := loadKey(ctx, r.control, oid)
-	said := r.decoder.keys[oid]
-	if err == nil && key != nil && (len(said) == 0 || !slices.Equal(said[0], key)) {
-		said = slices.Insert(said, 0, key)
-		r.decoder.keys[oid] = said[:min(len(said), keysMax)]
+	if err == nil && key != nil {
+		r.decoder.keys[oid] = newestKey(r.decoder.keys[oid], key)
 	}
 	return err
 }

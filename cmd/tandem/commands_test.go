@@ -285,6 +285,7 @@ func masked(text string) string {
 	for _, m := range []struct{ pattern, with string }{
 		{`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`, "ID"},
 		{`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?Z)?`, "TIME"},
+		{`(?m)^slot slot_\w+: .* behind(?: \(.*\))?, .* kept by the server$`, "slot SLOT: SO MUCH behind, SO MUCH kept by the server"},
 		{`link \d+`, "link N"}, {`seq \d+, epoch \d+`, "seq N, epoch N"}, {` +\n`, "\n"}, {`since (now|\d+s):`, "since AGO:"},
 	} {
 		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.with)

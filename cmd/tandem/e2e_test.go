@@ -257,7 +257,7 @@ func (w *world) unequal() []string {
 // A first sync of 200 records costs a request each; afterwards edits on both sides cost what they must, and meet in the middle.
 func TestTwoHundredRecordsConverge(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, nil)
+	w := newWorld(t, often) // it counts polls
 	w.seed()
 	began := time.Now()
 	// The poller joins later, as a process of its own: pages that it sees before their create is known here cost a read each.

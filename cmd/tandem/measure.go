@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/tandem-sync/tandem/cdc"
 	"github.com/tandem-sync/tandem/connector"
 	"github.com/tandem-sync/tandem/connector/kafka"
@@ -119,13 +121,13 @@ func slotText(s cdc.SlotState, behind time.Duration) string {
 	if s.Lost != "" {
 		return "lost: " + s.Lost
 	}
-	text := fmt.Sprintf("%d bytes behind", s.Lag)
+	text := humanize.IBytes(s.Lag) + " behind"
 	if behind > 0 {
 		text += " (" + behind.Round(time.Second).String() + ")"
 	}
-	text += fmt.Sprintf(", %d kept by the server", s.Retained)
+	text += ", " + humanize.IBytes(s.Retained) + " kept by the server"
 	if s.Limited {
-		text += fmt.Sprintf(" (%.0f %% of what it would keep, %d more until the slot is lost)", s.Used()*100, s.Safe)
+		text += fmt.Sprintf(" (%.0f %% of what it would keep, %s more until the slot is lost)", s.Used()*100, humanize.IBytes(s.Safe))
 	}
 	if s.Reader == 0 {
 		text += ", nobody reads it"

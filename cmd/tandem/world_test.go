@@ -107,6 +107,9 @@ const worldToken = "ntn_world"
 // seldom polls every few seconds, not several times a second.
 var seldom = map[string]string{"poll.interval.ms": "3000", "poll.interval.min.ms": "2000", "poll.interval.max.ms": "5000"}
 
+// often polls several times a second, also while nobody edits.
+var often = map[string]string{"poll.interval.ms": "300", "poll.interval.min.ms": "200", "poll.interval.max.ms": "400"}
+
 // newWorld makes a world with the example CRM in it, and connector files made of those in deploy/examples.
 func newWorld(t *testing.T, override map[string]string) *world {
 	t.Helper()
