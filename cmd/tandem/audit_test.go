@@ -106,6 +106,13 @@ func TestEveryWriteIsInTheAudit(t *testing.T) {
 			}
 		}
 		if step%5 == 4 { // edits that hide each other are no transactions
+			n := len(w.requestsSince(0))
+			w.eventually("every data source is polled, and once more", time.Minute, func() string {
+				if got := counted(w.requestsSince(n))["query"]; got < 6 {
+					return fmt.Sprint(got, " polls")
+				}
+				return ""
+			})
 			w.settled("amid the edits", 100)
 		}
 	}

@@ -208,7 +208,9 @@ func (w *world) writeFiles(override map[string]string) {
 			w.t.Fatal(err)
 		}
 		for _, set := range []map[string]string{common, override} {
-			for key, value := range set {
+			names := slices.SortedFunc(maps.Keys(set), func(a, b string) int { return strings.Count(a, "/") - strings.Count(b, "/") }) // what is said of one connector counts
+			for _, key := range names {
+				value := set[key]
 				of, own, specific := strings.Cut(key, "/")
 				if specific && of != name {
 					continue
