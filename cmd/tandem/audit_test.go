@@ -113,7 +113,6 @@ func TestEveryWriteIsInTheAudit(t *testing.T) {
 				}
 				return ""
 			})
-			w.settled("amid the edits", 100)
 		}
 	}
 	w.settled("the edits", 100)
