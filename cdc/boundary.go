@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
@@ -24,13 +25,13 @@ func transactionID(id int64, commit change.LSN) string {
 }
 
 // begin starts the counts of a transaction, and writes BEGIN. If Kafka has what comes first in it, it has BEGIN too.
-func (e *emitter) begin(ctx context.Context, tx *transaction, f *flight) error {
-	if !e.config.TransactionInfo || !tx.open {
+func (e *emitter) begin(ctx context.Context, tx *pgoutput.Transaction, f *flight) error {
+	if !e.config.TransactionInfo || !tx.Open {
 		return nil
 	}
 	clear(e.orders)
-	e.order, e.bound = 0, boundary{id: transactionID(tx.id, tx.commit), time: tx.time, tables: e.bound.tables[:0]}
-	if (change.Position{Commit: tx.commit}).Compare(e.resume) < 0 {
+	e.order, e.bound = 0, boundary{id: transactionID(tx.ID, tx.Commit), time: tx.Time, tables: e.bound.tables[:0]}
+	if (change.Position{Commit: tx.Commit}).Compare(e.resume) < 0 {
 		return nil
 	}
 	return e.announce(ctx, f, `{"status":"BEGIN","id":"`+e.bound.id+`","event_count":null,"data_collections":null,"ts_ms":`+strconv.FormatInt(e.bound.time.UnixMilli(), 10)+`}`)

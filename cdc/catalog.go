@@ -124,20 +124,3 @@ func loadDefinitions(ctx context.Context, conn *pgx.Conn, t tableName, types *po
 	}
 	return out, nil
 }
-
-// learnDefinitions asks the catalog again for a table that the stream has just described.
-func (r *reader) learnDefinitions(message []byte) error {
-	if r.catalog == nil || len(message) == 0 || message[0] != 'R' || r.decoder.held.block != 0 {
-		return nil
-	}
-	said, err := readDescription(&wire{data: message[1:]})
-	if err != nil || !r.filter.includes(said.tableName) {
-		return nil // decode says what is wrong
-	}
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
-		return err
-	}
-	return r.catalog.load(ctx, r.control, said.tableName, r.types)
-}

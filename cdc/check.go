@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -177,9 +178,9 @@ func (t *table) problems(problems *config.Problems) {
 		problems.Errorf(path, "row security hides rows of it from the connector's role: run ALTER ROLE … BYPASSRLS, or add a policy that shows all")
 	}
 	switch {
-	case t.identity == identityIndex && slices.ContainsFunc(t.primary, func(k string) bool { return !slices.Contains(t.indexed, k) }):
+	case t.identity == pgoutput.IdentityIndex && slices.ContainsFunc(t.primary, func(k string) bool { return !slices.Contains(t.indexed, k) }):
 		problems.Warnf(path, "its replica identity is an index without the primary key: deletes carry the index's columns only, so its records have those as their key (as it should be for a table of custom fields, which is mapped by them)")
-	case len(t.key) == 0 && !t.rekeyed && (t.identity == identityFull || len(t.indexed) > 0):
+	case len(t.key) == 0 && !t.rekeyed && (t.identity == pgoutput.IdentityFull || len(t.indexed) > 0):
 		problems.Warnf(path, "it has no key: its records have none either, and consumers cannot tell its rows apart")
 	}
 }
@@ -201,7 +202,7 @@ func (f *facts) identityProblems(c Config, t *table, problems *config.Problems) 
 		say(path, "its partition %s has nothing that identifies old rows, and %s (partitions do not inherit the setting): run ALTER TABLE %s REPLICA IDENTITY FULL, or add a primary key to the table",
 			partition, refuses, partition)
 	}
-	if t.identity != identityFull && len(t.indexed) == 0 {
+	if t.identity != pgoutput.IdentityFull && len(t.indexed) == 0 {
 		say(path, "it has no primary key that identifies old rows, and %s: add a primary key, or run ALTER TABLE %s REPLICA IDENTITY FULL (replica.identity.autoset.values=%s:FULL does)",
 			refuses, t.quoted(), t)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -103,7 +104,7 @@ func (c *chunkReader) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.table.identity = identity(replident[0])
+	c.table.identity = pgoutput.Identity(replident[0])
 	c.table.key = c.table.recordKey()
 	// The lock comes before the columns: from here on the table stays as it is, and if it was rewritten since the snapshot that shows in its files.
 	if _, err := c.conn.Exec(ctx, "SELECT FROM "+c.table.source()+" LIMIT 0"); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
 
@@ -44,7 +45,7 @@ func Grants(ctx context.Context, c Config, role string) ([]string, error) {
 		to := "FULL"
 		if rule := wanted(rules, t); rule != nil {
 			to = rule.sql()
-		} else if len(t.blind) == 0 && (t.identity == identityFull || len(t.indexed) > 0) {
+		} else if len(t.blind) == 0 && (t.identity == pgoutput.IdentityFull || len(t.indexed) > 0) {
 			continue
 		}
 		for _, name := range append([]string{t.quoted()}, t.blind...) {

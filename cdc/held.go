@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
@@ -39,26 +40,26 @@ func (c *Config) protocol() []string {
 }
 
 // hold does what a step says of a transaction that has not ended, or that has just ended and whose changes were kept.
-func (r *reader) hold(s step, at change.LSN) error {
-	switch s.kind {
-	case stepHold:
-		return r.spill.add(s, at)
-	case stepPrepare:
+func (r *reader) hold(s pgoutput.Step, at change.LSN) error {
+	switch s.Kind {
+	case pgoutput.Hold:
+		return r.spill.Add(s, at)
+	case pgoutput.Prepare:
 		if r.prepared == nil {
 			r.prepared = map[uint32]*flight{}
 		}
-		if r.prepared[s.xid] == nil {
-			r.prepared[s.xid] = r.tracker.begin() // nothing is confirmed until it has ended: the server does not send it again
+		if r.prepared[s.Xid] == nil {
+			r.prepared[s.Xid] = r.tracker.begin() // nothing is confirmed until it has ended: the server does not send it again
 		}
-	case stepAbort:
-		r.spill.abort(s.xid, s.sub)
-		if s.xid == s.sub {
-			r.release(s.xid)
+	case pgoutput.Abort:
+		r.spill.Abort(s.Xid, s.Sub)
+		if s.Xid == s.Sub {
+			r.release(s.Xid)
 		}
-	case stepReplay:
+	case pgoutput.Replay:
 		return r.replay(s)
 	default:
-		panic(fmt.Sprintf("cdc: impossible step %d", s.kind))
+		panic(fmt.Sprintf("cdc: impossible step %d", s.Kind))
 	}
 	return nil
 }
@@ -75,11 +76,11 @@ func (r *reader) release(xid uint32) {
 var errBetween = errors.New("the stream ended between two messages")
 
 // replay writes a transaction that has committed.
-func (r *reader) replay(s step) error {
+func (r *reader) replay(s pgoutput.Step) error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	err := r.spill.each(s.xid, func(data []byte, at change.LSN) error {
+	err := r.spill.Each(s.Xid, func(data []byte, at change.LSN) error {
 		if r.life.Err() != nil {
 			return errBetween
 		}
@@ -93,10 +94,10 @@ func (r *reader) replay(s step) error {
 	if err != nil {
 		return err
 	}
-	r.spill.drop(s.xid)
-	if err := r.commit(r.decoder.replayed().end); err != nil {
+	r.spill.Drop(s.Xid)
+	if err := r.commit(r.decoder.Replayed().End); err != nil {
 		return err
 	}
-	r.release(s.xid)
+	r.release(s.Xid)
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/cdc/spill"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
@@ -136,7 +136,7 @@ func TestNoRoomForALargeTransaction(t *testing.T) {
 			})
 			w.exec(t, `INSERT INTO c SELECT i, repeat('x', 300) FROM generate_series(1, 10000) i`)
 			<-s.Done()
-			full := (*SpillError)(nil)
+			full := (*spill.Error)(nil)
 			if name == "disk" && !errors.Is(s.Err(), syscall.ENOSPC) {
 				t.Errorf("got %v, want the system's word that the disk is full", s.Err())
 			}
@@ -202,103 +202,4 @@ func TestPreparedTransactions(t *testing.T) {
 	eventually(t, "the position moves again", func() bool {
 		return w.value(t, `SELECT (confirmed_flush_lsn > (SELECT pg_current_wal_lsn() - 1000))::text FROM pg_replication_slots WHERE slot_name = $1`, w.config.Slot) == "true"
 	})
-}
-
-// Protocol 4 says with an abort where and when it was; earlier ones do not. Both are void, and exactly what they name.
-func TestAbortsOfBothForms(t *testing.T) {
-	t.Parallel()
-	for name, more := range map[string]pgoutput{"protocols 2 and 3": nil, "protocol 4": pgoutput{}.u64(77).u64(88)} {
-		d, _ := benchStream(t)
-		d.tx = transaction{}
-		s := newSpill(t.TempDir(), 1<<20)
-		defer s.close()
-		row := func(xid, table uint32, id string) pgoutput {
-			return pgoutput{}.u8('I').u32(xid).u32(table).values('N', id, "1", "1", "1", "1.00", "t", "\x00")
-		}
-		describe := append(pgoutput{}.u8('R').u32(12), describing(16385, "other", 'd', benchColumns...)[1:]...)
-		for _, m := range []pgoutput{
-			pgoutput{}.u8('S').u32(10).u8(1), append(pgoutput{}.u8('R').u32(10), describing(16384, "bench", 'd', benchColumns...)[1:]...), row(10, 16384, "1"), row(11, 16384, "2"), pgoutput{}.u8('E'),
-			pgoutput{}.u8('S').u32(20).u8(1), row(20, 16384, "100"), pgoutput{}.u8('E'),
-			pgoutput{}.u8('S').u32(10).u8(0), describe, row(12, 16384, "3"), row(13, 16384, "4"), pgoutput{}.u8('E'),
-			append(pgoutput{}.u8('A').u32(10).u32(12), more...), append(pgoutput{}.u8('A').u32(20).u32(20), more...),
-			pgoutput{}.u8('S').u32(10).u8(0), row(10, 16385, "5"), pgoutput{}.u8('E'),
-		} {
-			st, err := d.decode(m, 5)
-			if err != nil {
-				t.Fatalf("%s: %c: %v", name, m[0], err)
-			}
-			switch st.kind {
-			case stepHold:
-				err = s.add(st, 5)
-			case stepAbort:
-				s.abort(st.xid, st.sub)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if len(s.kept) != 1 {
-			t.Errorf("%s: %d transactions are kept, want 1", name, len(s.kept))
-		}
-		st, err := d.decode(pgoutput{}.u8('c').u32(10).u8(0).u64(900).u64(950).u64(0), 900)
-		if err != nil || st.kind != stepReplay {
-			t.Fatal(st, err)
-		}
-		var got []string
-		err = s.each(st.xid, func(data []byte, at change.LSN) error {
-			st, err := d.decode(data, at)
-			for _, e := range st.events {
-				got = append(got, fmt.Sprintf("%s %d %d", e.Key[0].Value, e.Position.Index, e.Source.TxID))
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff([]string{"1 0 10", "2 1 10", "4 2 10", "5 3 10"}, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-		if st := d.replayed(); st.end != 950 || d.last != 950 {
-			t.Errorf("%s: ended at %s after %s", name, st.end, d.last)
-		}
-	}
-}
-
-// A description that a transaction brought counts after it, unless a newer one came from another meanwhile.
-func TestTheNewestDescriptionCounts(t *testing.T) {
-	t.Parallel()
-	narrow := benchColumns[:2]
-	for name, newer := range map[string]bool{"the streamed one": false, "another since": true} {
-		d, _ := benchStream(t)
-		d.tx = transaction{}
-		messages := []pgoutput{pgoutput{}.u8('S').u32(10).u8(1), append(pgoutput{}.u8('R').u32(10), describing(16384, "bench", 'd', narrow...)[1:]...), pgoutput{}.u8('E')}
-		if newer {
-			messages = append(messages, beginning(30, 800), describing(16384, "bench", 'd', benchColumns[:3]...), committing(800, 810))
-		}
-		for _, m := range append(messages, pgoutput{}.u8('c').u32(10).u8(0).u64(900).u64(950).u64(0), describing(16384, "bench", 'd', narrow...)) {
-			if _, err := d.decode(m, 5); err != nil {
-				t.Fatal(err)
-			}
-		}
-		d.replayed()
-		if got, want := len(d.tables[16384].columns), map[bool]int{false: 2, true: 3}[newer]; got != want {
-			t.Errorf("%s: %d columns, want %d", name, got, want)
-		}
-	}
-}
-
-// Files have no name while they are used, so that a process that is killed leaves nothing behind.
-func TestSpilledFilesHaveNoName(t *testing.T) {
-	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "made", "as needed")
-	s := newSpill(dir, 1<<20)
-	if err := s.add(step{xid: 1, sub: 1, message: 'I', body: []byte("row")}, 1); err != nil {
-		t.Fatal(err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("%v, %v", left, err)
-	}
-	if s.close(); s.used != 0 {
-		t.Errorf("%d bytes are still counted", s.used)
-	}
 }

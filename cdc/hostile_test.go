@@ -14,7 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
+	"github.com/tandem-sync/tandem/cdc/pgoutput/pgoutputtest"
 	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/postgres"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
 )
 
@@ -46,14 +49,25 @@ func TestKeysAreTheSameInSnapshotAndStream(t *testing.T) {
 // A connection that was lost while a table got another key: the next session's catalog has only that one, and the stream still has rows of the former.
 func TestAFormerKeyOutlivesASession(t *testing.T) {
 	t.Parallel()
-	s := &Source{}
-	first := session{Source: s, facts: &facts{tables: []table{{oid: 1, key: []string{"id"}}}}}
-	first.keys()
-	second := session{Source: s, facts: &facts{tables: []table{{oid: 1, key: []string{"other", "ident"}}}}}
-	d := description{oid: 1, identity: identityFull, columns: []described{{name: "id", flagged: true}, {name: "v", flagged: true}}}
-	r, err := newRelation(d, func(uint32, int32) (change.Type, error) { return change.Type{Name: "int4"}, nil }, second.keys()[1])
-	if err != nil || len(r.key) != 1 || r.columns[r.key[0]].Name != "id" {
-		t.Errorf("the key is %v of %v, %v", r.key, r.columns, err)
+	s := &Source{config: Default()}
+	columns := []pgoutputtest.Column{{Name: "id", Key: true, OID: 23, Modifier: -1}, {Name: "v", Key: true, OID: 25, Modifier: -1}}
+	first := session{Source: s, facts: &facts{tables: []table{{oid: 1, key: []string{"id"}}}}, stored: &offset{}}
+	first.newDecoder()
+	second := session{Source: s, facts: &facts{tables: []table{{oid: 1, key: []string{"other", "ident"}}}}, stored: &offset{}, types: postgres.BuiltinTypes()}
+	d := second.newDecoder()
+	d.Includes = func(pgoutput.Table) bool { return true }
+	var got change.Row
+	for _, m := range []pgoutputtest.Message{pgoutputtest.Begin(1, 100), pgoutputtest.Describe(1, "t", 'f', columns...), pgoutputtest.Message{'I'}.U32(1).Values('N', "7", "x")} {
+		step, err := d.Decode(m, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range step.Events {
+			got = e.Key
+		}
+	}
+	if len(got) != 1 || got[0].Name != "id" {
+		t.Errorf("the key is %v", got)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -15,12 +16,12 @@ import (
 // identityRule gives the tables that pattern matches a replica identity: Debezium's replica.identity.autoset.values.
 type identityRule struct {
 	pattern *regexp.Regexp
-	to      identity
-	index   string // of identityIndex
+	to      pgoutput.Identity
+	index   string // of pgoutput.IdentityIndex
 }
 
 // identityWords are the values, in PostgreSQL's letters.
-var identityWords = map[string]identity{"FULL": identityFull, "DEFAULT": 'd', "NOTHING": 'n', "INDEX": identityIndex}
+var identityWords = map[string]pgoutput.Identity{"FULL": pgoutput.IdentityFull, "DEFAULT": 'd', "NOTHING": 'n', "INDEX": pgoutput.IdentityIndex}
 
 func parseIdentityRules(text string) ([]identityRule, error) {
 	var rules []identityRule
@@ -38,7 +39,7 @@ func parseIdentityRules(text string) ([]identityRule, error) {
 		}
 		word, index, _ := strings.Cut(strings.TrimSpace(part[colon+1:]), " ")
 		to, ok := identityWords[strings.ToUpper(word)]
-		if index = strings.TrimSpace(index); !ok || (to == identityIndex) != (index != "") {
+		if index = strings.TrimSpace(index); !ok || (to == pgoutput.IdentityIndex) != (index != "") {
 			return nil, fmt.Errorf("%q: want FULL, DEFAULT, NOTHING or INDEX name behind the colon", part)
 		}
 		rules = append(rules, identityRule{pattern, to, index})
@@ -58,8 +59,8 @@ func wanted(rules []identityRule, t *table) *identityRule {
 
 // foresee has t as it will be once the rules are carried out, so that it is not found at fault for what the start mends.
 func (t *table) foresee(rules []identityRule) {
-	if r := wanted(rules, t); r != nil && t.owned && r.to == identityFull {
-		t.identity, t.blind = identityFull, nil
+	if r := wanted(rules, t); r != nil && t.owned && r.to == pgoutput.IdentityFull {
+		t.identity, t.blind = pgoutput.IdentityFull, nil
 	}
 }
 
@@ -100,14 +101,14 @@ func (s *session) setIdentities(ctx context.Context) error {
 
 // has reports that the table is as the rule wants it. An index is set each time: it costs a look at the catalog.
 func (t *table) has(r *identityRule) bool {
-	return t.identity == r.to && r.to != identityIndex && (r.to != identityFull || len(t.blind) == 0)
+	return t.identity == r.to && r.to != pgoutput.IdentityIndex && (r.to != pgoutput.IdentityFull || len(t.blind) == 0)
 }
 
 func (r *identityRule) sql() string {
 	switch r.to {
-	case identityFull:
+	case pgoutput.IdentityFull:
 		return "FULL"
-	case identityIndex:
+	case pgoutput.IdentityIndex:
 		return "USING INDEX " + pgx.Identifier{r.index}.Sanitize()
 	case 'n':
 		return "NOTHING"

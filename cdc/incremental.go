@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -298,11 +299,11 @@ func (r *reader) snapshotAside(ctx context.Context) (fresh bool, err error) {
 }
 
 // sees reports that the chunk's snapshot saw the open transaction.
-func (x *incrementalRun) sees(tx transaction, standby bool) bool {
+func (x *incrementalRun) sees(tx *pgoutput.Transaction, standby bool) bool {
 	if standby {
-		return tx.commit < x.shows.Until
+		return tx.Commit < x.shows.Until
 	}
-	return x.shows.contains(tx.id, tx.commit)
+	return x.shows.contains(tx.ID, tx.Commit)
 }
 
 // failed puts the next try off, and gives the table up when trying does not help.
@@ -366,7 +367,7 @@ func (r *reader) before(e *change.Event) error {
 	if x.window == nil || e.Source.Table != x.window.table.name || e.Source.Schema != x.window.table.schema {
 		return nil
 	}
-	seen := x.sees(r.decoder.tx, r.facts.standby)
+	seen := x.sees(r.decoder.Transaction(), r.facts.standby)
 	if e.Position.Compare(r.emitter.resume) < 0 {
 		x.spoiled = x.spoiled || !seen // Kafka has it from before we started, and nothing can come before it any more
 		return nil
@@ -404,7 +405,7 @@ func (r *reader) writeRows(rows []change.Event, f *flight) error {
 	for i := range rows {
 		e := &rows[i]
 		e.Source.Time = time.Now().Truncate(time.Microsecond)
-		e.Source.LastCommit, e.Source.LSN = r.decoder.last, r.aside.passed
+		e.Source.LastCommit, e.Source.LSN = r.decoder.Last(), r.aside.passed
 		if err := r.emitter.emit(r.life, e, f); err != nil {
 			return err
 		}

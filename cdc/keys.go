@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -75,16 +76,6 @@ func (k messageKeys) of(t tableName, columns change.Row) (at []int) {
 	return at
 }
 
-// setMessageKey replaces the key of records. What an old row holds is still what the identity says, so inKey stays.
-func (r *relation) setMessageKey(at []int) {
-	if len(at) == 0 {
-		return
-	}
-	inIdentity := r.inKey
-	r.setKey(at)
-	r.inKey = inIdentity
-}
-
 // messageKeyProblems finds entries that are about nothing, and keys that deletes do not have.
 func (f *facts) messageKeyProblems(ctx context.Context, conn *pgx.Conn, c Config, problems *config.Problems) error {
 	const path = "message.key.columns"
@@ -105,7 +96,7 @@ func (f *facts) messageKeyProblems(ctx context.Context, conn *pgx.Conn, c Config
 		}
 		for _, at := range keys.of(t.tableName, columns) {
 			t.rekeyed = true
-			if name := columns[at].Name; t.identity != identityFull && !slices.Contains(t.indexed, name) {
+			if name := columns[at].Name; t.identity != pgoutput.IdentityFull && !slices.Contains(t.indexed, name) {
 				problems.Warnf(path, "deletes in %s do not hold column %q, so their records have no key, and no tombstone follows them: run ALTER TABLE %s REPLICA IDENTITY FULL",
 					t, name, t.quoted())
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -71,7 +72,7 @@ func (t *table) filterProblem(ctx context.Context, conn *pgx.Conn, expression st
 	if refused != "" || err != nil {
 		return "PostgreSQL does not take it: " + refused, err
 	}
-	if t.identity == identityFull || len(t.indexed) == 0 { // the second is said of the table
+	if t.identity == pgoutput.IdentityFull || len(t.indexed) == 0 { // the second is said of the table
 		return "", nil
 	}
 	columns := make([]string, len(t.indexed))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
@@ -128,12 +129,11 @@ func (r *rangeReader) room() change.Row {
 
 // newKeyReader gives a function that takes the key out of a row of t.
 func newKeyReader(t *table, columns []change.Column) func(change.Row) change.Row {
-	r := relation{columns: columns}
-	r.key = r.positions(t.key)
-	if at := t.keys.of(t.tableName, columns); at != nil {
-		r.key = at
+	at := t.keys.of(t.tableName, columns)
+	if at == nil {
+		at = pgoutput.Positions(columns, t.key)
 	}
-	return r.keyOf
+	return pgoutput.NewKey(at).Of
 }
 
 // fork gives an emitter for another goroutine: they share Kafka and the budget.

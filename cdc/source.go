@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/tandem-sync/tandem/cdc/spill"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/converter"
 	"github.com/tandem-sync/tandem/connector/lifecycle"
@@ -49,7 +50,7 @@ type Source struct {
 	incremental atomic.Pointer[incremental]
 	wake        chan struct{} // capacity 1: store the position now
 
-	spillBytes, spillFiles atomic.Int64 // of transactions that have not ended
+	spilled spill.Gauge // of transactions that have not ended
 
 	// Of the current run; set by its loop before the first session.
 	ready     func()
@@ -100,7 +101,7 @@ type Status struct {
 func (s *Source) Status() Status {
 	status := Status{
 		Phase: phase(s.phase.Load()).String(), Confirmed: change.LSN(s.confirmed.Load()), ServerEnd: change.LSN(s.serverEnd.Load()), Records: s.records.Load(),
-		Aside: s.faults.aside.Load(), Cut: s.faults.cut.Load(), AsText: s.faults.asText.Load(), SpillBytes: s.spillBytes.Load(), SpillFiles: s.spillFiles.Load(),
+		Aside: s.faults.aside.Load(), Cut: s.faults.cut.Load(), AsText: s.faults.asText.Load(), SpillBytes: s.spilled.Bytes.Load(), SpillFiles: s.spilled.Files.Load(),
 	}
 	if micros := s.committed.Load(); micros != 0 {
 		status.Committed = time.UnixMicro(micros).UTC()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -12,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
+	"github.com/tandem-sync/tandem/cdc/spill"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
@@ -37,7 +38,7 @@ var longAgo = time.Unix(1, 0)
 type reader struct {
 	*session
 	life     context.Context // of the stream: what a message waits for may outlast the tick in which it came
-	decoder  decoder
+	decoder  pgoutput.Decoder
 	visible  *visibility // transactions that the snapshot saw; nil: none that will be sent
 	skip     bool        // the open transaction is one of them
 	flight   *flight     // of the open transaction; nil between transactions
@@ -51,7 +52,7 @@ type reader struct {
 	beaten    time.Time // when the last heartbeat was written, exactly once
 	concluded time.Time // when the last Kafka transaction was committed
 
-	spill    *spill             // transactions that have not ended
+	spill    *spill.Store       // transactions that have not ended
 	prepared map[uint32]*flight // … of these, the prepared ones
 	seen     change.LSN         // commit of the transaction that the control connection is known to see
 
@@ -72,18 +73,10 @@ func (s *session) follow(parent context.Context) error {
 	}
 	s.emitter.rotate, s.emitter.group = nil, group{}
 	r := &reader{session: s, life: ctx, visible: s.stored.Visible, heard: time.Now()}
-	r.spill = newSpill(s.config.SpillDir, s.config.SpillBytesMax)
-	if s.config.spillFile != nil {
-		r.spill.file = s.config.spillFile
-	}
-	r.spill.told = spillGauge{&s.spillBytes, &s.spillFiles}
-	defer r.spill.close()
+	r.spill = spill.New(spill.Config{Dir: s.config.SpillDir, Max: s.config.SpillBytesMax, Gauge: &s.spilled, File: s.config.spillFile})
+	defer r.spill.Close()
 	s.emitter.waiting = func() error { return r.tell(false) }
-	r.decoder = decoder{source: s.sourceBlock(), types: s.types, keys: s.keys(), includes: s.filter.includes, guessed: func() { s.faults.asText.Add(1) }}
-	r.decoder.messageKeys, _ = parseMessageKeys(s.config.MessageKeys) // New has seen that it is well-formed
-	if s.stored.TxID != 0 {
-		r.decoder.last = s.stored.LSN
-	}
+	r.decoder = s.newDecoder()
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -129,47 +122,6 @@ func (r *reader) begin(ctx context.Context) error {
 		return postgres.Explain(fmt.Errorf("start replication: %w", err))
 	}
 	return nil
-}
-
-// keys are those that the catalog named, newest first, by table. They outlive a session: the catalog may be ahead of the stream when the next one begins.
-func (s *session) keys() map[uint32][][]string {
-	before := s.named
-	s.named = map[uint32][][]string{}
-	for _, t := range s.facts.tables {
-		s.named[t.oid] = newestKey(before[t.oid], t.key)
-	}
-	return s.named
-}
-
-// newestKey puts key in front of those that were named before.
-func newestKey(said [][]string, key []string) [][]string {
-	if len(said) > 0 && slices.Equal(said[0], key) {
-		return said
-	}
-	said = slices.Insert(slices.Clone(said), 0, key)
-	return said[:min(len(said), keysMax)]
-}
-
-// keysMax is how many of a table's former keys are remembered for a stream that is behind the catalog.
-const keysMax = 4
-
-// learnKey asks the catalog for the key of a table that the stream is about to describe, where the stream does not say it. A table that is gone
-// keeps its last.
-func (r *reader) learnKey(message []byte) error {
-	oid, ok := r.decoder.lacksKey(message)
-	if !ok {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
-		return err
-	}
-	key, err := loadKey(ctx, r.control, oid)
-	if err == nil && key != nil {
-		r.decoder.keys[oid] = newestKey(r.decoder.keys[oid], key)
-	}
-	return err
 }
 
 // loop receives until ctx ends. Each tick it looks whether PostgreSQL should be told something.
@@ -304,17 +256,6 @@ func (r *reader) copyData(data []byte) error {
 	return fmt.Errorf("read the stream: unknown message %q", data[0])
 }
 
-func (r *reader) learnTypes() (err error) {
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
-		return err
-	}
-	r.types, err = postgres.LoadTypes(ctx, r.control)
-	r.decoder.types = r.types
-	return err
-}
-
 // message decodes one message of pgoutput and writes what it says.
 func (r *reader) message(data []byte, at change.LSN) error {
 	if err := r.learnKey(data); err != nil {
@@ -323,35 +264,35 @@ func (r *reader) message(data []byte, at change.LSN) error {
 	if err := r.learnDefinitions(data); err != nil {
 		return err
 	}
-	step, err := r.decoder.decode(data, at)
-	if unknown := (*UnknownTypeError)(nil); errors.As(err, &unknown) {
+	step, err := r.decoder.Decode(data, at)
+	if unknown := (*pgoutput.UnknownTypeError)(nil); errors.As(err, &unknown) {
 		if err := r.learnTypes(); err != nil {
 			return err
 		}
-		r.decoder.lenient = true
-		step, err = r.decoder.decode(data, at)
-		r.decoder.lenient = false
+		r.decoder.Lenient = true
+		step, err = r.decoder.Decode(data, at)
+		r.decoder.Lenient = false
 	}
 	if err != nil {
 		return err
 	}
-	switch step.kind {
-	case stepNothing:
-	case stepBegin:
+	switch step.Kind {
+	case pgoutput.Nothing:
+	case pgoutput.Begin:
 		return r.open()
-	case stepEvents:
-		return r.write(step.events)
-	case stepCommit:
-		return r.commit(step.end)
-	case stepLoose:
+	case pgoutput.Events:
+		return r.write(step.Events)
+	case pgoutput.Commit:
+		return r.commit(step.End)
+	case pgoutput.Loose:
 		if err := r.open(); err != nil {
 			return err
 		}
-		if err := r.write(step.events); err != nil {
+		if err := r.write(step.Events); err != nil {
 			return err
 		}
-		r.aside.pass(step.end)
-		r.seal(progress{lsn: step.end, next: change.Position{Commit: step.end}, txID: r.tracker.safe().txID})
+		r.aside.pass(step.End)
+		r.seal(progress{lsn: step.End, next: change.Position{Commit: step.End}, txID: r.tracker.safe().txID})
 	default:
 		return r.hold(step, at)
 	}
@@ -361,11 +302,11 @@ func (r *reader) message(data []byte, at change.LSN) error {
 // open begins a transaction: its flight is open before anything of it is written.
 func (r *reader) open() error {
 	r.flight, r.events = r.tracker.begin(), 0
-	r.skip = r.decoder.tx.open && r.visible.contains(r.decoder.tx.id, r.decoder.tx.commit)
+	r.skip = r.decoder.Transaction().Open && r.visible.contains(r.decoder.Transaction().ID, r.decoder.Transaction().Commit)
 	if r.skip {
 		return nil
 	}
-	return r.emitter.begin(r.life, &r.decoder.tx, r.flight)
+	return r.emitter.begin(r.life, r.decoder.Transaction(), r.flight)
 }
 
 func (r *reader) write(events []change.Event) error {
@@ -388,10 +329,10 @@ func (r *reader) write(events []change.Event) error {
 			return err
 		}
 	}
-	if r.events += len(events); r.events >= flightEventsMax && r.decoder.tx.open {
+	if r.events += len(events); r.events >= flightEventsMax && r.decoder.Transaction().Open {
 		full := r.flight
 		r.flight, r.events = r.tracker.begin(), 0
-		full.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
+		full.seal(progress{next: r.decoder.Transaction().Next()})
 		return r.split()
 	}
 	return nil
@@ -400,8 +341,8 @@ func (r *reader) write(events []change.Event) error {
 // pause settles where reading ended when it ended between two messages: what Kafka has of an open transaction is not sent
 // again. After a failure in a message nobody knows how much of it was written.
 func (r *reader) pause() {
-	if r.tx == nil && r.flight != nil && !r.broken && r.decoder.tx.open {
-		r.seal(progress{next: change.Position{Commit: r.decoder.tx.commit, Index: r.decoder.tx.index}})
+	if r.tx == nil && r.flight != nil && !r.broken && r.decoder.Transaction().Open {
+		r.seal(progress{next: r.decoder.Transaction().Next()})
 	}
 }
 
@@ -410,11 +351,11 @@ func (r *reader) commit(end change.LSN) error {
 		if err := r.emitter.closes(r.life, r.flight); err != nil {
 			return err
 		}
-		r.committed.Store(r.decoder.ended.time.UnixMicro())
+		r.committed.Store(r.decoder.Ended().Time.UnixMicro())
 	}
 	r.aside.pass(end)
-	r.aside.sent(r.decoder.ended.id)
-	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.ended.id, time: r.decoder.ended.time, incremental: r.obeyTable()})
+	r.aside.sent(r.decoder.Ended().ID)
+	r.seal(progress{lsn: end, next: change.Position{Commit: end}, txID: r.decoder.Ended().ID, time: r.decoder.Ended().Time, incremental: r.obeyTable()})
 	return nil
 }
 
@@ -438,54 +379,6 @@ func (r *reader) tell(byClock bool) error {
 		r.nextTell = time.Now().Add(r.config.StatusInterval)
 	}
 	return nil
-}
-
-// keepOffset stores the position now and then, and writes heartbeats, until ctx ends. It runs beside the reader.
-func (s *session) keepOffset(ctx context.Context) {
-	store := time.NewTicker(s.config.OffsetInterval)
-	defer store.Stop()
-	beat := time.NewTicker(max(s.config.HeartbeatInterval, time.Millisecond))
-	defer beat.Stop()
-	if s.config.HeartbeatInterval <= 0 {
-		beat.Stop()
-	}
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-beat.C:
-			s.emitter.heartbeat(ctx)
-			continue
-		case <-s.wake:
-		case <-store.C:
-		}
-		err := s.storeProgress(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			s.log.Warn("the position cannot be stored; PostgreSQL keeps WAL until it can", "err", err)
-		}
-		failing = err != nil
-	}
-}
-
-// storeProgress writes the position if it moved, and only then lets PostgreSQL know of it.
-func (s *session) storeProgress(ctx context.Context) error {
-	p := s.tracker.safe()
-	if p.next.String() == s.stored.Next {
-		return nil
-	}
-	if err := s.save(ctx, s.stored.at(p)); err != nil {
-		return err
-	}
-	s.confirmed.Store(uint64(p.lsn))
-	return nil
-}
-
-func (s *session) wakeOffset() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
 }
 
 // drain waits for what is in flight, stores the position and tells PostgreSQL. What cannot be done in time is done again

@@ -9,9 +9,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
+
+type tableName struct{ schema, name string }
+
+func (t tableName) String() string { return t.schema + "." + t.name }
 
 // table is a captured table as the catalog has it now.
 type table struct {
@@ -19,7 +24,7 @@ type table struct {
 	oid         uint32
 	partitioned bool
 	logged      bool // unlogged and temporary tables have no WAL
-	identity    identity
+	identity    pgoutput.Identity
 	primary     []string    // primary key in key order
 	indexed     []string    // the identity's columns where it is not the whole row
 	unique      []string    // columns of the unique index that serves as a key
@@ -38,7 +43,7 @@ type table struct {
 // unique index, as Debezium has it. Under REPLICA IDENTITY USING INDEX it is that index, since deletes carry nothing else.
 func (t *table) recordKey() []string {
 	switch {
-	case t.identity == identityIndex && len(t.indexed) > 0 && !sameColumns(t.indexed, t.primary):
+	case t.identity == pgoutput.IdentityIndex && len(t.indexed) > 0 && !pgoutput.SameColumns(t.indexed, t.primary):
 		return t.indexed
 	case len(t.primary) > 0:
 		return t.primary
@@ -89,7 +94,7 @@ func loadTables(ctx context.Context, conn *pgx.Conn, f filter) ([]table, error) 
 				return nil
 			}
 			found := t
-			found.identity = identity(replident[0])
+			found.identity = pgoutput.Identity(replident[0])
 			found.primary, found.indexed = slices.Clone(t.primary), slices.Clone(t.indexed)
 			found.unique, found.blind = slices.Clone(t.unique), slices.Clone(t.blind)
 			found.key = found.recordKey()
@@ -113,7 +118,7 @@ func loadKey(ctx context.Context, conn *pgx.Conn, oid uint32) ([]string, error) 
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("look at the key of a table: %w", err))
 	}
-	t.identity = identity(replident[0])
+	t.identity = pgoutput.Identity(replident[0])
 	return t.recordKey(), nil
 }
 

@@ -18,8 +18,8 @@ const visiblePatience = 2 * time.Second
 
 // awaitVisible returns when the control connection sees the transaction that is being read, or patience has ended.
 func (r *reader) awaitVisible(ctx context.Context) error {
-	tx := r.decoder.tx
-	if !tx.open || tx.commit == r.seen || r.facts.standby { // a standby decodes what it has replayed
+	tx := r.decoder.Transaction()
+	if !tx.Open || tx.Commit == r.seen || r.facts.standby { // a standby decodes what it has replayed
 		return nil
 	}
 	deadline := time.Now().Add(visiblePatience)
@@ -32,7 +32,7 @@ func (r *reader) awaitVisible(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if v.contains(tx.id, tx.commit) {
+		if v.contains(tx.ID, tx.Commit) {
 			break
 		}
 		select {
@@ -41,6 +41,6 @@ func (r *reader) awaitVisible(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 	}
-	r.seen = tx.commit
+	r.seen = tx.Commit
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput/pgoutputtest"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
@@ -27,7 +28,7 @@ func TestTheCatalogIsAskedWhenItSeesTheTransaction(t *testing.T) {
 	if err := tx.QueryRow(t.Context(), `SELECT txid_current()`).Scan(&xid); err != nil {
 		t.Fatal(err)
 	}
-	r.decoder.tx = transaction{open: true, id: int64(uint32(xid)), commit: 100}
+	read(t, r, pgoutputtest.Begin(uint32(xid), 100))
 	early, stop := context.WithCancel(t.Context())
 	waited := make(chan error, 1)
 	go func() { waited <- r.awaitVisible(early) }()
@@ -38,8 +39,17 @@ func TestTheCatalogIsAskedWhenItSeesTheTransaction(t *testing.T) {
 		t.Errorf("committed: %v, seen %s", err, r.seen)
 	}
 	stop()
-	r.decoder.tx = transaction{open: true, id: int64(uint32(xid + 1000)), commit: 200} // nobody has begun it
+	read(t, r, pgoutputtest.Commit(100, 110), pgoutputtest.Begin(uint32(xid+1000), 200)) // nobody has begun it
 	if err := r.awaitVisible(early); err == nil || r.seen == 200 {
 		t.Errorf("a transaction that is not seen: %v", err)
+	}
+}
+
+func read(t *testing.T, r *reader, messages ...pgoutputtest.Message) {
+	t.Helper()
+	for _, m := range messages {
+		if _, err := r.decoder.Decode(m, 1); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

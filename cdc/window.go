@@ -157,7 +157,7 @@ func identityOf(key []string, of, row change.Row) string {
 	for _, c := range of {
 		text := c.Value.String()
 		if c.Value.Kind() == change.Decimal {
-			text = shortest(c.Value.Text())
+			text = change.ShortestDecimal(c.Value.Text())
 		}
 		b.WriteByte(byte(c.Value.Kind()))
 		b.WriteString(strings.ReplaceAll(strings.ReplaceAll(text, `\`, `\\`), "|", `\|`))

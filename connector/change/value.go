@@ -209,6 +209,14 @@ func Compare(a, b Value) int {
 	)
 }
 
+// ShortestDecimal leaves out zeros at the end, behind the point: 1.5 and 1.50 are one number, and PostgreSQL sends both.
+func ShortestDecimal(number string) string {
+	if !strings.Contains(number, ".") {
+		return number
+	}
+	return strings.TrimSuffix(strings.TrimRight(number, "0"), ".")
+}
+
 // Image is an entity's field values on one side at one moment, by field name. A field that is missing was not read.
 type Image map[string]Value
 

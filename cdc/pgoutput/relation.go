@@ -1,4 +1,4 @@
-package cdc
+package pgoutput
 
 import (
 	"errors"
@@ -12,12 +12,11 @@ import (
 // relation is a table as the stream described it, right before the first change that needs it. It says how the table looked
 // when the change was made, which the catalog does not.
 type relation struct {
-	tableName
+	Table
 	columns  []change.Column // names and types; values absent
-	identity identity
-	key      []int // columns of the key, in key order; empty: the table has none
+	identity Identity
+	key      Key // empty: the table has none
 	inKey    []bool
-	run      bool // … which stand in the table side by side, in that order
 	included bool
 	came     uint64     // after how many other descriptions this one did
 	old, now change.Row // of the last change: overwritten by the next
@@ -29,14 +28,14 @@ const largeRow = 64 << 10
 // forget lets go of the last change's values.
 func (r *relation) forget() { r.old, r.now = nil, nil }
 
-// identity is pg_class.relreplident: what of the old row an update or delete has.
-type identity byte
+// Identity is pg_class.relreplident: what of the old row an update or delete has.
+type Identity byte
 
 const (
-	identityDefault identity = 'd' // the primary key
-	identityNothing identity = 'n'
-	identityFull    identity = 'f' // the whole row
-	identityIndex   identity = 'i' // a unique index's columns
+	IdentityDefault Identity = 'd' // the primary key
+	IdentityNothing Identity = 'n'
+	IdentityFull    Identity = 'f' // the whole row
+	IdentityIndex   Identity = 'i' // a unique index's columns
 )
 
 // UnknownTypeError is returned when a table has a type that was made after the types were loaded: load them and decode the
@@ -47,9 +46,9 @@ func (e *UnknownTypeError) Error() string { return fmt.Sprintf("type %d is not k
 
 // description is what a relation message says.
 type description struct {
-	tableName
+	Table
 	oid      uint32
-	identity identity
+	identity Identity
 	columns  []described
 }
 
@@ -61,9 +60,9 @@ type described struct {
 }
 
 func readDescription(w *wire) (description, error) {
-	d := description{oid: w.uint32(), tableName: tableName{schema: w.text(), name: w.text()}, identity: identity(w.uint8())}
-	if d.schema == "" {
-		d.schema = "pg_catalog" // pgoutput's short form, protocol-logicalrep-message-formats
+	d := description{oid: w.uint32(), Table: Table{Schema: w.text(), Name: w.text()}, identity: Identity(w.uint8())}
+	if d.Schema == "" {
+		d.Schema = "pg_catalog" // pgoutput's short form, protocol-logicalrep-message-formats
 	}
 	for range w.uint16() {
 		d.columns = append(d.columns, described{flagged: w.uint8()&1 != 0, name: w.text(), oid: w.uint32(), modifier: int32(w.uint32())})
@@ -89,7 +88,7 @@ func (d *description) flagged() (names []string) {
 
 // newRelation resolves types and finds the key. said are the keys that the catalog named, newest first.
 func newRelation(d description, typeOf func(oid uint32, modifier int32) (change.Type, error), said [][]string) (*relation, error) {
-	r := &relation{tableName: d.tableName, identity: d.identity}
+	r := &relation{Table: d.Table, identity: d.identity}
 	for _, c := range d.columns {
 		t, err := typeOf(c.oid, c.modifier)
 		if err != nil {
@@ -102,10 +101,9 @@ func newRelation(d description, typeOf func(oid uint32, modifier int32) (change.
 }
 
 func (r *relation) setKey(at []int) {
-	r.key, r.inKey, r.run = at, make([]bool, len(r.columns)), true
-	for i, column := range at {
+	r.key, r.inKey = NewKey(at), make([]bool, len(r.columns))
+	for _, column := range at {
 		r.inKey[column] = true
-		r.run = r.run && column == at[0]+i
 	}
 }
 
@@ -113,10 +111,10 @@ func (r *relation) setKey(at []int) {
 // they are all columns, under NOTHING none: there, and for the order, the catalog knows better. What it said comes newest first: it
 // may be ahead of the stream.
 func (r *relation) chooseKey(flagged []string, said [][]string) []int {
-	unflagged := r.identity == identityFull || len(flagged) == 0
+	unflagged := r.identity == IdentityFull || len(flagged) == 0
 	for _, key := range said {
-		if unflagged || sameColumns(key, flagged) {
-			if at := r.positions(key); at != nil {
+		if unflagged || SameColumns(key, flagged) {
+			if at := Positions(r.columns, key); at != nil {
 				return at
 			}
 		}
@@ -124,59 +122,31 @@ func (r *relation) chooseKey(flagged []string, said [][]string) []int {
 	if unflagged {
 		return nil
 	}
-	return r.positions(flagged)
-}
-
-func sameColumns(a, b []string) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(name string) bool { return !slices.Contains(b, name) })
+	return Positions(r.columns, flagged)
 }
 
 // inherit takes the key of the table as it was described before, when the catalog is ahead of the stream and the stream flags no
 // columns: the same columns, or, in a table of as many columns, those that were renamed.
 func (r *relation) inherit(before *relation) {
-	names := make([]string, len(before.key))
-	for i, at := range before.key {
+	names := make([]string, len(before.key.at))
+	for i, at := range before.key.at {
 		names[i] = before.columns[at].Name
 	}
-	at := r.positions(names)
+	at := Positions(r.columns, names)
 	if at == nil && len(r.columns) == len(before.columns) {
-		at = before.key
+		at = before.key.at
 	}
 	r.setKey(at)
 }
 
-func (r *relation) positions(names []string) []int {
-	var at []int
-	for _, name := range names {
-		i := slices.IndexFunc(r.columns, func(c change.Column) bool { return c.Name == name })
-		if i < 0 {
-			return nil // the catalog is ahead of the stream: a column of today's key did not exist yet
-		}
-		at = append(at, i)
+// setMessageKey replaces the key of records. What an old row holds is still what the identity says, so inKey stays.
+func (r *relation) setMessageKey(at []int) {
+	if len(at) == 0 {
+		return
 	}
-	return at
-}
-
-// keyOf takes the key out of a row; nil if the row does not have all of it. Where it can, it is a part of the row.
-func (r *relation) keyOf(row change.Row) change.Row {
-	if len(r.key) == 0 || row == nil {
-		return nil
-	}
-	var key change.Row
-	if first, n := r.key[0], len(r.key); r.run {
-		key = row[first : first+n : first+n]
-	} else {
-		key = make(change.Row, n)
-		for i, at := range r.key {
-			key[i] = row[at]
-		}
-	}
-	for i := range key {
-		if key[i].Value.IsAbsent() {
-			return nil
-		}
-	}
-	return key
+	inIdentity := r.inKey
+	r.setKey(at)
+	r.inKey = inIdentity
 }
 
 var (
@@ -218,7 +188,7 @@ func (r *relation) tuple(row change.Row, src string, keyOnly bool) (change.Row, 
 	}
 	n, src := int(src[0])<<8|int(src[1]), src[2:]
 	if n != len(row) {
-		return nil, "", fmt.Errorf("row of %s has %d columns, its description %d", r.tableName, n, len(row))
+		return nil, "", fmt.Errorf("row of %s has %d columns, its description %d", r.Table, n, len(row))
 	}
 	for i := range row {
 		if len(src) == 0 {
@@ -245,7 +215,7 @@ func (r *relation) tuple(row change.Row, src string, keyOnly bool) (change.Row, 
 			row[i].Value = postgres.ParseValue(row[i].Type, src[:size])
 			src = src[size:]
 		default:
-			return nil, "", fmt.Errorf("row of %s has a value of kind %q, want n, u or t", r.tableName, kind)
+			return nil, "", fmt.Errorf("row of %s has a value of kind %q, want n, u or t", r.Table, kind)
 		}
 	}
 	return row, src, nil

@@ -1,4 +1,5 @@
-package cdc
+// Package spill keeps what PostgreSQL sends of transactions that have not ended in files, so that memory does not grow with them.
+package spill
 
 import (
 	"bufio"
@@ -10,30 +11,39 @@ import (
 	"strconv"
 	"sync/atomic"
 
+	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 )
 
-// spill keeps the messages of transactions that have not ended, in a file each, so that memory does not grow with them. Nothing of it outlives the process: the
+// Store has a file for each transaction. Nothing of it outlives the process: the
 // server sends again what is not confirmed, and the files have no name from the moment they are made (where the system allows that).
 //
 // It belongs to the goroutine that reads the stream.
-type spill struct {
+type Store struct {
 	dir  string
 	max  int64 // bytes of all files together
 	used int64
 	kept map[uint32]*kept // by transaction
 	out  *bufio.Writer    // to the file of last
 	last *kept
-	told spillGauge
-	file func(dir, pattern string) (*os.File, error) // os.CreateTemp, but in tests
+	told *Gauge
+	file func(dir, pattern string) (*os.File, error)
 }
 
-// spillGauge is what others may know of it, from any goroutine.
-type spillGauge struct{ bytes, files *atomic.Int64 }
+// Gauge is what others may know of it, from any goroutine.
+type Gauge struct{ Bytes, Files atomic.Int64 }
 
-func (s *spill) tell() {
-	s.told.bytes.Store(s.used)
-	s.told.files.Store(int64(len(s.kept)))
+// Config of a store.
+type Config struct {
+	Dir   string // "": the system's for temporary files
+	Max   int64  // bytes of all files together
+	Gauge *Gauge
+	File  func(dir, pattern string) (*os.File, error) // nil: os.CreateTemp
+}
+
+func (s *Store) tell() {
+	s.told.Bytes.Store(s.used)
+	s.told.Files.Store(int64(len(s.kept)))
 }
 
 // kept is one transaction.
@@ -44,19 +54,19 @@ type kept struct {
 }
 
 const (
-	spillHeader     = 16 // length of the message, its part of the transaction, its LSN
-	spillWriteBytes = 64 << 10
-	spillReadBytes  = 256 << 10
+	headerBytes = 16 // length of the message, its part of the transaction, its LSN
+	writeBytes  = 64 << 10
+	readBytes   = 256 << 10
 )
 
-// SpillError says that transactions which have not ended cannot be kept. The position is where it was.
-type SpillError struct {
+// Error says that transactions which have not ended cannot be kept. The position is where it was.
+type Error struct {
 	Dir string
 	Max int64 // the limit that was reached; 0: the disk refused
 	Err error
 }
 
-func (e *SpillError) Error() string {
+func (e *Error) Error() string {
 	if e.Max > 0 {
 		return fmt.Sprintf("keep a transaction that has not ended in %s: it and others need more than spill.bytes.max, %d: raise it, or set protocol.version=1, "+
 			"with which PostgreSQL keeps them on its own disk; nothing is lost, the stream goes on from its position", e.Dir, e.Max)
@@ -65,44 +75,48 @@ func (e *SpillError) Error() string {
 		"with which PostgreSQL keeps them on its own disk; nothing is lost, the stream goes on from its position", e.Dir, e.Err)
 }
 
-func (e *SpillError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports that it may work by itself later: it does not.
-func (e *SpillError) Retryable() bool { return false }
+func (e *Error) Retryable() bool { return false }
 
-func newSpill(dir string, limit int64) *spill {
-	if dir == "" {
-		dir = os.TempDir()
+// New makes an empty store: nothing is on disk before the first message.
+func New(c Config) *Store {
+	if c.Dir == "" {
+		c.Dir = os.TempDir()
 	}
-	return &spill{dir: dir, max: limit, kept: map[uint32]*kept{}, told: spillGauge{new(atomic.Int64), new(atomic.Int64)}, file: os.CreateTemp}
+	if c.File == nil {
+		c.File = os.CreateTemp
+	}
+	return &Store{dir: c.Dir, max: c.Max, kept: map[uint32]*kept{}, told: c.Gauge, file: c.File}
 }
 
-func (s *spill) fail(err error) error { return &SpillError{Dir: s.dir, Err: err} }
+func (s *Store) fail(err error) error { return &Error{Dir: s.dir, Err: err} }
 
-// add keeps a message.
-func (s *spill) add(st step, at change.LSN) error {
-	k := s.kept[st.xid]
+// Add keeps a message of a [pgoutput.Hold].
+func (s *Store) Add(st pgoutput.Step, at change.LSN) error {
+	k := s.kept[st.Xid]
 	if k == nil {
 		var err error
-		if k, err = s.open(st.xid); err != nil {
+		if k, err = s.open(st.Xid); err != nil {
 			return s.fail(err)
 		}
 	}
 	if err := s.turnTo(k); err != nil {
 		return err
 	}
-	size := spillHeader + 1 + int64(len(st.body))
+	size := headerBytes + 1 + int64(len(st.Body))
 	if s.used+size > s.max {
-		return &SpillError{Dir: s.dir, Max: s.max}
+		return &Error{Dir: s.dir, Max: s.max}
 	}
-	var head [spillHeader + 1]byte
-	binary.BigEndian.PutUint32(head[0:], uint32(1+len(st.body)))
-	binary.BigEndian.PutUint32(head[4:], st.sub)
+	var head [headerBytes + 1]byte
+	binary.BigEndian.PutUint32(head[0:], uint32(1+len(st.Body)))
+	binary.BigEndian.PutUint32(head[4:], st.Sub)
 	binary.BigEndian.PutUint64(head[8:], uint64(at))
-	head[spillHeader] = st.message
+	head[headerBytes] = st.Message
 	_, err := s.out.Write(head[:])
 	if err == nil {
-		_, err = s.out.Write(st.body)
+		_, err = s.out.Write(st.Body)
 	}
 	if err != nil {
 		return s.fail(err)
@@ -113,7 +127,7 @@ func (s *spill) add(st step, at change.LSN) error {
 	return nil
 }
 
-func (s *spill) open(xid uint32) (*kept, error) {
+func (s *Store) open(xid uint32) (*kept, error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -121,14 +135,14 @@ func (s *spill) open(xid uint32) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = os.Remove(file.Name()) // a system that does not let go of an open file's name gets it back in drop
+	_ = os.Remove(file.Name()) // a system that does not let go of an open file's name gets it back in Drop
 	k := &kept{file: file}
 	s.kept[xid] = k
 	return k, nil
 }
 
 // turnTo makes out write to k. The server sends a transaction's messages in blocks, so this is rare.
-func (s *spill) turnTo(k *kept) error {
+func (s *Store) turnTo(k *kept) error {
 	if s.last == k {
 		return nil
 	}
@@ -136,7 +150,7 @@ func (s *spill) turnTo(k *kept) error {
 		return err
 	}
 	if s.out == nil {
-		s.out = bufio.NewWriterSize(k.file, spillWriteBytes)
+		s.out = bufio.NewWriterSize(k.file, writeBytes)
 	} else {
 		s.out.Reset(k.file)
 	}
@@ -144,7 +158,7 @@ func (s *spill) turnTo(k *kept) error {
 	return nil
 }
 
-func (s *spill) flush() error {
+func (s *Store) flush() error {
 	if s.last == nil {
 		return nil
 	}
@@ -154,13 +168,13 @@ func (s *spill) flush() error {
 	return nil
 }
 
-// abort makes a part of a transaction void, or all of it.
-func (s *spill) abort(xid, sub uint32) {
+// Abort makes a part of a transaction void, or all of it.
+func (s *Store) Abort(xid, sub uint32) {
 	k := s.kept[xid]
 	switch {
 	case k == nil:
 	case xid == sub:
-		s.drop(xid)
+		s.Drop(xid)
 	default:
 		if k.gone == nil {
 			k.gone = map[uint32]struct{}{}
@@ -169,9 +183,9 @@ func (s *spill) abort(xid, sub uint32) {
 	}
 }
 
-// each gives back what was kept of a transaction, in its order, without what is void: only descriptions of tables stay, for the server does not repeat them
-// to what follows in the transaction. data is valid until each's function returns.
-func (s *spill) each(xid uint32, do func(data []byte, at change.LSN) error) error {
+// Each gives back what was kept of a transaction, in its order, without what is void: only descriptions of tables stay, for the server does not repeat them
+// to what follows in the transaction. data is valid until do returns.
+func (s *Store) Each(xid uint32, do func(data []byte, at change.LSN) error) error {
 	k := s.kept[xid]
 	if k == nil {
 		return nil // it changed nothing that is published
@@ -179,8 +193,8 @@ func (s *spill) each(xid uint32, do func(data []byte, at change.LSN) error) erro
 	if err := s.flush(); err != nil {
 		return err
 	}
-	in := bufio.NewReaderSize(io.NewSectionReader(k.file, 0, k.size), spillReadBytes)
-	var head [spillHeader]byte
+	in := bufio.NewReaderSize(io.NewSectionReader(k.file, 0, k.size), readBytes)
+	var head [headerBytes]byte
 	var data []byte
 	for {
 		if _, err := io.ReadFull(in, head[:]); errors.Is(err, io.EOF) {
@@ -195,8 +209,8 @@ func (s *spill) each(xid uint32, do func(data []byte, at change.LSN) error) erro
 			}
 			continue
 		}
-		if size > cap(data) || cap(data) > spillReadBytes && size <= spillReadBytes {
-			data = make([]byte, max(size, spillReadBytes/64))
+		if size > cap(data) || cap(data) > readBytes && size <= readBytes {
+			data = make([]byte, max(size, readBytes/64))
 		}
 		data = data[:size]
 		if _, err := io.ReadFull(in, data); err != nil {
@@ -213,8 +227,8 @@ func describes(in *bufio.Reader) bool {
 	return err == nil && (next[0] == 'R' || next[0] == 'Y')
 }
 
-// drop forgets a transaction.
-func (s *spill) drop(xid uint32) {
+// Drop forgets a transaction.
+func (s *Store) Drop(xid uint32) {
 	k := s.kept[xid]
 	if k == nil {
 		return
@@ -231,9 +245,9 @@ func (s *spill) drop(xid uint32) {
 	}
 }
 
-// close forgets all.
-func (s *spill) close() {
+// Close forgets all.
+func (s *Store) Close() {
 	for xid := range s.kept {
-		s.drop(xid)
+		s.Drop(xid)
 	}
 }

@@ -1,4 +1,4 @@
-package cdc
+package pgoutput
 
 import (
 	"strings"
@@ -10,21 +10,30 @@ import (
 // still to come. It is asked only for what the stream leaves out: which columns are the key where the identity is the whole row or nothing, their order where
 // they are several, and what a type is.
 
-// lacksKey says whether a message describes a table whose key it leaves open.
-func (d *decoder) lacksKey(message []byte) (oid uint32, lacks bool) {
+// LacksKey says whether a message describes a table whose key it leaves open.
+func (d *Decoder) LacksKey(message []byte) (oid uint32, lacks bool) {
 	if len(message) == 0 || message[0] != 'R' || d.held.block != 0 && !d.held.preparing {
 		return 0, false // within a block it is kept, and read when the transaction has committed
 	}
 	said, err := readDescription(&wire{data: message[1:]})
 	if err != nil {
-		return 0, false // decode says so
+		return 0, false // Decode says so
 	}
-	told := said.identity == identityDefault || said.identity == identityIndex
+	told := said.identity == IdentityDefault || said.identity == IdentityIndex
 	return said.oid, !told || len(said.flagged()) != 1
 }
 
+// Described is the table that a message describes; false where it describes none, and in a block of a transaction that has not ended.
+func (d *Decoder) Described(message []byte) (t Table, ok bool) {
+	if len(message) == 0 || message[0] != 'R' || d.held.block != 0 {
+		return t, false
+	}
+	said, err := readDescription(&wire{data: message[1:]})
+	return said.Table, err == nil // Decode says what is wrong
+}
+
 // nameType remembers what the stream calls a type: of a domain it is the name of what is under it. That serves for one that has been dropped since.
-func (d *decoder) nameType(w *wire) error {
+func (d *Decoder) nameType(w *wire) error {
 	oid, schema, name := w.uint32(), w.text(), w.text()
 	if w.short {
 		return errShort
@@ -57,18 +66,18 @@ func plainName(name string) string {
 }
 
 // typeOf finds a column's type: as the catalog has it, or had it; else it is asked for; and if it is gone there too, as the stream calls it.
-func (d *decoder) typeOf(oid uint32, modifier int32) (change.Type, error) {
-	if d.types.Known(oid) {
-		return d.types.Type(oid, modifier), nil
+func (d *Decoder) typeOf(oid uint32, modifier int32) (change.Type, error) {
+	if d.Types.Known(oid) {
+		return d.Types.Type(oid, modifier), nil
 	}
-	if !d.lenient {
+	if !d.Lenient {
 		return change.Type{}, &UnknownTypeError{OID: oid}
 	}
 	if name, ok := d.named[oid]; ok {
 		return change.Type{Name: name, Modifier: modifier}, nil
 	}
-	if d.guessed != nil {
-		d.guessed()
+	if d.Guessed != nil {
+		d.Guessed()
 	}
 	return change.Type{Name: "text", Modifier: -1}, nil
 }

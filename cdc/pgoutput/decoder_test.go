@@ -1,7 +1,8 @@
-package cdc
+package pgoutput
 
 import (
 	"bytes"
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -22,18 +24,31 @@ const (
 	decodedPath  = "testdata/decoded.txt"  // what we make of it
 )
 
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
 // capture asks a real server for messages of every kind. With REWRITE set it writes them down.
 func capture(t *testing.T) {
-	w := newWorld(t, pgtest.Database(t), contacts+`; CREATE TABLE whole (a int, b text, c text); ALTER TABLE whole REPLICA IDENTITY FULL; ALTER TABLE whole ALTER c SET STORAGE EXTERNAL;
+	db, err := pgx.Connect(t.Context(), pgtest.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(context.Background())
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := db.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TABLE contact (id bigserial PRIMARY KEY, name text, phone text, note text); CREATE TABLE whole (a int, b text, c text); ALTER TABLE whole REPLICA IDENTITY FULL; ALTER TABLE whole ALTER c SET STORAGE EXTERNAL;
 		ALTER TABLE contact ALTER note SET STORAGE EXTERNAL; CREATE TABLE hidden (id int PRIMARY KEY); CREATE PUBLICATION p FOR ALL TABLES`)
-	w.value(t, `SELECT slot_name::text FROM pg_create_logical_replication_slot('capture', 'pgoutput')`)
-	w.exec(t, `BEGIN; INSERT INTO contact (name, note) VALUES ('Zoë "Z"', repeat('n', 3000)), (NULL, ''); UPDATE contact SET phone = E'\t1' WHERE id = 1; UPDATE contact SET id = 9 WHERE id = 2;
+	exec(`SELECT slot_name::text FROM pg_create_logical_replication_slot('capture', 'pgoutput')`)
+	exec(`BEGIN; INSERT INTO contact (name, note) VALUES ('Zoë "Z"', repeat('n', 3000)), (NULL, ''); UPDATE contact SET phone = E'\t1' WHERE id = 1; UPDATE contact SET id = 9 WHERE id = 2;
 		INSERT INTO hidden VALUES (1); DELETE FROM contact WHERE id = 9; COMMIT`)
-	w.exec(t, `BEGIN; INSERT INTO whole VALUES (1, 'x', repeat('c', 3000)); UPDATE whole SET b = 'y'; DELETE FROM whole; TRUNCATE whole, contact, hidden;
+	exec(`BEGIN; INSERT INTO whole VALUES (1, 'x', repeat('c', 3000)); UPDATE whole SET b = 'y'; DELETE FROM whole; TRUNCATE whole, contact, hidden;
 		SELECT pg_logical_emit_message(true, 'in', 'side'); SELECT pg_logical_emit_message(false, 'out', 'side'); COMMIT`)
-	w.exec(t, `SELECT pg_replication_origin_create('elsewhere'); SELECT pg_replication_origin_session_setup('elsewhere')`)
-	w.exec(t, `BEGIN; SELECT pg_replication_origin_xact_setup('0/ABCD', now()); ALTER TABLE contact ADD amount numeric(8,2); INSERT INTO contact (amount) VALUES (1.5); COMMIT`)
-	rows, err := w.db.Query(t.Context(), `SELECT lsn::text, encode(data, 'hex') FROM pg_logical_slot_get_binary_changes('capture', NULL, NULL,
+	exec(`SELECT pg_replication_origin_create('elsewhere'); SELECT pg_replication_origin_session_setup('elsewhere')`)
+	exec(`BEGIN; SELECT pg_replication_origin_xact_setup('0/ABCD', now()); ALTER TABLE contact ADD amount numeric(8,2); INSERT INTO contact (amount) VALUES (1.5); COMMIT`)
+	rows, err := db.Query(t.Context(), `SELECT lsn::text, encode(data, 'hex') FROM pg_logical_slot_get_binary_changes('capture', NULL, NULL,
 		'proto_version', '1', 'publication_names', 'p', 'messages', 'true')`)
 	if err != nil {
 		t.Fatal(err)
@@ -74,10 +89,10 @@ func readCaptured(t testing.TB) []captured {
 	return out
 }
 
-func newDecoder() *decoder {
-	return &decoder{
-		source: change.Source{Version: "1", Connector: "postgresql", Name: "crm", DB: "crm", Snapshot: change.NoSnapshot}, types: postgres.BuiltinTypes(),
-		includes: func(t tableName) bool { return t.name != "hidden" },
+func newDecoder() *Decoder {
+	return &Decoder{
+		Source: change.Source{Version: "1", Connector: "postgresql", Name: "crm", DB: "crm", Snapshot: change.NoSnapshot}, Types: postgres.BuiltinTypes(),
+		Includes: func(t Table) bool { return t.Name != "hidden" },
 	}
 }
 
@@ -92,23 +107,23 @@ func TestCapturedMessagesDecode(t *testing.T) {
 	var next change.Position // what would be stored: nothing that follows may lie before it
 	for _, m := range readCaptured(t) {
 		data := bytes.Clone(m.data)
-		step, err := d.decode(data, m.lsn)
+		step, err := d.Decode(data, m.lsn)
 		if err != nil {
 			t.Fatalf("%s: %v", m.lsn, err)
 		}
 		for i := range data {
 			data[i] = 'X' // the connection reuses its buffer: whatever still points there shows below
 		}
-		fmt.Fprintf(&out, "%c %s\n", m.data[0], [...]string{"", "begin", "events", "commit " + step.end.String(), "loose " + step.end.String()}[step.kind])
-		if step.kind == stepCommit {
-			next = change.Position{Commit: step.end}
+		fmt.Fprintf(&out, "%c %s\n", m.data[0], [...]string{"", "begin", "events", "commit " + step.End.String(), "loose " + step.End.String()}[step.Kind])
+		if step.Kind == Commit {
+			next = change.Position{Commit: step.End}
 		}
-		for _, e := range step.events {
+		for _, e := range step.Events {
 			if e.Position.Compare(next) < 0 {
 				t.Errorf("%s lies before %s: it would be skipped after a restart", e.Position, next)
 			}
-			if next = (change.Position{Commit: e.Position.Commit, Index: e.Position.Index + 1}); step.kind == stepLoose {
-				next = change.Position{Commit: step.end}
+			if next = (change.Position{Commit: e.Position.Commit, Index: e.Position.Index + 1}); step.Kind == Loose {
+				next = change.Position{Commit: step.End}
 			}
 			if err := e.Validate(); err != nil {
 				t.Errorf("%s: %v", m.lsn, err)
@@ -141,25 +156,25 @@ func TestBrokenMessagesAreErrors(t *testing.T) {
 	for cut := range all {
 		d := newDecoder()
 		for _, m := range all[:cut] {
-			if _, err := d.decode(m.data, m.lsn); err != nil {
+			if _, err := d.Decode(m.data, m.lsn); err != nil {
 				t.Fatal(err)
 			}
 		}
 		m := all[cut]
 		for n := range min(len(m.data), 60) {
-			if _, err := d.decode(m.data[:n], m.lsn); err == nil && m.data[0] != 'Y' {
+			if _, err := d.Decode(m.data[:n], m.lsn); err == nil && m.data[0] != 'Y' {
 				t.Errorf("%c cut to %d bytes was decoded", m.data[0], n)
 			}
 		}
 	}
 	d := newDecoder()
 	relation := append([]byte("R\x00\x00\x00\x01public\x00t\x00d\x00\x01\x01id\x00"), 0, 1, 0, 0, 0xff, 0xff, 0xff, 0xff)
-	_, err := d.decode(relation, 1)
+	_, err := d.Decode(relation, 1)
 	if unknown := (*UnknownTypeError)(nil); !errors.As(err, &unknown) || unknown.OID != 65536 {
 		t.Errorf("got %v", err)
 	}
-	d.lenient = true
-	if _, err := d.decode(relation, 1); err != nil {
+	d.Lenient = true
+	if _, err := d.Decode(relation, 1); err != nil {
 		t.Errorf("a type that was dropped: %v", err)
 	}
 }
