@@ -176,7 +176,7 @@ func (r *reader) receive(ctx context.Context, until time.Time) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(longAgo) })()
 	for {
 		message, err := r.stream.ReceiveMessage(context.Background())
-		if pgconn.Timeout(err) && (ctx.Err() != nil || !time.Now().Before(until)) { // not the network's own, which comes when it likes
+		if err != nil && pgconn.Timeout(err) && (ctx.Err() != nil || !time.Now().Before(until)) { // not the network's own, which comes when it likes
 			return nil
 		}
 		if err != nil {
@@ -265,7 +265,7 @@ func (r *reader) message(data []byte, at change.LSN) error {
 		return err
 	}
 	step, err := r.decoder.Decode(data, at)
-	if unknown := (*pgoutput.UnknownTypeError)(nil); errors.As(err, &unknown) {
+	if unknown := (*pgoutput.UnknownTypeError)(nil); err != nil && errors.As(err, &unknown) {
 		if err := r.learnTypes(); err != nil {
 			return err
 		}

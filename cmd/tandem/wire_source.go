@@ -85,19 +85,19 @@ func changeSink(kc kafka.Config, k *cdcKeys, offsets *kafka.Offsets, p *parts) (
 			return nil, err
 		}
 		p.onClose(producer.Close)
-		return records{producer}, nil
+		return &records{producer: producer}, nil
 	}
 	producer, err := kafka.OpenTransactional(kc, "tandem-"+k.Name+"-0") // Connect's form: <group>-<connector>-<task>
 	if err != nil {
 		return nil, err
 	}
 	p.onClose(producer.Close)
-	return transactions{records{producer}, producer, positions{offsets, k.Name}}, nil
+	return transactions{&records{producer: producer}, producer, positions{offsets, k.Name}}, nil
 }
 
 // transactions are transactional records as cdc sees them.
 type transactions struct {
-	records
+	*records
 	*kafka.Transactional
 	positions positions
 }
@@ -126,17 +126,14 @@ type records struct {
 	producer interface {
 		Send(ctx context.Context, r kafka.Record, done func(error))
 	}
+	headers kafka.Headers[change.Header]
 }
 
-var _ cdc.Sink = records{}
+var _ cdc.Sink = (*records)(nil)
 
 // Send implements cdc.Sink.
-func (r records) Send(ctx context.Context, record cdc.Record, done func(error)) {
-	out := kafka.Record{Topic: record.Topic, Key: record.Key, Value: record.Value, Time: record.Time}
-	for _, h := range record.Headers {
-		out.Headers = append(out.Headers, kafka.Header(h))
-	}
-	r.producer.Send(ctx, out, done)
+func (r *records) Send(ctx context.Context, record cdc.Record, done func(error)) {
+	r.producer.Send(ctx, kafka.Record{Topic: record.Topic, Key: record.Key, Value: record.Value, Headers: r.headers.Of(record.Headers), Time: record.Time}, done)
 }
 
 // positions are one connector's entries in the offsets topic.

@@ -52,7 +52,7 @@ func TestNullEmptyHeadersAndTimeSurvive(t *testing.T) {
 		sent := []kafka.Record{
 			{Topic: topic, Key: []byte("k"), Value: nil, Time: at},
 			{Topic: topic, Key: []byte(""), Value: []byte(""), Time: at},
-			{Topic: topic, Key: nil, Value: []byte("\x00\xff"), Time: at, Headers: []kafka.Header{{"a", []byte("1")}, {"n", nil}, {"a", []byte("2")}}},
+			{Topic: topic, Key: nil, Value: []byte("\x00\xff"), Time: at, Headers: []kafka.Header{{Key: "a", Value: []byte("1")}, {Key: "n", Value: nil}, {Key: "a", Value: []byte("2")}}},
 		}
 		if err := producer(t, kafkatest.Config(t, bootstrap)).SendBatch(kafkatest.Context(t), sent); err != nil {
 			t.Fatal(err)

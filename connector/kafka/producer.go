@@ -30,6 +30,7 @@ type Producer struct {
 	budget   *semaphore.Weighted   // bytes in flight
 	failed   atomic.Pointer[error] // the first failure
 	topics   *topicStates
+	verdict  func(error) error // what a failure means to whoever sends; nil: what it says
 }
 
 // OpenProducer builds the client. Nothing is sent, and no broker asked, until the first record.
@@ -53,35 +54,41 @@ func openProducer(config Config, txID string, topics *topicStates) (*Producer, e
 // ctx bounds the wait for room only: a queued record is not taken back, because what has been on the wire may have been applied.
 func (p *Producer) Send(ctx context.Context, r Record, done func(error)) {
 	if err := p.fits(r); err != nil {
-		p.finish(r, 0, done, err)
+		p.finish(0, done, err)
 		return
 	}
 	charge := min(r.size()+recordOverhead, p.settings.bufferBytes)
 	if err := p.budget.Acquire(ctx, charge); err != nil {
-		p.finish(r, 0, done, &Error{Op: "send", Topic: r.Topic, Err: fmt.Errorf("wait for room in the buffer: %w", err), kind: retryable})
+		p.finish(0, done, &Error{Op: "send", Topic: r.Topic, Err: fmt.Errorf("wait for room in the buffer: %w", err), kind: retryable})
 		return
 	}
 	if err := p.renew(ctx, r.Topic); err != nil {
-		p.finish(r, charge, done, err)
+		p.finish(charge, done, err)
 		return
 	}
 	p.topics.sending.RLock()
 	defer p.topics.sending.RUnlock()
-	p.client.Produce(context.WithoutCancel(ctx), r.wire(), func(_ *kgo.Record, err error) {
-		p.finish(r, charge, done, p.judge(r, err))
+	topic, size := r.Topic, r.size() // and not r: what waits for the answer is held for each record in flight
+	p.client.Produce(context.Background(), r.wire(), func(_ *kgo.Record, err error) {
+		p.finish(charge, done, p.judge(topic, size, err))
 	})
 }
 
 // finish gives the budget back and tells the outcome.
-func (p *Producer) finish(r Record, charge int64, done func(error), err error) {
+func (p *Producer) finish(charge int64, done func(error), err error) {
 	if charge > 0 {
 		p.budget.Release(charge)
 	}
 	if err != nil {
-		p.failed.CompareAndSwap(nil, &err)
+		p.fail(err)
+		if p.verdict != nil {
+			err = p.verdict(err)
+		}
 	}
 	done(err)
 }
+
+func (p *Producer) fail(err error) { p.failed.CompareAndSwap(nil, &err) } // by itself, since err is moved to the heap here
 
 // fits refuses what no batch can hold before anything is sent.
 func (p *Producer) fits(r Record) error {

@@ -22,11 +22,8 @@ type Record struct {
 	LeaderEpoch int32
 }
 
-// Header is one of a record's headers. Keys may repeat; order is kept.
-type Header struct {
-	Key   string
-	Value []byte
-}
+// Header is one of a record's headers, a Key and a Value. Keys may repeat; order is kept. It is the client's own type, so that no record's headers are copied.
+type Header = kgo.RecordHeader
 
 // At names the record for messages: topic/partition@offset.
 func (r Record) At() string { return fmt.Sprintf("%s/%d@%d", r.Topic, r.Partition, r.Offset) }
@@ -51,20 +48,12 @@ func (r Record) size() int64 {
 }
 
 func (r Record) wire() *kgo.Record {
-	out := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Time}
-	for _, h := range r.Headers {
-		out.Headers = append(out.Headers, kgo.RecordHeader(h))
-	}
-	return out
+	return &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: r.Headers, Timestamp: r.Time}
 }
 
 func fromWire(in *kgo.Record) Record {
-	out := Record{
-		Topic: in.Topic, Key: in.Key, Value: in.Value, Time: in.Timestamp,
+	return Record{
+		Topic: in.Topic, Key: in.Key, Value: in.Value, Headers: in.Headers, Time: in.Timestamp,
 		Partition: in.Partition, Offset: in.Offset, LeaderEpoch: in.LeaderEpoch,
 	}
-	for _, h := range in.Headers {
-		out.Headers = append(out.Headers, Header(h))
-	}
-	return out
 }

@@ -58,18 +58,18 @@ func (t *topicStates) renewed(topic string, limit int32) {
 }
 
 // judge gives a record's outcome its kind, and remembers what it says of the topic. It runs on the client's goroutine.
-func (p *Producer) judge(r Record, err error) error {
-	outcome := wrap("send", r.Topic, err)
+func (p *Producer) judge(topic string, size int64, err error) error {
+	outcome := wrap("send", topic, err)
 	switch {
 	case err == nil:
 	case errors.Is(err, kerr.UnknownTopicID):
-		p.topics.refused(r.Topic, false)
+		p.topics.refused(topic, false)
 	case errors.Is(err, kerr.MessageTooLarge):
 		// The broker measures batches. Smaller ones may do, unless this record alone is more than the topic's limit.
-		if r.size()+batchOverhead > int64(p.topics.batchMax(r.Topic, p.settings.recordBytesMax)) || alone(r, err) {
+		if size+batchOverhead > int64(p.topics.batchMax(topic, p.settings.recordBytesMax)) || alone(size, err) {
 			break
 		}
-		p.topics.refused(r.Topic, true)
+		p.topics.refused(topic, true)
 		if refused := (*Error)(nil); errors.As(outcome, &refused) {
 			refused.kind = retryable
 		}
@@ -77,13 +77,13 @@ func (p *Producer) judge(r Record, err error) error {
 	return outcome
 }
 
-// alone tells from what kgo says of the refused batch ("uncompressed_bytes=…", sink.go) whether there was nothing in it but r. When
+// alone tells from what kgo says of the refused batch ("uncompressed_bytes=…", sink.go) whether there was nothing in it but a record of so many bytes. When
 // that cannot be read, another try with smaller batches answers it.
-func alone(r Record, refused error) bool {
+func alone(record int64, refused error) bool {
 	_, after, _ := strings.Cut(refused.Error(), "uncompressed_bytes=")
 	digits, _, _ := strings.Cut(after, ",")
 	size, err := strconv.ParseInt(digits, 10, 64)
-	return err == nil && size <= r.size()+batchOverhead
+	return err == nil && size <= record+batchOverhead
 }
 
 // renew forgets a topic that refused a record, when nothing of any topic is in flight.

@@ -86,6 +86,7 @@ func (t *Transactional) Fence(ctx context.Context) error {
 		p.client.Close()
 		return t.judge("take over transactional id "+t.id, err)
 	}
+	p.verdict = func(err error) error { return t.judge("send", err) }
 	t.producer = p
 	return nil
 }
@@ -111,16 +112,7 @@ func (t *Transactional) Send(ctx context.Context, r Record, done func(error)) {
 		done(err)
 		return
 	}
-	t.send(ctx, r, done)
-}
-
-func (t *Transactional) send(ctx context.Context, r Record, done func(error)) {
-	t.producer.Send(ctx, r, func(err error) {
-		if err != nil {
-			err = t.judge("send", err)
-		}
-		done(err)
-	})
+	t.producer.Send(ctx, r, done)
 }
 
 // ensureOpen begins a transaction unless one is open. Callers hold turn.
@@ -154,7 +146,7 @@ func (t *Transactional) Commit(ctx context.Context, last ...Record) error {
 		return err
 	}
 	for _, r := range last {
-		t.send(ctx, r, func(error) {}) // the producer remembers its first failure
+		t.producer.Send(ctx, r, func(error) {}) // the producer remembers its first failure
 	}
 	err := t.producer.client.Flush(ctx)
 	if first := t.producer.failed.Load(); first != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tandem-sync/tandem/cdc"
+	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/kafka"
 )
@@ -58,6 +59,7 @@ type counting struct {
 	uncounted bool // somebody else counts
 	first     atomic.Pointer[time.Time]
 	want      uint64
+	headers   kafka.Headers[change.Header]
 	n         atomic.Uint64
 	bytes     atomic.Int64
 	done      chan error
@@ -73,10 +75,7 @@ func (s *counting) Send(ctx context.Context, r cdc.Record, done func(error)) {
 		s.add(1, nil)
 		return
 	}
-	out := kafka.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Time: r.Time}
-	for _, h := range r.Headers {
-		out.Headers = append(out.Headers, kafka.Header(h))
-	}
+	out := kafka.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: s.headers.Of(r.Headers), Time: r.Time}
 	s.to.Send(ctx, out, func(err error) { done(err); s.count(err) })
 }
 
