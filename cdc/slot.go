@@ -127,7 +127,7 @@ type HeldError struct {
 
 func (e *HeldError) Error() string {
 	if e.PID == 0 {
-		return fmt.Sprintf("the replication slot %s is held by another copy of this connector", e.Slot)
+		return fmt.Sprintf("the replication slot %s is held by another copy of this connector, or another connector with this slot.name", e.Slot)
 	}
 	return fmt.Sprintf("the replication slot %s is read by another process (server process %d)", e.Slot, e.PID)
 }

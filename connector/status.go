@@ -30,6 +30,7 @@ type Status struct {
 	Since    time.Time `json:"since"`             // when it came into this state
 	Restarts int       `json:"restarts"`          // since it was added
 	Error    string    `json:"error,omitempty"`   // why it is FAILED or RESTARTING, on one line
+	Cause    error     `json:"-"`                 // the same as it was returned, with its lines
 	Trace    string    `json:"trace,omitempty"`   // the stack of a panic
 	NextTry  time.Time `json:"next_try,omitzero"` // while RESTARTING
 	Details  []Detail  `json:"details,omitempty"` // what the connector says of itself

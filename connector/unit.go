@@ -217,7 +217,7 @@ func (u *unit) enter(state State, err error, nextTry time.Time) {
 	if u.status.State != state {
 		u.status.Since = time.Now()
 	}
-	u.status.State, u.status.Error, u.status.Trace, u.status.NextTry = state, errorLine(err), stackOf(err), nextTry
+	u.status.State, u.status.Error, u.status.Cause, u.status.Trace, u.status.NextTry = state, errorLine(err), err, stackOf(err), nextTry
 	news := u.told != [2]string{string(state), u.status.Error}
 	u.told = [2]string{string(state), u.status.Error}
 	status := u.status

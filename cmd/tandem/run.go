@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/tandem-sync/tandem/connector"
@@ -89,9 +92,9 @@ func (a *app) serve(ctx context.Context, docs []document, listen telemetry.Serve
 		return fmt.Errorf("start: %w", err)
 	}
 	began := time.Now()
-	err := waitFor(ctx, runtime, ended)
+	waitFor(ctx, runtime, ended)
 	alerts.Stop()
-	if err != nil { // nothing runs any more: another process may tell it
+	if ctx.Err() == nil { // nothing runs any more: another process may tell it
 		if _, err := failing.RunOnce(context.WithoutCancel(ctx)); err != nil {
 			a.log.Warn("that connectors failed is not told", "reason", err.Error())
 		}
@@ -99,7 +102,7 @@ func (a *app) serve(ctx context.Context, docs []document, listen telemetry.Serve
 	a.log.Info("ending", "ran", time.Since(began).Round(time.Second))
 	runtime.Stop()
 	a.log.Info("ended")
-	return errors.Join(err, leftBehind(runtime))
+	return failures(runtime)
 }
 
 // address tells tests where metrics are served.
@@ -110,35 +113,39 @@ func (a *app) address(address string) {
 }
 
 // waitFor waits for ctx, or until every connector has failed for good.
-func waitFor(ctx context.Context, runtime *connector.Runtime, ended <-chan struct{}) error {
+func waitFor(ctx context.Context, runtime *connector.Runtime, ended <-chan struct{}) {
+	isAlive := func(s connector.Status) bool { return s.State != connector.Failed }
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ended:
 		}
-		var errs []error
-		alive := false
-		for _, s := range runtime.Status() {
-			if s.State == connector.Failed {
-				errs = append(errs, fmt.Errorf("connector %s failed: %s", s.Name, s.Error))
-			} else {
-				alive = true
-			}
-		}
-		if !alive {
-			return errors.Join(errs...)
+		if !slices.ContainsFunc(runtime.Status(), isAlive) {
+			return
 		}
 	}
 }
 
-func leftBehind(runtime *connector.Runtime) error {
+// failures are those of all connectors that failed for good, or did not end.
+func failures(runtime *connector.Runtime) error {
+	var errs []error
 	for _, s := range runtime.Status() {
-		if s.State == connector.Failed && s.Error != "" {
-			return fmt.Errorf("connector %s: %s", s.Name, s.Error)
+		if s.State == connector.Failed && s.Cause != nil {
+			errs = append(errs, failure(s.Name, s.Cause))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// failure says why a connector failed. Only that PostgreSQL or Kafka is away, or refuses us, has an exit code of its own: the command line was right, whatever cause wraps.
+func failure(name string, cause error) error {
+	var refused *pgconn.ConnectError
+	var dial *net.OpError
+	if errors.As(cause, &refused) || errors.As(cause, &dial) {
+		return unreachable("connector "+name+" failed", cause)
+	}
+	return fmt.Errorf("connector %s failed: %s", name, cause.Error())
 }
 
 // watcher rings when a connector has failed for good.

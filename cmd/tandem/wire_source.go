@@ -30,7 +30,7 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	}
 	topics, err := cdc.Topics(ctx, k.Config)
 	if err != nil {
-		return fmt.Errorf("list the captured tables: %w", err)
+		return fmt.Errorf("look at the captured tables: %w", err)
 	}
 	if err := a.ensureTopics(ctx, kc, append(k.Kafka.changeTopics(topics...), k.deadLetters(kc)...)...); err != nil {
 		return err

@@ -26,10 +26,25 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.Advice == "" {
-		return e.err.Error()
+	text := e.err.Error()
+	if connect := (*pgconn.ConnectError)(nil); errors.As(e.err, &connect) {
+		text = withoutEchoes(text)
 	}
-	return e.err.Error() + ": " + e.Advice
+	if e.Advice == "" {
+		return text
+	}
+	return text + ": " + e.Advice
+}
+
+// withoutEchoes leaves out lines that the line before ends with: pgconn lists each address with and without TLS, where one refusal is the other.
+func withoutEchoes(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if n := len(lines); n == 0 || !strings.HasSuffix(strings.TrimSpace(lines[n-1]), strings.TrimSpace(line)) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.TrimRight(strings.Join(lines, ""), "\n")
 }
 
 // Unwrap gives the error that was explained.
