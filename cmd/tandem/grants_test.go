@@ -260,10 +260,17 @@ func TestTheGrantedRoleCaptures(t *testing.T) {
 		}
 		return ""
 	})
+	// There is no ledger, and status has something to say all the same.
+	if out := w.command(exitOK, "status", "--config", file); !strings.Contains(out, "shop-source, slot "+role+": ") || !strings.Contains(out, "kept by the server") {
+		t.Errorf("status while it streams: %s", out)
+	}
 	if code := r.end(); code != exitOK && code != exitInterrupted {
 		t.Errorf("run ended with %d", code)
 	}
 	w.exec(`SELECT pg_drop_replication_slot($1)`, role)
+	if out := w.command(exitOK, "status", "--config", file); !strings.Contains(out, "shop-source, slot "+role+": there is none") {
+		t.Errorf("status without its slot: %s", out)
+	}
 	if code, _, errs := w.tandem("grants", file); code != exitUsage || !strings.Contains(errs, "--dsn") {
 		t.Errorf("without a database: %d %s", code, errs)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -101,6 +102,9 @@ type session struct {
 	log      *slog.Logger
 }
 
+// errNoLedger is met where no connector that keeps a ledger has run, and where the role may not see it.
+var errNoLedger = errors.New("it is not there in this version: has a sync begun in this database?")
+
 // openSession reads the files and connects to the database; nothing is written.
 func (a *app) openSession(ctx context.Context, files []string) (*session, error) {
 	k, err := a.sessionKeysOf(files)
@@ -131,7 +135,7 @@ func (s *session) connect(ctx context.Context, a *app) (err error) {
 	s.onClose(s.pool.Close)
 	s.store = pgledger.New(s.pool)
 	if err := s.store.Check(ctx); err != nil {
-		return unreachable("the ledger", fmt.Errorf("it is not there in this version: has a sync begun in this database? (%w)", err))
+		return unreachable("the ledger", fmt.Errorf("%w (%w)", errNoLedger, err))
 	}
 	if !s.keys.Notion.Token.IsZero() {
 		if s.client, err = a.client(s.keys.Notion, s.keys.Name, s.sync, s.store, &s.parts); err != nil {

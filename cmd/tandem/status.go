@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ func newStatusCommand(g *globalOptions) *cobra.Command {
 		Short: "Show what is linked, what waits, and what waits for a person",
 		Long: `Status reads the ledger: how many rows and pages belong together, what work waits for which side and since when, and the records that do
 not go on by themselves, each with its reason; and what the last comparison of both sides found, with its age. It fails if something differs though
-nothing explains it.`,
+nothing explains it. Of a cdc.PostgresSource that serves no sync it shows the replication slot, and the tables that are being read.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
 	}
@@ -141,6 +142,11 @@ func (o *statusOptions) run(ctx context.Context) error {
 		return usagef("--top must not be negative")
 	}
 	s, err := a.openSession(ctx, o.Config)
+	if errors.Is(err, errNoLedger) {
+		if sources := o.onlySources(a); sources != nil {
+			return o.sources(ctx, a, sources)
+		}
+	}
 	if err != nil {
 		return err
 	}
