@@ -93,9 +93,8 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, nil, err
 	}
-	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before
-	for i := range got.tables {
-		got.tables[i].foresee(rules)
+	if err := got.loadColumns(ctx, conn, c); err != nil {
+		return nil, nil, err
 	}
 	var problems config.Problems
 	got.serverProblems(&problems)
@@ -103,6 +102,7 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 		got.slotProblems(c, &problems)
 		got.optionProblems(c, &problems)
 		got.publicationProblems(c, &problems)
+		got.columnListProblems(c, &problems)
 		if err := got.rowFilterProblems(ctx, conn, c, &problems); err != nil {
 			return nil, nil, err
 		}
@@ -113,15 +113,38 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	for _, pattern := range f.missing(got.tables) {
 		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
 	}
-	if err := got.messageKeyProblems(ctx, conn, c, &problems); err != nil {
-		return nil, nil, err
-	}
+	got.messageKeyProblems(c, &problems)
 	for i := range got.tables {
 		got.tables[i].problems(&problems)
 		got.identityProblems(c, &got.tables[i], &problems)
 	}
 	got.topicProblems(c, &problems)
 	return &got, problems, nil
+}
+
+// loadColumns reads what the tables and the publication have of columns, and finds out how the tables will be once the start has carried out the configuration.
+func (f *facts) loadColumns(ctx context.Context, conn *pgx.Conn, c Config) error {
+	if err := f.loadFields(ctx, conn); err != nil {
+		return err
+	}
+	if f.publication != nil && f.version >= columnListsSince {
+		if err := f.publication.loadLists(ctx, conn, c.Publication); err != nil {
+			return err
+		}
+	}
+	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before
+	keys, _ := parseMessageKeys(c.MessageKeys)
+	for i := range f.tables {
+		f.tables[i].keys = keys
+		f.tables[i].foresee(rules)
+	}
+	if err := f.chooseLists(c); err != nil {
+		return err
+	}
+	for i := range f.tables {
+		f.tables[i].readable = f.mayRead(c, &f.tables[i])
+	}
+	return nil
 }
 
 func (f *facts) serverProblems(problems *config.Problems) {

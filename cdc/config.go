@@ -23,6 +23,8 @@ type Config struct {
 	Slot            string // the replication slot; also the lock between copies
 	Publication     string
 	RowFilters      map[string]string // by schema.table: an SQL expression that rows must meet to be captured
+	ListMode        string            // publication.column.lists
+	ColumnLists     map[string]string // by schema.table: the columns that the server sends
 	IdentityRules   string            // replica.identity.autoset.values
 	AutoCreate      string            // filtered: the publication is made and kept up; disabled: it must be there
 	Tables          []string          // regular expressions over schema.table, anchored; the mapped tables

@@ -64,6 +64,9 @@ func (c *Config) selectionProblems(problems *config.Problems) {
 	if _, err := newColumnRules(&c.Columns); err != nil {
 		problems.Errorf("column", "%v", err)
 	}
+	if c.ListMode == listsFromOptions && len(c.Columns.Include)+len(c.Columns.Exclude) == 0 {
+		problems.Errorf("publication.column.lists", "%s goes by column.include.list or column.exclude.list, and neither is given", listsFromOptions)
+	}
 	if c.HeartbeatQuery != "" && c.HeartbeatInterval <= 0 {
 		problems.Errorf("heartbeat.action.query", "it is run with heartbeats, and there are none: set heartbeat.interval.ms")
 	}

@@ -41,7 +41,7 @@ func Grants(ctx context.Context, c Config, role string) ([]string, error) {
 	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before
 	for i := range got.tables {
 		t := &got.tables[i]
-		out = append(out, fmt.Sprintf("GRANT SELECT ON TABLE %s TO %s;", t.quoted(), to))
+		out = append(out, fmt.Sprintf("GRANT SELECT%s ON TABLE %s TO %s;", got.grantedColumns(c, t), t.quoted(), to))
 		to := "FULL"
 		if rule := wanted(rules, t); rule != nil {
 			to = rule.sql()
@@ -55,8 +55,17 @@ func Grants(ctx context.Context, c Config, role string) ([]string, error) {
 	return append(out, got.publicationGrants(c)...), nil
 }
 
+// grantedColumns are those that the connector reads of a table with a list of columns, as SQL; "" for the whole table. A filter's are among them: they are the identity's.
+// A snapshot goes by ctid and xmin where it may: in parallel, and on after a crash.
+func (f *facts) grantedColumns(c Config, t *table) string {
+	if t.list.names == nil && (t.list.said || f.publication == nil || f.publication.lists[t.tableName] == nil) {
+		return ""
+	}
+	return listSQL(append(slices.Clone(f.sent(c, t)), "ctid", "xmin"))
+}
+
 // publicationGrants make the publication hold the captured tables.
-func (f *facts) publicationGrants(c Config) []string {
+func (f *facts) publicationGrants(c Config) (out []string) {
 	absent := f.absent()
 	switch {
 	case c.SnapshotMode == SnapshotInitialOnly:
@@ -65,10 +74,17 @@ func (f *facts) publicationGrants(c Config) []string {
 		c.AutoCreate = autoCreateFiltered
 		return []string{"-- The publication is its owner's to make: in the connector's file, publication.autocreate.mode=disabled and publication.name=" + c.Publication + ".",
 			f.publicationOnce(c)}
-	case len(absent) > 0 && !f.publication.allTables:
-		return []string{"ALTER PUBLICATION " + c.Publication + " ADD TABLE " + f.quotedList(c, absent) + ";"}
+	case f.publication.allTables:
+		return nil
+	case len(absent) > 0:
+		out = append(out, "ALTER PUBLICATION "+c.Publication+" ADD TABLE "+f.quotedList(c, absent)+";")
 	}
-	return nil
+	for i := range f.tables {
+		if t := &f.tables[i]; f.listDiffers(t) && slices.Contains(f.publication.tables, t.tableName) {
+			out = append(out, f.relistSQL(c, t)...)
+		}
+	}
+	return out
 }
 
 // publicationOnce makes it unless it is there: CREATE PUBLICATION knows no IF NOT EXISTS.

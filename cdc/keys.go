@@ -1,18 +1,14 @@
 package cdc
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tandem-sync/tandem/cdc/pgoutput"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
-	"github.com/tandem-sync/tandem/connector/postgres"
 )
 
 // messageKeys is message.key.columns: other columns than the primary key as the key of records. In Debezium's syntax: entries with semicolons between them,
@@ -77,20 +73,16 @@ func (k messageKeys) of(t tableName, columns change.Row) (at []int) {
 }
 
 // messageKeyProblems finds entries that are about nothing, and keys that deletes do not have.
-func (f *facts) messageKeyProblems(ctx context.Context, conn *pgx.Conn, c Config, problems *config.Problems) error {
+func (f *facts) messageKeyProblems(c Config, problems *config.Problems) {
 	const path = "message.key.columns"
 	keys, err := parseMessageKeys(c.MessageKeys)
 	if err != nil || len(keys) == 0 {
-		return nil // Validate says so
+		return // Validate says so
 	}
 	used := make([]bool, len(keys))
 	for i := range f.tables {
 		t := &f.tables[i]
-		t.keys = keys
-		columns, err := columnNames(ctx, conn, t)
-		if err != nil {
-			return err
-		}
+		columns := t.row()
 		for k := range keys {
 			used[k] = used[k] || keys[k:k+1].of(t.tableName, columns) != nil
 		}
@@ -107,20 +99,6 @@ func (f *facts) messageKeyProblems(ctx context.Context, conn *pgx.Conn, c Config
 			problems.Errorf(path, "no captured table has a column that %q matches: correct it (schema.table:column,column;…)", key.text)
 		}
 	}
-	return nil
-}
-
-func columnNames(ctx context.Context, conn *pgx.Conn, t *table) (change.Row, error) {
-	rows, _ := conn.Query(ctx, "SELECT attname::text FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum", t.oid)
-	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, postgres.Explain(fmt.Errorf("read the columns of %s: %w", t, err))
-	}
-	row := make(change.Row, len(names))
-	for i, name := range names {
-		row[i].Name = name
-	}
-	return row, nil
 }
 
 func (c *Config) defineTopics(s *config.Set) {

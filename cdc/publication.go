@@ -17,23 +17,26 @@ import (
 // publication is pg_publication's row of ours.
 type publication struct {
 	allTables, viaRoot bool
-	operations         string // those that are published, of c, u, d
+	operations         string // those that are published, of c, u, d, t
 	owned              bool
+	schemas            bool // … of whole schemas, too
 	tables             []tableName
+	lists              map[tableName][]string // columns; none: all
+	filters            map[tableName]string   // as PostgreSQL writes them
 }
 
 func loadPublication(ctx context.Context, conn *pgx.Conn, name string) (*publication, error) {
 	var p publication
-	var c, u, d bool
-	err := conn.QueryRow(ctx, `SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1`, name).
-		Scan(&p.allTables, &p.viaRoot, &c, &u, &d, &p.owned)
+	var c, u, d, t bool
+	err := conn.QueryRow(ctx, `SELECT puballtables, pubviaroot, pubinsert, pubupdate, pubdelete, pubtruncate, pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1`, name).
+		Scan(&p.allTables, &p.viaRoot, &c, &u, &d, &t, &p.owned)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("look at the publication: %w", err))
 	}
-	for op, published := range map[string]bool{"c": c, "u": u, "d": d} {
+	for op, published := range map[string]bool{"c": c, "u": u, "d": d, "t": t} {
 		if published {
 			p.operations += op
 		}
@@ -42,12 +45,31 @@ func loadPublication(ctx context.Context, conn *pgx.Conn, name string) (*publica
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("look at the publication's tables: %w", err))
 	}
-	var t tableName
-	_, err = pgx.ForEachRow(rows, []any{&t.schema, &t.name}, func() error { p.tables = append(p.tables, t); return nil })
+	var one tableName
+	_, err = pgx.ForEachRow(rows, []any{&one.schema, &one.name}, func() error { p.tables = append(p.tables, one); return nil })
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("look at the publication's tables: %w", err))
 	}
 	return &p, nil
+}
+
+// operationWords are publish's names of what publication.operations has.
+var operationWords = map[string]string{"c": "insert", "u": "update", "d": "delete", "t": "truncate"}
+
+// changed says what somebody altered since p was looked at, other than which tables it holds.
+func (p *publication) changed(now *publication) (out []string) {
+	if p == nil || now == nil {
+		return nil // it is made anew, or all of its tables are absent
+	}
+	for _, op := range []string{"c", "u", "d", "t"} {
+		if strings.Contains(p.operations, op) && !strings.Contains(now.operations, op) {
+			out = append(out, fmt.Sprintf("the publication does not publish %s any more (its publish), so those changes are missing", operationWords[op]))
+		}
+	}
+	if p.viaRoot != now.viaRoot {
+		out = append(out, fmt.Sprintf("the publication's publish_via_partition_root is %t now, so changes of partitions come under other names", now.viaRoot))
+	}
+	return out
 }
 
 // absent lists captured tables that the publication does not hold.
@@ -135,7 +157,7 @@ func (f *facts) createPublication(c Config) string {
 func (f *facts) quotedList(c Config, tables []tableName) string {
 	names := make([]string, len(tables))
 	for i, t := range tables {
-		names[i] = "ONLY " + t.quoted() + where(c.RowFilters[t.String()])
+		names[i] = "ONLY " + t.quoted() + listSQL(f.captured(t).list.names) + where(c.RowFilters[t.String()])
 	}
 	return strings.Join(names, ", ")
 }
@@ -147,7 +169,7 @@ func where(expression string) string {
 	return " WHERE (" + expression + ")"
 }
 
-// publish makes the publication, or adds the tables that it lacks and gives it the row filters of the configuration. The caller has checked that it may.
+// publish makes the publication, or adds the tables that it lacks and gives it the row filters and lists of columns of the configuration. The caller has checked that it may.
 func (f *facts) publish(ctx context.Context, conn *pgx.Conn, c Config) error {
 	sql := ""
 	absent := f.absent()
@@ -167,5 +189,9 @@ func (f *facts) publish(ctx context.Context, conn *pgx.Conn, c Config) error {
 			return postgres.Explain(fmt.Errorf("publish the captured tables: %w", err))
 		}
 	}
-	return f.refilter(ctx, conn, c)
+	if f.publication == nil && sql != "" {
+		f.publication = &publication{operations: "cudt", viaRoot: true} // what the watch compares with
+		return nil
+	}
+	return f.republish(ctx, conn, c)
 }

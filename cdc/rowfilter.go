@@ -23,6 +23,7 @@ func (c *Config) definePublication(s *config.Set) {
 	s.Prefix(&c.RowFilters, config.Key{Name: "publication.row.filter.", Group: "Capture",
 		Doc: "publication.row.filter.SCHEMA.TABLE: an SQL expression that rows of the table must meet to be captured, in the snapshot and in the stream (PostgreSQL 15). " +
 			"It may use columns of the replica identity. Where rows come to meet it the change is a create, where they cease to a delete."})
+	c.defineColumnLists(s)
 	s.String(&c.IdentityRules, config.Key{Name: "replica.identity.autoset.values", Default: "", Importance: config.Low, Group: "Capture",
 		Doc: "Replica identities that captured tables are given at the start: pattern:FULL, pattern:DEFAULT, pattern:NOTHING or pattern:INDEX name, with commas between them; " +
 			"patterns are regular expressions over schema.table. It takes the tables' owner.",
@@ -99,20 +100,22 @@ func parses(ctx context.Context, conn *pgx.Conn, sql string) (objection string, 
 	return "", nil
 }
 
-// refilter sets the filters of tables that are published already, where they are others. Only PostgreSQL can compare two expressions: it keeps them in
+// republish sets the filters and the lists of columns of tables that are published already, where they are others. Only PostgreSQL can compare two expressions: it keeps them in
 // its own writing, so that the new one is set and compared, and undone if it is the same.
-func (f *facts) refilter(ctx context.Context, conn *pgx.Conn, c Config) error {
+func (f *facts) republish(ctx context.Context, conn *pgx.Conn, c Config) error {
 	if f.publication == nil || f.standby {
 		return nil
 	}
-	for name, expression := range c.RowFilters {
-		i := slices.IndexFunc(f.publication.tables, func(t tableName) bool { return t.String() == name })
-		if i < 0 {
-			continue // it was just added, with its filter
+	for i := range f.tables {
+		t := &f.tables[i]
+		_, filtered := c.RowFilters[t.String()]
+		relist := f.listDiffers(t)
+		if !slices.Contains(f.publication.tables, t.tableName) || !filtered && !relist {
+			continue // else it was just added, with its filter and list
 		}
-		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return setFilter(ctx, tx, c.Publication, f.publication.tables[i], expression) })
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return f.resetTable(ctx, tx, c, t, relist) })
 		if err != nil && !errors.Is(err, errSameFilter) {
-			return postgres.Explain(fmt.Errorf("set the row filter of %s: %w", name, err))
+			return postgres.Explain(fmt.Errorf("set the row filter and the columns of %s: %w", t, err))
 		}
 	}
 	return nil
@@ -121,38 +124,35 @@ func (f *facts) refilter(ctx context.Context, conn *pgx.Conn, c Config) error {
 // errSameFilter undoes a change that is none.
 var errSameFilter = errors.New("the filter is the same")
 
-const publishedQuery = `SELECT coalesce(pg_get_expr(r.prqual, r.prrelid), ''), coalesce((SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
-	WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs::int2[])), '{}') FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-	WHERE p.pubname = $1 AND r.prrelid = $2::text::regclass`
-
-func setFilter(ctx context.Context, tx pgx.Tx, publication string, t tableName, expression string) error {
-	var before, after string
-	var columns, ignored []string
-	if err := tx.QueryRow(ctx, publishedQuery, publication, t.quoted()).Scan(&before, &columns); err != nil {
-		return err
+// resetTable takes the table out of the publication and puts it in again, in one transaction: no change is missed, and each is sent as one of the two says.
+func (f *facts) resetTable(ctx context.Context, tx pgx.Tx, c Config, t *table, relist bool) error {
+	filter, filtered := c.RowFilters[t.String()]
+	before := f.publication.filters[t.tableName]
+	if !filtered {
+		filter = before
 	}
-	list := ""
-	if len(columns) > 0 {
-		for i := range columns {
-			columns[i] = pgx.Identifier{columns[i]}.Sanitize()
-		}
-		list = " (" + strings.Join(columns, ", ") + ")"
+	list := f.publication.lists[t.tableName]
+	if t.list.said {
+		list = t.list.names
 	}
 	for _, sql := range []string{
-		"ALTER PUBLICATION " + publication + " DROP TABLE ONLY " + t.quoted(),
-		"ALTER PUBLICATION " + publication + " ADD TABLE ONLY " + t.quoted() + list + where(expression),
+		"ALTER PUBLICATION " + c.Publication + " DROP TABLE ONLY " + t.quoted(),
+		"ALTER PUBLICATION " + c.Publication + " ADD TABLE ONLY " + t.quoted() + listSQL(list) + where(filter),
 	} {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
-	if err := tx.QueryRow(ctx, publishedQuery, publication, t.quoted()).Scan(&after, &ignored); err != nil {
-		return err
+	if relist {
+		return nil
 	}
-	if before == after {
+	var after string
+	err := tx.QueryRow(ctx, `SELECT coalesce(pg_get_expr(r.prqual, r.prrelid), '') FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+		WHERE p.pubname = $1 AND r.prrelid = $2`, c.Publication, t.oid).Scan(&after)
+	if err == nil && before == after {
 		return errSameFilter
 	}
-	return nil
+	return err
 }
 
 func names(tables []tableName) string {

@@ -319,16 +319,17 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 // published gives the columns and the condition under which the publication sends t's rows (PostgreSQL 15 and later), so
 // that a snapshot shows no more than the stream.
 func (s *session) published(ctx context.Context, conn *pgx.Conn, t *table) ([]change.Column, string, error) {
-	if s.facts.version < 150000 {
+	if s.plan.ends { // nobody has to publish what nobody streams
+		sent := s.facts.sent(s.config, s.facts.captured(t.tableName))
+		return slices.DeleteFunc(slices.Clone(t.columns), func(c change.Column) bool { return !slices.Contains(sent, c.Name) }), s.config.RowFilters[t.String()], nil
+	}
+	if s.facts.version < columnListsSince {
 		return t.columns, "", nil
 	}
 	var names []string
 	var condition *string
 	err := conn.QueryRow(ctx, `SELECT attnames::text[], rowfilter FROM pg_publication_tables WHERE pubname = $1 AND schemaname = $2 AND tablename = $3`,
 		s.config.Publication, t.schema, t.name).Scan(&names, &condition)
-	if errors.Is(err, pgx.ErrNoRows) && s.plan.ends { // nobody has to publish what nobody streams
-		return t.columns, "", nil
-	}
 	if err != nil {
 		return nil, "", fmt.Errorf("look at what the publication sends: %w", err)
 	}

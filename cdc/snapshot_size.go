@@ -23,7 +23,7 @@ type tableSize struct {
 // pg_class is read as the snapshot shows it, pg_relation_filenode and pg_relation_size tell of now. Foreign tables among the partitions have no
 // pages: their rows have a ctid of no page, and are read with the last range.
 const sizesQuery = `
-SELECT t.oid, coalesce(max(l.pages), 0)::int8, coalesce(sum(l.pages), 0)::int8, coalesce(bool_and(l.heap), true) AND has_table_privilege(t.oid, 'SELECT'),
+SELECT t.oid, coalesce(max(l.pages), 0)::int8, coalesce(sum(l.pages), 0)::int8, coalesce(bool_and(l.heap), true) AND has_column_privilege(t.oid, 'ctid', 'SELECT') AND has_column_privilege(t.oid, 'xmin', 'SELECT'),
        coalesce(string_agg(l.oid || ':' || l.filenode, ',' ORDER BY l.oid), ''), coalesce(bool_or(l.relfilenode <> l.filenode), false)
 FROM unnest($1::oid[]) t(oid) LEFT JOIN LATERAL (
     SELECT c.oid, c.relkind <> 'r' OR m.amname = 'heap' AS heap, coalesce(pg_relation_filenode(c.oid), 0) AS filenode, c.relfilenode,

@@ -32,7 +32,9 @@ type table struct {
 	keys        messageKeys // message.key.columns
 	rekeyed     bool        // … of which one is about it
 	blind       []string    // partitions whose old rows nothing identifies
-	readable    bool
+	fields      []field
+	list        columnList // of publication.column.list*
+	readable    bool       // all that is sent of it, by our role
 	owned       bool
 	hidden      bool            // row security applies to us
 	columns     []change.Column // what the stream would have: no generated columns
@@ -72,8 +74,7 @@ SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'p', ` +
        coalesce((SELECT array_agg(l.oid::regclass::text ORDER BY l.relname) FROM pg_partition_tree(CASE c.relkind WHEN 'p' THEN c.oid END) p JOIN pg_class l ON l.oid = p.relid
            WHERE p.isleaf AND l.relkind = 'r' AND l.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = l.oid
            AND CASE l.relreplident WHEN 'i' THEN i.indisreplident WHEN 'd' THEN i.indisprimary END)), '{}'),
-       NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-           AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')) AND has_schema_privilege(n.oid, 'USAGE'),
+       has_schema_privilege(n.oid, 'USAGE'),
        pg_has_role(c.relowner, 'USAGE'), row_security_active(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'

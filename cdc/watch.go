@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // lookFactor times the status interval is how often the tables and the publication are looked at while the stream runs.
@@ -36,30 +38,65 @@ func (r *reader) lookAt(ctx context.Context) error {
 	known := func(name tableName) bool {
 		return slices.ContainsFunc(r.facts.tables, func(t table) bool { return t.tableName == name })
 	}
-	now.tables = slices.DeleteFunc(now.tables, func(t table) bool { return !known(t.tableName) })
 	var trouble []string
+	var later []tableName
+	now.tables = slices.DeleteFunc(now.tables, func(t table) bool {
+		if known(t.tableName) {
+			return false
+		}
+		later = append(later, t.tableName)
+		return true
+	})
+	if len(later) > 0 {
+		trouble = append(trouble, "made since the start, and captured from the next start on: "+names(later))
+	}
 	for _, t := range r.facts.tables {
 		if !slices.ContainsFunc(now.tables, func(n table) bool { return n.tableName == t.tableName }) {
 			trouble = append(trouble, "table "+t.String()+" is gone: it was dropped or renamed")
 		}
 	}
-	if absent := now.absent(); len(absent) > 0 {
-		trouble = append(trouble, "not published any more, so their changes are missing: "+names(absent))
-		mendable := r.config.AutoCreate == autoCreateFiltered
-		for _, p := range problems {
-			if strings.HasPrefix(p.Path, "publication ") {
-				trouble, mendable = append(trouble, p.String()), false
-			}
-		}
-		if mendable {
-			if err := now.publish(ctx, r.control, r.config); err != nil {
-				return err
-			}
-			trouble = append(trouble, "they are published again from now on; what changed meanwhile is seen by the next sweep or snapshot")
-		}
+	mended, err := r.mend(ctx, now, problems)
+	trouble = append(trouble, mended...)
+	if err != nil {
+		return err
 	}
+	trouble = append(trouble, r.facts.publication.changed(now.publication)...)
 	r.watch.say(r, strings.Join(trouble, "; "))
 	return nil
+}
+
+// mend publishes what is not published any more, and the columns that are wanted now. It gives what there is to say.
+func (r *reader) mend(ctx context.Context, now *facts, problems config.Problems) (trouble []string, err error) {
+	const again = "they are published again from now on; what changed meanwhile is seen by the next sweep or snapshot"
+	absent := now.absent()
+	var relisted []string
+	for i := range now.tables {
+		if t := &now.tables[i]; !slices.Contains(absent, t.tableName) && now.listDiffers(t) {
+			relisted = append(relisted, t.quoted()+listSQL(t.list.names))
+		}
+	}
+	if len(absent) > 0 {
+		trouble = append(trouble, "not published any more, so their changes are missing: "+names(absent))
+	}
+	mendable := r.config.AutoCreate == autoCreateFiltered
+	for _, p := range problems {
+		if len(absent) > 0 && strings.HasPrefix(p.Path, "publication ") || strings.HasPrefix(p.Path, "publication.") {
+			trouble, mendable = append(trouble, p.String()), false
+		}
+	}
+	if !mendable || len(absent)+len(relisted) == 0 {
+		return trouble, nil
+	}
+	if err := now.publish(ctx, r.control, r.config); err != nil {
+		return nil, err
+	}
+	if len(absent) > 0 {
+		trouble = append(trouble, again)
+	}
+	if len(relisted) > 0 {
+		r.log.Info("these columns are published from now on", "tables", strings.Join(relisted, ", "))
+	}
+	return trouble, nil
 }
 
 func (w *watch) say(r *reader, what string) {
