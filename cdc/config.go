@@ -260,7 +260,7 @@ func (c Config) Validate() error {
 		problems.Errorf("", "%v", err)
 	}
 	problems = append(problems, c.Converters.Problems()...)
-	problems = append(problems, c.transformProblems()...)
+	problems = append(problems, c.transforms().Problems()...)
 	if err := validMessageKeys(c.MessageKeys); err != nil {
 		problems.Errorf("message.key.columns", "%v", err)
 	}

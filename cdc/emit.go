@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"github.com/tandem-sync/tandem/cdc/transform"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/converter"
 )
@@ -42,8 +43,8 @@ type emitter struct {
 	budget    *semaphore.Weighted
 	headers   []change.Header // of every record
 	naming    naming
-	steps     []chained // transforms, where one has an expression
-	unwrap    *unwrap   // nil: values are envelopes
+	chain     transform.Chain   // transforms, where one has an expression
+	unwrap    *transform.Unwrap // nil: values are envelopes
 	topics    map[tableName]destination
 	converter *converter.Converter // nil: JSON without schemas
 	cut       map[tableName]bool   // tables whose large values were cut, which is said once
@@ -66,7 +67,7 @@ type emitter struct {
 
 func newEmitter(c *Config, sink Sink, runID string, records *atomic.Uint64, log *slog.Logger) *emitter {
 	e := &emitter{
-		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), steps: c.steps(), unwrap: c.unwrap(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
+		config: c, sink: sink, log: log, budget: semaphore.NewWeighted(c.InFlightBytesMax), naming: c.naming(), chain: c.transforms().Chain(), unwrap: c.transforms().Unwrap(), topics: map[tableName]destination{}, cut: map[tableName]bool{},
 		orders: map[tableName]int64{}, now: time.Now, records: records, faults: &faults{}, sizes: &sizeLimits{},
 	}
 	if c.ContextHeaders {
@@ -103,14 +104,14 @@ func (e *emitter) emit(ctx context.Context, ev *change.Event, f *flight) error {
 	}
 	to, keep := e.destination(ev), true
 	var err error
-	if e.steps != nil {
+	if e.chain != nil {
 		if to.topic, keep, err = e.transform(ev, false); err != nil {
 			return err
 		}
 	}
 	r := Record{Topic: to.topic, Headers: e.headers, Time: ev.At}
 	if to.field != nil {
-		ev.Key, ev.NewKey, ev.OldKey = to.field.extend(ev.Key), to.field.extend(ev.NewKey), to.field.extend(ev.OldKey)
+		ev.Key, ev.NewKey, ev.OldKey = to.field.Extend(ev.Key), to.field.Extend(ev.NewKey), to.field.Extend(ev.OldKey)
 	}
 	if ev.Op == change.Message {
 		r.Headers = nil // Debezium's messages have none
@@ -152,7 +153,7 @@ func (e *emitter) bury(ctx context.Context, ev *change.Event, r Record, f *fligh
 		return nil // without a key a tombstone would say nothing
 	}
 	keep := true
-	if e.steps != nil {
+	if e.chain != nil {
 		if r.Topic, keep, err = e.transform(ev, true); err != nil || !keep {
 			return err
 		}
@@ -226,7 +227,7 @@ func (e *emitter) wait(ctx context.Context, charge int64) error {
 // destination is where a table's records go, and what they are called there.
 type destination struct {
 	topic, name string
-	field       *keyField // of its keys; nil: they are as they are
+	field       *transform.KeyField // of its keys; nil: they are as they are
 }
 
 func (e *emitter) destination(ev *change.Event) destination {

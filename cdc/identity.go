@@ -33,7 +33,7 @@ func parseIdentityRules(text string) ([]identityRule, error) {
 		if colon < 0 {
 			return nil, fmt.Errorf("%q is not pattern:IDENTITY", part)
 		}
-		pattern, err := regexp.Compile("^(?:" + part[:colon] + ")$")
+		pattern, err := config.Anchored(part[:colon])
 		if err != nil {
 			return nil, fmt.Errorf("%q is no regular expression", part[:colon])
 		}

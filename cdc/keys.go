@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tandem-sync/tandem/cdc/pgoutput"
+	"github.com/tandem-sync/tandem/cdc/transform"
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
 )
@@ -31,11 +32,11 @@ func parseMessageKeys(text string) (keys messageKeys, err error) {
 			return nil, fmt.Errorf("must be schema.table:column,column;…; %q is not", entry)
 		}
 		key := messageKey{text: entry}
-		if key.table, err = anchored(entry[:at]); err != nil {
+		if key.table, err = config.Anchored(entry[:at]); err != nil {
 			return nil, fmt.Errorf("must hold regular expressions; %q is none", entry[:at])
 		}
 		for name := range strings.SplitSeq(entry[at+1:], ",") {
-			column, err := anchored(name)
+			column, err := config.Anchored(name)
 			if err != nil {
 				return nil, fmt.Errorf("must hold regular expressions; %q is none", name)
 			}
@@ -44,11 +45,6 @@ func parseMessageKeys(text string) (keys messageKeys, err error) {
 		keys = append(keys, key)
 	}
 	return keys, nil
-}
-
-// anchored compiles an expression that must match all of a name.
-func anchored(expression string) (*regexp.Regexp, error) {
-	return regexp.Compile("^(?:" + strings.TrimSpace(expression) + ")$")
 }
 
 func validMessageKeys(text string) error {
@@ -114,5 +110,5 @@ func (c *Config) defineTopics(s *config.Set) {
 	s.List(&c.Transforms, config.Key{Name: "transforms", Importance: config.Medium, Group: group,
 		Doc: "Names of transforms, in the order in which they are applied. What each is stands in transforms.{name}.type and its other keys; see docs/converters.md."})
 	s.Prefix(&c.TransformKeys, config.Key{Name: "transforms.", Importance: config.Medium, Group: group,
-		Doc: "A transform's type (" + regexRouter + ", " + logicalRouter + ", " + filterTransform + ", " + contentRouter + ", " + unwrapTransform + ") and its options."})
+		Doc: "A transform's type (" + transform.RegexRouter + ", " + transform.LogicalRouter + ", " + transform.Filter + ", " + transform.ContentRouter + ", " + transform.ExtractNewRecordState + ") and its options."})
 }

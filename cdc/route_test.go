@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tandem-sync/tandem/cdc/transform"
 	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/converter"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
@@ -19,8 +20,8 @@ func TestTopicsAreNamedAndRouted(t *testing.T) {
 		c.TopicPrefix, c.Transforms, c.TransformKeys = "crm", []string{"r"}, keys
 		return c
 	}
-	regex := router(map[string]string{"r.type": regexRouter, "r.regex": `crm\.(\w+)\.(.*)`, "r.replacement": "$2_of_$1"})
-	logical := router(map[string]string{"r.type": logicalRouter, "r.topic.regex": `(.*)_shard\d+`, "r.topic.replacement": "$1_all_shards"})
+	regex := router(map[string]string{"r.type": transform.RegexRouter, "r.regex": `crm\.(\w+)\.(.*)`, "r.replacement": "$2_of_$1"})
+	logical := router(map[string]string{"r.type": transform.LogicalRouter, "r.topic.regex": `(.*)_shard\d+`, "r.topic.replacement": "$1_all_shards"})
 	dashes := Default()
 	dashes.TopicPrefix, dashes.Delimiter, dashes.TransactionTopic, dashes.HeartbeatPrefix = "crm", "-", "tx", "beat"
 	for _, tc := range []struct {
@@ -38,22 +39,17 @@ func TestTopicsAreNamedAndRouted(t *testing.T) {
 			"__dbz__physicalTableIdentifier", "crm.public.t_shard7"},
 		{"… another table", logical, tableName{"public", "other"}, "crm.public.other", "crm.public.other", "crm.message", "crm.transaction", "__debezium-heartbeat.crm", "", ""},
 	} {
-		if err := tc.config.transformProblems().Err(); err != nil {
+		if err := tc.config.transforms().Problems().Err(); err != nil {
 			t.Fatal(err)
 		}
 		n := tc.config.naming()
 		topic, schema, field := n.table(tc.table)
 		if field == nil {
-			field = &keyField{}
+			field = &transform.KeyField{}
 		}
-		got := []string{topic, schema, n.message(), n.transaction(), n.heartbeat(), field.name, field.value}
+		got := []string{topic, schema, n.message(), n.transaction(), n.heartbeat(), field.Name, field.Value}
 		if diff := cmp.Diff([]string{tc.topic, tc.schema, tc.message, tc.tx, tc.heart, tc.field, tc.physicalName}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
-		}
-	}
-	for java, want := range map[string]string{"$1x": "${1}x", `\$1`: "$$1", "a$": "a$", `a\\b`: `a\b`, "${name}": "${name}"} {
-		if got := template(java); got != want {
-			t.Errorf("%q is %q, want %q", java, got, want)
 		}
 	}
 }
@@ -62,8 +58,8 @@ func TestEverythingWrongWithTransformsIsSaidAtOnce(t *testing.T) {
 	t.Parallel()
 	c := Default()
 	c.Transforms = []string{"a", "b", "c", "a"}
-	c.TransformKeys = map[string]string{"a.type": "com.example.Mine", "b.type": regexRouter, "b.regex": "(?=x)", "b.replacment": "x", "d.type": regexRouter,
-		"c.type": logicalRouter, "c.topic.regex": "x", "c.topic.replacement": "", "c.key.field.regex": "x"}
+	c.TransformKeys = map[string]string{"a.type": "com.example.Mine", "b.type": transform.RegexRouter, "b.regex": "(?=x)", "b.replacment": "x", "d.type": transform.RegexRouter,
+		"c.type": transform.LogicalRouter, "c.topic.regex": "x", "c.topic.replacement": "", "c.key.field.regex": "x"}
 	c.MessageKeys = "public.t"
 	c.TopicPrefix, c.Tables = "crm", []string{"public.t"}
 	text := c.Validate().Error()
@@ -113,7 +109,7 @@ func TestShardsBecomeOneTopic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), `CREATE TABLE t_shard1 (id int PRIMARY KEY); CREATE TABLE t_shard2 (id int PRIMARY KEY)`)
 	w.config.Transforms = []string{"route"}
-	w.config.TransformKeys = map[string]string{"route.type": logicalRouter, "route.topic.regex": `(.*)_shard(\d+)`, "route.topic.replacement": "$1",
+	w.config.TransformKeys = map[string]string{"route.type": transform.LogicalRouter, "route.topic.regex": `(.*)_shard(\d+)`, "route.topic.replacement": "$1",
 		"route.key.field.name": "shard", "route.key.field.regex": `.*(\d+)`, "route.key.field.replacement": "$1"}
 	w.config.Converters = converter.Config{Key: converter.Side{Converter: "json"}, Value: converter.Side{Converter: "json"}}
 	w.start(t)
@@ -142,7 +138,7 @@ func TestShardsBecomeOneTopic(t *testing.T) {
 	if found := problems(w.config.TransformKeys); strings.Contains(found.Error(), "topic") {
 		t.Errorf("it was asked for: %v", found)
 	}
-	found := problems(map[string]string{"route.type": regexRouter, "route.regex": `(.*)_shard\d+`, "route.replacement": "$1"})
+	found := problems(map[string]string{"route.type": transform.RegexRouter, "route.regex": `(.*)_shard\d+`, "route.replacement": "$1"})
 	if !strings.Contains(found.Error(), "transforms send its records to topic crm.public.t") {
 		t.Errorf("a router that sends two tables to one topic: %v", found)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -150,13 +149,3 @@ func loadColumns(ctx context.Context, conn *pgx.Conn, t *table, types *postgres.
 
 // quoted gives the name as SQL.
 func (t tableName) quoted() string { return pgx.Identifier{t.schema, t.name}.Sanitize() }
-
-// topicName is Debezium's: characters that Kafka does not take become underscores.
-func topicName(parts ...string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
-			return r
-		}
-		return '_'
-	}, strings.Join(parts, "."))
-}

@@ -285,10 +285,3 @@ func TestConfigurationReportsEverything(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-func TestTopicNames(t *testing.T) {
-	t.Parallel()
-	if got := topicName("crm", "public", "Größe (€)"); got != "crm.public.Gr__e____" {
-		t.Errorf("got %s", got)
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -173,4 +174,14 @@ func (e *Event) Validate() error {
 		return fmt.Errorf("change event of %s.%s at %s: %w", e.Source.Schema, e.Source.Table, e.Position, errors.Join(problems...))
 	}
 	return nil
+}
+
+// TopicName puts the parts of a topic's name together, as Debezium does: characters that Kafka does not take become underscores.
+func TopicName(parts ...string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '_'
+	}, strings.Join(parts, "."))
 }

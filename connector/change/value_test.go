@@ -75,3 +75,10 @@ func TestTemporalTexts(t *testing.T) {
 		t.Error("2023-02-29 was accepted")
 	}
 }
+
+func TestTopicNames(t *testing.T) {
+	t.Parallel()
+	if got := TopicName("crm", "public", "Größe (€)"); got != "crm.public.Gr__e____" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -123,6 +123,11 @@ func Matches(pattern, must string) func(string) error {
 	}
 }
 
+// Anchored compiles a regular expression (RE2) that must match the whole of a name; space around it does not count.
+func Anchored(pattern string) (*regexp.Regexp, error) {
+	return regexp.Compile("^(?:" + strings.TrimSpace(pattern) + ")$")
+}
+
 // All asks one validator after the other and reports the first complaint.
 func All(validators ...func(string) error) func(string) error {
 	return func(value string) error {

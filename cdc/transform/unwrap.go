@@ -1,16 +1,12 @@
-package cdc
+package transform
 
 import (
-	"context"
 	"slices"
 	"strings"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
 )
-
-// unwrapTransform makes rows of events.
-const unwrapTransform = "io.debezium.transforms.ExtractNewRecordState"
 
 // What becomes of deletes and their tombstones: delete.tombstone.handling.mode.
 const (
@@ -23,8 +19,8 @@ const (
 
 var unwrapModes = []string{unwrapTombstone, unwrapDrop, unwrapRewrite, unwrapRewriteTombstone, unwrapDeleteTombstone}
 
-// unwrap is Debezium's ExtractNewRecordState: a record's value is the row.
-type unwrap struct {
+// Unwrap is Debezium's ExtractNewRecordState: a record's value is the row.
+type Unwrap struct {
 	mode            string
 	fields, headers []addition
 }
@@ -121,38 +117,38 @@ var envelopeFields = map[string]struct {
 }
 
 // unwrapping reads the transform, and what is wrong with it.
-func (c *Config) unwrapping(name string, problems *config.Problems) *unwrap {
+func (c Config) unwrapping(name string, problems *config.Problems) *Unwrap {
 	get := func(key, otherwise string) string {
-		if v, given := c.TransformKeys[name+"."+key]; given {
+		if v, given := c.Keys[name+"."+key]; given {
 			return v
 		}
 		return otherwise
 	}
 	path := "transforms." + name + "."
-	u := &unwrap{mode: get("delete.tombstone.handling.mode", unwrapTombstone)}
+	u := &Unwrap{mode: get("delete.tombstone.handling.mode", unwrapTombstone)}
 	if !slices.Contains(unwrapModes, u.mode) {
 		problems.Errorf(path+"delete.tombstone.handling.mode", "must be one of %s", strings.Join(unwrapModes, ", "))
 	}
 	u.fields = additions(path+"add.fields", get("add.fields", ""), get("add.fields.prefix", "__"), problems)
 	u.headers = additions(path+"add.headers", get("add.headers", ""), get("add.headers.prefix", "__"), problems)
-	if last := c.Transforms[len(c.Transforms)-1]; last != name {
-		problems.Errorf("transforms", "%s (%s) must come last: the others read the envelope that it takes away", name, unwrapTransform)
+	if last := c.Names[len(c.Names)-1]; last != name {
+		problems.Errorf("transforms", "%s (%s) must come last: the others read the envelope that it takes away", name, ExtractNewRecordState)
 	}
 	return u
 }
 
-// unwrap gives the transform, if there is one.
-func (c *Config) unwrap() *unwrap {
-	for _, name := range c.Transforms {
-		if c.TransformKeys[name+".type"] == unwrapTransform {
+// Unwrap gives the transform, if there is one.
+func (c Config) Unwrap() *Unwrap {
+	for _, name := range c.Names {
+		if c.Keys[name+".type"] == ExtractNewRecordState {
 			return c.unwrapping(name, &config.Problems{})
 		}
 	}
 	return nil
 }
 
-// row gives what the value of ev's record is to be: the row, or nothing (a tombstone). keep is false where there is no record.
-func (u *unwrap) row(ev *change.Event) (row change.Row, keep bool) {
+// Row gives what the value of ev's record is to be: the row, or nothing (a tombstone). keep is false where there is no record.
+func (u *Unwrap) Row(ev *change.Event) (row change.Row, keep bool) {
 	row = ev.After
 	rewrites := u.mode == unwrapRewrite || u.mode == unwrapRewriteTombstone
 	switch {
@@ -179,8 +175,8 @@ func (u *unwrap) row(ev *change.Event) (row change.Row, keep bool) {
 	return row, true
 }
 
-// added are the headers that the transform adds, in JSON without quotes around text, as Connect's SimpleHeaderConverter writes.
-func (u *unwrap) added(f change.Format, ev *change.Event) (out []change.Header) {
+// Headers are the headers that the transform adds, in JSON without quotes around text, as Connect's SimpleHeaderConverter writes.
+func (u *Unwrap) Headers(f change.Format, ev *change.Event) (out []change.Header) {
 	for _, a := range u.headers {
 		v := envelopeFields[a.path].of(ev)
 		text := []byte(v.Text())
@@ -195,27 +191,7 @@ func (u *unwrap) added(f change.Format, ev *change.Event) (out []change.Header) 
 	return out
 }
 
-// emitRow writes an event as its row, and the tombstone after a delete where the mode keeps it. keep is false where a filter left the event out.
-func (e *emitter) emitRow(ctx context.Context, ev *change.Event, to destination, r Record, keep bool, f *flight) (err error) {
-	u := e.unwrap
-	row, wanted := u.row(ev)
-	r.Headers = append(r.Headers[:len(r.Headers):len(r.Headers)], u.added(e.config.Format, ev)...)
-	if e.converter != nil {
-		r.Key, r.Value, err = e.converter.Row(ctx, to.name, to.topic, ev, row)
-	} else if r.Key = e.plainKey(ev); row != nil {
-		r.Value = e.config.Format.AppendRow(nil, row, ev.Op != change.Delete)
-	}
-	if err != nil {
-		return err
-	}
-	if keep && wanted && (r.Value != nil || r.Key != nil) {
-		if err := e.send(ctx, r, f, place{tableName{ev.Source.Schema, ev.Source.Table}, ev.Source.LSN}); err != nil {
-			return err
-		}
-	}
-	e.count(ev)
-	if u.mode != unwrapTombstone && u.mode != unwrapRewriteTombstone {
-		return nil
-	}
-	return e.bury(ctx, ev, r, f)
+// KeepsTombstones reports that the tombstone after a delete stays.
+func (u *Unwrap) KeepsTombstones() bool {
+	return u.mode == unwrapTombstone || u.mode == unwrapRewriteTombstone
 }

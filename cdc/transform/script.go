@@ -1,4 +1,4 @@
-package cdc
+package transform
 
 import (
 	"fmt"
@@ -11,12 +11,6 @@ import (
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/config"
-)
-
-// Debezium's transforms that evaluate an expression for each record.
-const (
-	filterTransform = "io.debezium.transforms.Filter"
-	contentRouter   = "io.debezium.transforms.ContentBasedRouter"
 )
 
 // What a program may cost: expressions have no loops but over lists, and the values of an event are bounded by its size.
@@ -73,12 +67,12 @@ func compile(text string, condition bool) (*vm.Program, error) {
 }
 
 // script reads a transform that has an expression, and everything that is wrong with it.
-func (c *Config) script(name string, problems *config.Problems) *script {
-	get := func(key string) string { return c.TransformKeys[name+"."+key] }
+func (c Config) script(name string, problems *config.Problems) *script {
+	get := func(key string) string { return c.Keys[name+"."+key] }
 	path := "transforms." + name + "."
 	s := &script{name: name, class: get("type"), nulls: get("null.handling.mode")}
 	key := "condition"
-	if s.class == contentRouter {
+	if s.class == ContentRouter {
 		key = "topic.expression"
 	}
 	var err error
@@ -86,12 +80,12 @@ func (c *Config) script(name string, problems *config.Problems) *script {
 	case text == "":
 		problems.Errorf(path+key, "missing")
 	default:
-		if s.program, err = compile(text, s.class == filterTransform); err != nil {
+		if s.program, err = compile(text, s.class == Filter); err != nil {
 			problems.Errorf(path+key, "it is no expression (key, value.op, value.before, value.after, value.source, topic and header are known; see docs/converters.md): %v", err)
 		}
 	}
 	if get("topic.regex") != "" {
-		if s.topics, err = anchored(get("topic.regex")); err != nil {
+		if s.topics, err = config.Anchored(get("topic.regex")); err != nil {
 			problems.Errorf(path+"topic.regex", "must be a regular expression (RE2, which has no look-around): %v", err)
 		}
 	}
@@ -106,75 +100,6 @@ func (c *Config) script(name string, problems *config.Problems) *script {
 	return s
 }
 
-// chained is one transform of the chain: a route, or a script.
-type chained struct {
-	route  *route
-	script *script
-}
-
-// steps are the transforms in their order, where one of them has an expression; nil otherwise: routes alone need no event.
-func (c *Config) steps() (out []chained) {
-	scripted := false
-	for _, name := range c.Transforms {
-		switch class := c.TransformKeys[name+".type"]; class {
-		case filterTransform, contentRouter:
-			scripted = true
-			out = append(out, chained{script: c.script(name, &config.Problems{})})
-		case unwrapTransform: // it chooses no topic
-		default:
-			if r, problems := c.route(name); len(problems) == 0 {
-				out = append(out, chained{route: &r})
-			}
-		}
-	}
-	if !scripted {
-		return nil
-	}
-	return out
-}
-
-// transform gives where a record goes, and whether it goes anywhere. tombstone: it is the one after the delete ev.
-func (e *emitter) transform(ev *change.Event, tombstone bool) (topic string, keep bool, err error) {
-	if ev.Op == change.Message {
-		topic = topicName(e.naming.prefix + "." + messageTopic)
-	} else {
-		topic = e.naming.base(tableName{ev.Source.Schema, ev.Source.Table})
-	}
-	var seen *scope
-	for _, s := range e.steps {
-		if s.route != nil {
-			topic = s.route.topic(topic)
-			continue
-		}
-		one := s.script
-		if one.topics != nil && !one.topics.MatchString(topic) {
-			continue
-		}
-		if tombstone && one.nulls != "evaluate" {
-			if one.nulls == "drop" {
-				return "", false, nil
-			}
-			continue
-		}
-		if seen == nil {
-			seen = e.scope(ev, tombstone)
-		}
-		seen.Topic = topic
-		to, keep, err := one.run(seen)
-		switch {
-		case err != nil && e.config.Tolerance != config.TolerateAll:
-			return "", false, fmt.Errorf("transform %s of a record for %s, position %s: %w; errors.tolerance=all writes such records as they are", one.name, topic, ev.Position, err)
-		case err != nil:
-			e.log.Warn("a transform failed; the record is written as it is", "transform", one.name, "topic", topic, "position", ev.Position.String(), "err", err)
-		case !keep:
-			return "", false, nil
-		case to != "":
-			topic = to
-		}
-	}
-	return topic, true, nil
-}
-
 // run evaluates: a filter says whether the record stays, a router where it goes ("": where it went).
 func (s *script) run(seen *scope) (topic string, keep bool, err error) {
 	machine := vm.VM{MemoryBudget: memoryMax}
@@ -182,7 +107,7 @@ func (s *script) run(seen *scope) (topic string, keep bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if s.class == filterTransform {
+	if s.class == Filter {
 		keep, ok := out.(bool)
 		if !ok {
 			err = fmt.Errorf("the condition gives %T, not true or false", out)
@@ -193,14 +118,14 @@ func (s *script) run(seen *scope) (topic string, keep bool, err error) {
 	case nil:
 		return "", true, nil
 	case string:
-		return topicName(to), true, nil
+		return change.TopicName(to), true, nil
 	}
 	return "", false, fmt.Errorf("the topic's expression gives %T, not text", out)
 }
 
-func (e *emitter) scope(ev *change.Event, tombstone bool) *scope {
+func newScope(ev *change.Event, headers []change.Header, tombstone bool) *scope {
 	s := &scope{Key: plainRow(ev.Key), Header: map[string]string{}}
-	for _, h := range e.headers {
+	for _, h := range headers {
 		s.Header[h.Key] = string(h.Value)
 	}
 	if tombstone {
