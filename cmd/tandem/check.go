@@ -112,7 +112,7 @@ func (o *checkOptions) show(c *checkup) error {
 			o.out.printf("%12s%s\n", "", strings.ReplaceAll(f.Detail, "\n", "\n            "))
 		}
 	}
-	o.out.printf("\n%d errors, %d warnings\n", count["error"]+count[isUnreachable], count["warning"])
+	o.out.printf("\n%s, %s\n", several(count["error"]+count[isUnreachable], "error"), several(count["warning"], "warning"))
 	if c.ledger {
 		o.out.printf("\n%s\n", doctrineAdvice)
 	}
@@ -338,4 +338,12 @@ func (c *checkup) plugins(ctx context.Context, k *syncKeys, sync string) {
 	if found.Err() == nil {
 		c.add(isWell, "plugins", "", "everything that the mappings name is there")
 	}
+}
+
+// several is "1 error", "2 errors".
+func several(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprint(n, " ", word, "s")
 }
