@@ -91,7 +91,7 @@ func (r *reader) beginIncremental() {
 	var ctx context.Context
 	ctx, r.aside.stop = context.WithCancel(context.WithoutCancel(r.life))
 	r.aside.orders = make(chan order)
-	r.aside.state = r.stored.Incremental
+	r.aside.state, r.aside.recent = r.stored.Incremental, r.unseen
 	r.incremental.Store(r.aside.state)
 	for name, channel := range r.channels {
 		position := ""
@@ -110,6 +110,7 @@ func (r *reader) endIncremental() {
 	}
 	x.stop()
 	x.wait.Wait()
+	r.unseen = x.recent
 	if x.opening != nil {
 		if o := <-x.opening; o.conn != nil {
 			x.conn = o.conn
@@ -158,8 +159,8 @@ func (r *reader) nudge(now time.Time) error {
 	if first && !x.mute && !r.config.ReadOnly && !r.facts.standby {
 		ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 		defer cancel()
-		// With a transaction id of its own, the commit is written to disk at once, and the message with it.
-		_, err := r.control.Exec(ctx, "SELECT pg_logical_emit_message(false, '"+watermarkPrefix+"', ''), pg_current_xact_id()")
+		// With a transaction id of its own, the commit is written to disk at once, and the message with it. It must not wait for a synchronous standby: we would.
+		_, err := r.control.Exec(ctx, "SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(false, '"+watermarkPrefix+"', ''), pg_current_xact_id()")
 		if server := (*pgconn.PgError)(nil); errors.As(err, &server) {
 			r.log.Info("messages in the WAL are refused; the incremental snapshot asks the server how far it is instead", "err", server.Message)
 			x.mute = true
@@ -183,6 +184,9 @@ func (r *reader) readNext(now time.Time) error {
 	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 	defer cancel()
 	fresh, err := r.snapshotAside(ctx)
+	if promoted := (*promotedError)(nil); errors.As(err, &promoted) {
+		return err
+	}
 	if err != nil {
 		r.failed(err, now)
 		return nil
@@ -240,7 +244,7 @@ func (r *reader) openAside(now time.Time) error {
 		x.wait.Go(func() {
 			ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 			defer cancel()
-			conn, err := postgres.Connect(ctx, r.config.Database)
+			conn, err := r.connectAside(ctx)
 			opening <- opened{conn, err}
 		})
 		return nil
@@ -256,6 +260,22 @@ func (r *reader) openAside(now time.Time) error {
 	return nil
 }
 
+// connectAside connects to the server that streams, and not to another of those that are named.
+func (s *session) connectAside(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := postgres.Connect(ctx, s.config.Database)
+	if err != nil {
+		return nil, err
+	}
+	var started string
+	if err := conn.QueryRow(ctx, askStart).Scan(&started); err == nil && started == s.started {
+		return conn, nil
+	} else if err == nil {
+		err = &apartError{}
+	}
+	closeSoon(ctx, conn)
+	return nil, err
+}
+
 // snapshotAside begins the chunk's transaction. fresh: its snapshot sees all that the stream has sent.
 //
 // On a primary the snapshot says which transactions it sees. A standby's does not say which it lacks; there, sessions see transactions in the order of the WAL, and
@@ -264,9 +284,13 @@ func (r *reader) snapshotAside(ctx context.Context) (fresh bool, err error) {
 	x := &r.aside
 	const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + chunkLimits
 	if r.facts.standby {
+		var standby bool
 		var before, after string
-		if err := x.conn.QueryRow(ctx, "SELECT pg_last_wal_replay_lsn()::text").Scan(&before); err != nil {
+		if err := x.conn.QueryRow(ctx, "SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn()::text, '')").Scan(&standby, &before); err != nil {
 			return false, err
+		}
+		if !standby { // from here on a transaction may reach the slot before other sessions see it
+			return false, &promotedError{}
 		}
 		if _, err := x.conn.Exec(ctx, begin); err != nil {
 			return false, err

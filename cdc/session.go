@@ -47,6 +47,7 @@ type session struct {
 	facts   *facts
 	types   *postgres.Types
 	system  string
+	started string // when the server was
 
 	timeline int32  // the server's; 0: it may change, on a standby
 	promoted string // what happened to the server since the position was stored; "": nothing

@@ -58,6 +58,7 @@ type Source struct {
 	runID     string
 	proven    bool                  // it has streamed in this run
 	named     map[uint32][][]string // see session.keys
+	unseen    []uint32              // see incrementalRun.recent
 }
 
 // New checks the configuration. Nothing is connected before Start.

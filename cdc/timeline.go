@@ -40,18 +40,19 @@ func (*apartError) Error() string {
 }
 func (*apartError) Retryable() bool { return true }
 
+// askStart tells servers apart.
+const askStart = "SELECT pg_postmaster_start_time()::text"
+
 // oneServer makes sure that what the catalog says is said of the server that streams.
 func (s *session) oneServer(ctx context.Context) error {
-	const ask = "SELECT pg_postmaster_start_time()::text"
-	var one string
-	if err := s.control.QueryRow(ctx, ask).Scan(&one); err != nil {
+	if err := s.control.QueryRow(ctx, askStart).Scan(&s.started); err != nil {
 		return postgres.Explain(fmt.Errorf("ask the server when it was started: %w", err))
 	}
-	other, err := s.stream.Exec(ctx, ask).ReadAll()
+	other, err := s.stream.Exec(ctx, askStart).ReadAll()
 	if err != nil {
 		return postgres.Explain(fmt.Errorf("ask the server when it was started: %w", err))
 	}
-	if len(other) != 1 || len(other[0].Rows) != 1 || string(other[0].Rows[0][0]) != one {
+	if len(other) != 1 || len(other[0].Rows) != 1 || string(other[0].Rows[0][0]) != s.started {
 		return &apartError{}
 	}
 	return nil
