@@ -161,6 +161,7 @@ func TestIncrementalSnapshotUnderLoad(t *testing.T) {
 			defer stop()
 			if strings.Contains(c.name, ", once, ") || c.protocol > 2 {
 				small := stop
+				w.config.ChunkSize = 20
 				large := largeWriter(t, w, c.protocol > 2)
 				stop = func() { small(); large() }
 				defer large()
