@@ -197,8 +197,8 @@ func (c *Config) defineLimits(s *config.Set) {
 	bytes := func(dst *int64, name, def, doc string) {
 		s.Long(dst, config.Key{Name: name, Default: def, Importance: config.Low, Group: "Limits", Doc: doc, Validate: config.AtLeast(1024)})
 	}
-	bytes(&c.InFlightBytesMax, "in.flight.bytes.max", "8388608",
-		"How many bytes of keys and values may wait for Kafka's acknowledgement; then reading pauses. Less than the producer's buffer.memory.")
+	bytes(&c.InFlightBytesMax, "in.flight.bytes.max", "4194304",
+		"How many bytes of keys and values, and 512 for each record, may wait for Kafka's acknowledgement; then reading pauses. Less than the producer's buffer.memory. More where Kafka is far away.")
 	s.Long(&c.RecordBytesMax, config.Key{Name: "record.bytes.max", Default: "0", Importance: config.Low, Group: "Limits",
 		Doc: "The largest value to write. In a larger one the largest columns become the placeholder, and the header tandem.cut names them. 0: none does, and errors.tolerance says what becomes of a record that " +
 			"Kafka refuses. Less than the topic's max.message.bytes.",

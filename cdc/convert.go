@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -33,21 +34,41 @@ func (e *emitter) write(ctx context.Context, ev *change.Event, to destination, r
 func (e *emitter) render(ctx context.Context, ev *change.Event, to destination) (key, value []byte, err error) {
 	switch {
 	case e.converter == nil:
-		return e.plainKey(ev), e.config.Format.AppendValue(make([]byte, 0, 768), ev), nil
+		key, value = e.plain(ev)
+		return key, value, nil
 	case ev.Op == change.Message:
 		return e.converter.Message(ctx, to.topic, ev)
 	}
 	return e.converter.Event(ctx, to.name, to.topic, ev)
 }
 
-func (e *emitter) plainKey(ev *change.Event) []byte {
+// plain writes JSON without schemas. Key and value are parts of one piece of memory, which has no room to spare: thousands of them wait for Kafka.
+func (e *emitter) plain(ev *change.Event) (key, value []byte) {
+	b := e.appendKey(e.scratch[:0], ev)
+	n := len(b)
+	b = e.config.Format.AppendValue(b, ev)
+	if e.scratch = b; cap(b) > scratchMax {
+		e.scratch = nil // it is the record's
+	} else {
+		b = bytes.Clone(b)
+	}
+	if n > 0 {
+		key = b[:n:n]
+	}
+	return key, b[n:]
+}
+
+// plainKey is the key alone; nil: there is none.
+func (e *emitter) plainKey(ev *change.Event) []byte { return e.appendKey(nil, ev) }
+
+func (e *emitter) appendKey(dst []byte, ev *change.Event) []byte {
 	switch {
 	case len(ev.Key) > 0:
-		return e.config.Format.AppendKey(make([]byte, 0, 32), ev.Key)
+		return e.config.Format.AppendKey(dst, ev.Key)
 	case ev.Op == change.Message:
-		return e.config.Format.AppendKey(nil, change.Row{{Name: "prefix", Value: change.TextValue(ev.Message.Prefix)}})
+		return e.config.Format.AppendKey(dst, change.Row{{Name: "prefix", Value: change.TextValue(ev.Message.Prefix)}})
 	}
-	return nil
+	return dst
 }
 
 // convert writes a record that belongs to no table.

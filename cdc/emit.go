@@ -32,8 +32,11 @@ type Sink interface {
 	Send(ctx context.Context, r Record, done func(error))
 }
 
-// recordOverhead is charged beside a record's bytes, so that the budget also bounds many tiny ones.
-const recordOverhead = 256
+// recordOverhead is charged beside a record's bytes: what the Kafka client and its callbacks hold for each one that waits.
+const recordOverhead = 512
+
+// scratchMax is the largest buffer that is kept to write the next event into.
+const scratchMax = 64 << 10
 
 // emitter turns events into records, within a budget of bytes. It belongs to the goroutine that reads the stream.
 type emitter struct {
@@ -59,6 +62,7 @@ type emitter struct {
 	records   *atomic.Uint64           // handed to the sink
 	tally     *tally                   // … by table; nil: not counted
 	last      lastTally
+	scratch   []byte                      // the last event's key and value
 	group     group                       // what the open Kafka transaction holds; counted, and of no use, at least once
 	rotate    func(context.Context) error // commits a group that is full, where no transaction of PostgreSQL must stay whole; nil: nobody does
 	faults    *faults
@@ -181,7 +185,7 @@ func (e *emitter) send(ctx context.Context, r Record, f *flight, at place) error
 		}
 	}
 	f.add()
-	e.group.add(charge)
+	e.group.add(int64(len(r.Key) + len(r.Value)))
 	e.records.Add(1)
 	topic, key, size := r.Topic, r.Key, len(r.Key)+len(r.Value)
 	e.sink.Send(ctx, r, func(err error) {

@@ -147,7 +147,7 @@ func (r *reader) settle(now time.Time) error {
 	if every := r.config.HeartbeatInterval; every > 0 && now.Sub(r.beaten) >= every {
 		r.beaten = now
 		r.emitter.heartbeat(r.life)
-		r.emitter.group.add(recordOverhead)
+		r.emitter.group.add(0)
 	}
 	g := &r.emitter.group
 	if g.events > 0 {

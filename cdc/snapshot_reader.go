@@ -142,6 +142,7 @@ func (e *emitter) fork() *emitter {
 	if e.shaper != nil {
 		own.shaper = newShaper(e.shaper.rules)
 	}
+	own.scratch = nil
 	own.topics, own.cut, own.orders = map[tableName]destination{}, map[tableName]bool{}, map[tableName]int64{}
 	return &own
 }

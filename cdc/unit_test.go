@@ -277,7 +277,7 @@ func TestConfigurationReportsEverything(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	if good.Slot != "tandem" || good.InFlightBytesMax != 8<<20 || !good.Tombstones || good.SnapshotMode != SnapshotInitial {
+	if good.Slot != "tandem" || good.InFlightBytesMax != 4<<20 || !good.Tombstones || good.SnapshotMode != SnapshotInitial {
 		t.Errorf("defaults: %+v", good)
 	}
 	good.RecordBytesMax, good.Tables = good.InFlightBytesMax+1, nil

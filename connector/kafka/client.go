@@ -111,6 +111,9 @@ func producerOptions(transactionalID string, topics *topicStates) func(settings)
 			kgo.ProduceRequestTimeout(s.requestTimeout),
 			kgo.UnknownTopicRetries(unknownTopicRetries),
 		}
+		if s.compression == kgo.SnappyCompression() {
+			opts = append(opts, kgo.WithCompressor(&snappy{}))
+		}
 		if s.deliveryTimeout > 0 {
 			opts = append(opts, kgo.RecordDeliveryTimeout(s.deliveryTimeout))
 		}
