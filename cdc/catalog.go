@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -57,12 +60,16 @@ func (c *catalog) Table(ctx context.Context, schema, name string) (*converter.Ta
 	return found, err
 }
 
-// load asks on conn, which is the caller's. A catalog that nobody needs is nil.
-func (c *catalog) load(ctx context.Context, conn *pgx.Conn, t tableName, types *postgres.Types) error {
+// load asks on conn, which is the caller's. A catalog that nobody needs is nil. said are the types that the stream gives the table's columns, nil where it
+// says none: a column that is gone by now, or has another type, was of an enum that still has its labels.
+func (c *catalog) load(ctx context.Context, conn *pgx.Conn, t tableName, types *postgres.Types, said map[string]uint32) error {
 	if c == nil {
 		return nil
 	}
 	found, err := loadDefinitions(ctx, conn, t, types)
+	if err == nil {
+		found, err = withLabels(ctx, conn, found, types, said)
+	}
 	if err != nil {
 		return err
 	}
@@ -75,15 +82,17 @@ func (c *catalog) load(ctx context.Context, conn *pgx.Conn, t tableName, types *
 }
 
 func sameTable(a, b *converter.Table) bool {
-	if len(a.Columns) != len(b.Columns) {
+	if len(a.Columns) != len(b.Columns) || len(a.Definitions) != len(b.Definitions) {
 		return false
 	}
 	for i, column := range a.Columns {
 		if b.Columns[i].Name != column.Name || b.Columns[i].Type != column.Type {
 			return false
 		}
-		d, e := a.Definitions[column.Name], b.Definitions[column.Name]
-		if d.NotNull != e.NotNull || d.Domain != e.Domain || d.Default != e.Default || fmt.Sprint(d.Labels) != fmt.Sprint(e.Labels) {
+	}
+	for name, d := range a.Definitions {
+		e, ok := b.Definitions[name]
+		if !ok || d.NotNull != e.NotNull || d.Domain != e.Domain || d.Default != e.Default || !slices.Equal(d.Labels, e.Labels) {
 			return false
 		}
 	}
@@ -123,4 +132,41 @@ func loadDefinitions(ctx context.Context, conn *pgx.Conn, t tableName, types *po
 		return nil, nil
 	}
 	return out, nil
+}
+
+const labelsQuery = `
+SELECT t.oid, (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype, t.typelem))
+FROM pg_type t WHERE t.oid = ANY ($1) AND EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype, t.typelem))`
+
+// withLabels adds the labels of enums that the catalog does not give the columns any more. found may be nil: the table is gone.
+func withLabels(ctx context.Context, conn *pgx.Conn, found *converter.Table, types *postgres.Types, said map[string]uint32) (*converter.Table, error) {
+	lacking := map[string]uint32{}
+	for name, oid := range said {
+		isEnum := strings.TrimPrefix(types.Type(oid, -1).Name, "_") == "enum"
+		if isEnum && (found == nil || len(found.Definitions[name].Labels) == 0) {
+			lacking[name] = oid
+		}
+	}
+	if len(lacking) == 0 {
+		return found, nil
+	}
+	rows, err := conn.Query(ctx, labelsQuery, slices.Sorted(maps.Values(lacking)))
+	labels := map[uint32][]string{}
+	if err == nil {
+		var oid uint32
+		var of []string
+		_, err = pgx.ForEachRow(rows, []any{&oid, &of}, func() error { labels[oid] = slices.Clone(of); return nil })
+	}
+	if err != nil {
+		return nil, postgres.Explain(fmt.Errorf("read the labels of enums: %w", err))
+	}
+	if found == nil {
+		found = &converter.Table{Definitions: map[string]change.Definition{}}
+	}
+	for name, oid := range lacking {
+		d := found.Definitions[name]
+		d.Labels = labels[oid]
+		found.Definitions[name] = d
+	}
+	return found, nil
 }

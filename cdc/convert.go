@@ -99,7 +99,7 @@ func (s *session) learnTables(ctx context.Context) error {
 		return nil
 	}
 	for i := range s.facts.tables {
-		if err := s.catalog.load(ctx, s.control, s.facts.tables[i].tableName, s.types); err != nil {
+		if err := s.catalog.load(ctx, s.control, s.facts.tables[i].tableName, s.types, nil); err != nil {
 			return err
 		}
 	}

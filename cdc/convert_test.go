@@ -80,6 +80,23 @@ func TestSchemasFollowTheTable(t *testing.T) {
 	}
 }
 
+// The stream is behind the catalog: the column is gone, or of another type, and the enum that it was of still has its labels.
+func TestLabelsOfAnEnumOutliveItsColumn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TYPE mood AS ENUM ('sad', 'ok');
+		CREATE TABLE a (id int PRIMARY KEY, m mood); CREATE TABLE b (id int PRIMARY KEY, m mood[]); CREATE TABLE c (id int PRIMARY KEY, m mood)`)
+	w.config.Converters = jsonWithSchemas()
+	w.start(t)
+	w.exec(t, `INSERT INTO a VALUES (1, 'ok'); ALTER TABLE a DROP m`)
+	w.exec(t, `INSERT INTO b VALUES (1, '{ok}'); ALTER TABLE b ALTER m TYPE text[]`)
+	w.exec(t, `INSERT INTO c VALUES (1, 'ok'); DROP TABLE c`)
+	for _, r := range w.kafka.awaitCount(t, 3) {
+		if got := strings.Count(string(r.Value), `"parameters":{"allowed":"sad,ok"}`); got != 2 { // before and after
+			t.Errorf("%s: the labels stand there %d times, want 2: %s", r.Topic, got, r.Value)
+		}
+	}
+}
+
 // A registry that is away is waited for; one that refuses a schema stops the source with its reason, and what was not written comes after the next start.
 func TestNothingIsLostWithoutTheRegistry(t *testing.T) {
 	t.Parallel()

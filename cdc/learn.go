@@ -84,7 +84,7 @@ func (r *reader) learnDefinitions(message []byte) error {
 	if r.catalog == nil {
 		return nil
 	}
-	said, ok := r.decoder.Described(message)
+	said, of, ok := r.decoder.Described(message)
 	t := tableName{said.Schema, said.Name}
 	if !ok || !r.filter.includes(t) {
 		return nil
@@ -94,5 +94,5 @@ func (r *reader) learnDefinitions(message []byte) error {
 	if err := r.awaitVisible(ctx); err != nil {
 		return err
 	}
-	return r.catalog.load(ctx, r.control, t, r.types)
+	return r.catalog.load(ctx, r.control, t, r.types, of)
 }

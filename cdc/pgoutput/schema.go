@@ -23,13 +23,17 @@ func (d *Decoder) LacksKey(message []byte) (oid uint32, lacks bool) {
 	return said.oid, !told || len(said.flagged()) != 1
 }
 
-// Described is the table that a message describes; false where it describes none, and in a block of a transaction that has not ended.
-func (d *Decoder) Described(message []byte) (t Table, ok bool) {
+// Described is the table that a message describes, and the types of its columns; false where it describes none, and in a block of a transaction that has not ended.
+func (d *Decoder) Described(message []byte) (t Table, types map[string]uint32, ok bool) {
 	if len(message) == 0 || message[0] != 'R' || d.held.block != 0 {
-		return t, false
+		return t, nil, false
 	}
 	said, err := readDescription(&wire{data: message[1:]})
-	return said.Table, err == nil // Decode says what is wrong
+	types = map[string]uint32{}
+	for _, c := range said.columns {
+		types[c.name] = c.oid
+	}
+	return said.Table, types, err == nil // Decode says what is wrong
 }
 
 // nameType remembers what the stream calls a type: of a domain it is the name of what is under it. That serves for one that has been dropped since.

@@ -77,25 +77,30 @@ var envelopeFields = map[string]struct {
 	typ change.Type
 	of  func(*change.Event) change.Value
 }{
-	"op":                {typeText, func(e *change.Event) change.Value { return change.TextValue(string(e.Op)) }},
-	"ts_ms":             {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.At.UnixMilli()) }},
-	"ts_us":             {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.At.UnixMicro()) }},
-	"ts_ns":             {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.At.UnixNano()) }},
-	"source.version":    {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Version) }},
-	"source.connector":  {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Connector) }},
-	"source.name":       {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Name) }},
-	"source.ts_ms":      {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.Source.Time.UnixMilli()) }},
-	"source.ts_us":      {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.Source.Time.UnixMicro()) }},
-	"source.ts_ns":      {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.Source.Time.UnixNano()) }},
-	"source.snapshot":   {typeText, func(e *change.Event) change.Value { return change.TextValue(string(e.Source.Snapshot)) }},
-	"source.db":         {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.DB) }},
-	"source.schema":     {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Schema) }},
-	"source.table":      {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Table) }},
-	"source.txId":       {typeLong, func(e *change.Event) change.Value { return longOrNull(e.Source.TxID) }},
-	"source.lsn":        {typeLong, func(e *change.Event) change.Value { return longOrNull(int64(e.Source.LSN)) }},
-	"source.xmin":       {typeLong, func(e *change.Event) change.Value { return longOrNull(e.Source.XMin) }},
-	"source.origin":     {typeText, func(e *change.Event) change.Value { return textOrNull(e.Source.Origin) }},
-	"source.origin_lsn": {typeLong, func(e *change.Event) change.Value { return longOrNull(int64(e.Source.OriginLSN)) }},
+	"op":               {typeText, func(e *change.Event) change.Value { return change.TextValue(string(e.Op)) }},
+	"ts_ms":            {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.At.UnixMilli()) }},
+	"ts_us":            {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.At.UnixMicro()) }},
+	"ts_ns":            {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.At.UnixNano()) }},
+	"source.version":   {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Version) }},
+	"source.connector": {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Connector) }},
+	"source.name":      {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Name) }},
+	"source.ts_ms":     {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.Source.Time.UnixMilli()) }},
+	"source.ts_us":     {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.Source.Time.UnixMicro()) }},
+	"source.ts_ns":     {typeLong, func(e *change.Event) change.Value { return change.IntValue(e.Source.Time.UnixNano()) }},
+	"source.snapshot":  {typeText, func(e *change.Event) change.Value { return change.TextValue(string(e.Source.Snapshot)) }},
+	"source.db":        {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.DB) }},
+	"source.schema":    {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Schema) }},
+	"source.table":     {typeText, func(e *change.Event) change.Value { return change.TextValue(e.Source.Table) }},
+	"source.txId":      {typeLong, func(e *change.Event) change.Value { return longOrNull(e.Source.TxID) }},
+	"source.lsn":       {typeLong, func(e *change.Event) change.Value { return longOrNull(int64(e.Source.LSN)) }},
+	"source.xmin":      {typeLong, func(e *change.Event) change.Value { return longOrNull(e.Source.XMin) }},
+	"source.origin":    {typeText, func(e *change.Event) change.Value { return textOrNull(e.Source.Origin) }},
+	"source.origin_lsn": {typeLong, func(e *change.Event) change.Value {
+		if e.Source.Origin == "" {
+			return change.NullValue()
+		}
+		return change.IntValue(int64(e.Source.OriginLSN))
+	}},
 	"transaction.id": {typeText, func(e *change.Event) change.Value {
 		if e.Tx == nil {
 			return change.NullValue()

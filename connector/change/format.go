@@ -177,11 +177,11 @@ func appendSource(dst []byte, s *Source) []byte {
 	}
 	number("xmin", s.XMin)
 	if s.Origin == "" {
-		dst = append(dst, `,"origin":null`...)
+		dst = append(dst, `,"origin":null,"origin_lsn":null`...)
 	} else {
 		field("origin", s.Origin)
+		dst = strconv.AppendInt(append(dst, `,"origin_lsn":`...), int64(s.OriginLSN), 10) // 0: the session did not say where it stands there
 	}
-	number("origin_lsn", int64(s.OriginLSN))
 	return append(dst, '}')
 }
 

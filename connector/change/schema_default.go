@@ -2,6 +2,7 @@ package change
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -71,13 +72,13 @@ func constant(t Type, text string) (Value, bool) {
 	case "numeric":
 		return scaled(t, text)
 	case "date":
-		v, err = ParseDate(text)
+		v, err = ParseDate(before(text))
 	case "time":
 		v, err = ParseTime(text)
 	case "timestamp":
-		v, err = ParseTimestamp(text)
+		v, err = ParseTimestamp(before(text))
 	case "timestamptz":
-		v, err = ParseTimestampTZ(zoned(text))
+		v, err = ParseTimestampTZ(zoned(before(text)))
 	case "interval":
 		_, ok := parseInterval(text)
 		return TextKindValue(Interval, text), ok
@@ -101,6 +102,20 @@ func scaled(t Type, text string) (Value, bool) {
 		text += strings.Repeat("0", declared-scale)
 	}
 	return DecimalValue(text), ok
+}
+
+// before makes a year of ISO 8601 of one that PostgreSQL prints with BC behind it: 1 BC is 0.
+func before(text string) string {
+	rest, bc := strings.CutSuffix(text, " BC")
+	year, rest, ok := strings.Cut(rest, "-")
+	n, err := strconv.Atoi(year)
+	if !bc || !ok || err != nil {
+		return text
+	}
+	if n--; n > 0 {
+		return fmt.Sprintf("-%04d-%s", n, rest)
+	}
+	return "0000-" + rest
 }
 
 // zoned makes RFC 3339 of "2020-01-01 00:00:00+02".

@@ -2,8 +2,10 @@ package parity
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -176,12 +178,20 @@ func (w *world) awaitRecord(t *testing.T, ctx context.Context, suffix, prefix st
 	}
 	defer client.Close()
 	for {
-		fetches := client.PollFetches(ctx)
+		turn, cancel := context.WithTimeout(ctx, time.Second)
+		fetches := client.PollFetches(turn)
+		cancel()
 		if fetches.NumRecords() > 0 {
 			return
 		}
-		if ctx.Err() != nil {
-			t.Fatalf("no record in %s: %v\nDebezium:\n%s\nours:\n%s", topic, context.Cause(ctx), w.theirLog(), w.ours.log.String())
+		ended := ctx.Err()
+		select {
+		case <-w.ours.process.Done():
+			ended = errors.New("tandem has ended")
+		default:
+		}
+		if ended != nil {
+			t.Fatalf("no record in %s: %v\nDebezium:\n%s\nours:\n%s", topic, cmp.Or(context.Cause(ctx), ended), w.theirLog(), w.ours.log.String())
 		}
 	}
 }
