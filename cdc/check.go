@@ -136,7 +136,9 @@ func (f *facts) loadColumns(ctx context.Context, conn *pgx.Conn, c Config) error
 	keys, _ := parseMessageKeys(c.MessageKeys)
 	for i := range f.tables {
 		f.tables[i].keys = keys
-		f.tables[i].foresee(rules)
+		if err := f.foresee(ctx, conn, rules, &f.tables[i]); err != nil {
+			return err
+		}
 	}
 	if err := f.chooseLists(c); err != nil {
 		return err
@@ -193,6 +195,9 @@ func (t *table) problems(problems *config.Problems) {
 	if !t.readable {
 		problems.Errorf(path, "it cannot be read: run GRANT USAGE ON SCHEMA %s and GRANT SELECT ON %s to the connector's role",
 			pgx.Identifier{t.schema}.Sanitize(), t.quoted())
+	}
+	if t.unruly != "" {
+		problems.Errorf(path, "%s", t.unruly)
 	}
 	if !t.logged {
 		problems.Errorf(path, "it is unlogged, so its changes are in no WAL: run ALTER TABLE %s SET LOGGED", t.quoted())

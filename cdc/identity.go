@@ -2,6 +2,7 @@ package cdc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -20,8 +21,11 @@ type identityRule struct {
 	index   string // of pgoutput.IdentityIndex
 }
 
+// identityDefault is the primary key.
+const identityDefault pgoutput.Identity = 'd'
+
 // identityWords are the values, in PostgreSQL's letters.
-var identityWords = map[string]pgoutput.Identity{"FULL": pgoutput.IdentityFull, "DEFAULT": 'd', "NOTHING": 'n', "INDEX": pgoutput.IdentityIndex}
+var identityWords = map[string]pgoutput.Identity{"FULL": pgoutput.IdentityFull, "DEFAULT": identityDefault, "NOTHING": 'n', "INDEX": pgoutput.IdentityIndex}
 
 func parseIdentityRules(text string) ([]identityRule, error) {
 	var rules []identityRule
@@ -57,11 +61,53 @@ func wanted(rules []identityRule, t *table) *identityRule {
 	return nil
 }
 
-// foresee has t as it will be once the rules are carried out, so that it is not found at fault for what the start mends.
-func (t *table) foresee(rules []identityRule) {
-	if r := wanted(rules, t); r != nil && t.owned && r.to == pgoutput.IdentityFull {
-		t.identity, t.blind = pgoutput.IdentityFull, nil
+// foresee has t as it will be once the rules are carried out, so that it is not found at fault for what the start mends, and is for what the start would do; t.unruly says what
+// keeps a rule from being carried out.
+func (f *facts) foresee(ctx context.Context, conn *pgx.Conn, rules []identityRule, t *table) (err error) {
+	r := wanted(rules, t)
+	if r == nil || f.standby {
+		return nil
 	}
+	after := *t
+	after.identity, after.indexed = r.to, nil
+	switch r.to {
+	case pgoutput.IdentityFull:
+		after.blind = nil
+	case identityDefault:
+		if after.indexed = t.primary; len(t.primary) > 0 {
+			after.blind = nil
+		}
+	case pgoutput.IdentityIndex:
+		if after.indexed, err = identifying(ctx, conn, t, r.index); err != nil {
+			return err
+		}
+		if len(after.indexed) == 0 {
+			t.unruly = fmt.Sprintf("it has no index %s that could be its replica identity (replica.identity.autoset.values): one that is unique, of all rows, not deferrable, and over columns that are NOT NULL", r.index)
+			return nil
+		}
+	}
+	if same := after.identity == t.identity && pgoutput.SameColumns(after.indexed, t.indexed) && len(after.blind) == len(t.blind); !same && !t.owned {
+		t.unruly = fmt.Sprintf("it belongs to another role, so replica.identity.autoset.values cannot be carried out: let its owner run ALTER TABLE %s REPLICA IDENTITY %s", t.quoted(), r.sql())
+		return nil
+	}
+	after.key = after.recordKey()
+	*t = after
+	return nil
+}
+
+// identifying gives the columns of an index that PostgreSQL takes as a replica identity; none if it does not, or there is no such index.
+func identifying(ctx context.Context, conn *pgx.Conn, t *table, index string) (columns []string, err error) {
+	err = conn.QueryRow(ctx, `SELECT coalesce(array_agg(a.attname::text ORDER BY k.ord) FILTER (WHERE k.ord <= i.indnkeyatts), '{}')
+		FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid, unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord) LEFT JOIN pg_attribute a ON a.attrelid = $1 AND a.attnum = k.attnum AND a.attnum > 0
+		WHERE i.indrelid = $1 AND x.relname = $2 AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL
+		HAVING bool_and(coalesce(a.attnotnull, false) OR k.ord > i.indnkeyatts)`, t.oid, index).Scan(&columns)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, postgres.Explain(fmt.Errorf("look at index %s of %s: %w", index, t, err))
+	}
+	return columns, nil
 }
 
 // setIdentities carries the rules out, under the connector's lock.
@@ -74,27 +120,19 @@ func (s *session) setIdentities(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var problems config.Problems
 	for i := range tables {
 		t := &tables[i]
 		r := wanted(rules, t)
-		if r == nil || t.has(r) {
+		if r == nil || t.has(r) || !t.owned { // what belongs to others is as the rule wants it: foresee has looked
 			continue
 		}
 		for _, name := range append([]string{t.quoted()}, t.blind...) {
 			sql := "ALTER TABLE " + name + " REPLICA IDENTITY " + r.sql()
-			if !t.owned {
-				problems.Errorf("table "+t.String(), "it belongs to another role, so replica.identity.autoset.values cannot be carried out: let its owner run %s", sql)
-				break
-			}
 			if _, err := s.control.Exec(ctx, sql); err != nil {
 				return postgres.Explain(fmt.Errorf("%s (replica.identity.autoset.values): %w", sql, err))
 			}
 			s.log.Info("set a replica identity, as replica.identity.autoset.values asks", "table", t.String(), "identity", r.sql())
 		}
-	}
-	if err := problems.Err(); err != nil {
-		return &CheckError{err: fmt.Errorf("check the database: %w", err), retry: s.proven}
 	}
 	return nil
 }

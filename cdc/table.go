@@ -35,6 +35,7 @@ type table struct {
 	list        columnList // of publication.column.list*
 	readable    bool       // all that is sent of it, by our role
 	owned       bool
+	unruly      string          // why replica.identity.autoset.values cannot be carried out on it; "": it can
 	hidden      bool            // row security applies to us
 	columns     []change.Column // what the stream would have: no generated columns
 	strange     bool            // one of them has a type that was made after the types were loaded
