@@ -112,7 +112,7 @@ func gap(stored *offset, s *slot, system string, walEnd change.LSN) string {
 type LostError struct{ Reason string }
 
 func (e *LostError) Error() string {
-	return "changes were lost: " + e.Reason + "; set snapshot.mode=when_needed to read the tables again, or drop the slot and reset the connector's offset"
+	return "changes were lost: " + e.Reason + "; set snapshot.mode=when_needed to read the tables again; to go on without what was lost, drop the slot if it is there, and start under another name with snapshot.mode=no_data"
 }
 
 // lockKey makes an advisory lock of a slot's name. The lock covers what the slot's own cannot: the time between its
