@@ -69,7 +69,7 @@ func (c *chunkReader) read(ctx context.Context, t incrementalTable) (chunk, erro
 	if !slices.Equal(c.table.key, t.Key) || len(t.Order) == 0 && c.size.files != t.Files {
 		return chunk{}, errReshaped
 	}
-	columns, published, err := c.published(ctx, c.conn, c.table)
+	columns, published, err := c.sent(ctx)
 	if err != nil {
 		return chunk{}, err
 	}
@@ -126,6 +126,15 @@ func (c *chunkReader) look(ctx context.Context) error {
 	return loadColumns(ctx, c.conn, c.table, c.types)
 }
 
+// sent gives what the publication sends of the table: what is read is followed by its changes.
+func (c *chunkReader) sent(ctx context.Context) (columns []change.Column, filter string, err error) {
+	columns, filter, err = c.published(ctx, c.conn, c.table)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = refusedf("the publication %s does not send it", c.config.Publication)
+	}
+	return columns, filter, err
+}
+
 // begin finds out how the table is read, and where it ends.
 func (c *chunkReader) begin(ctx context.Context) (chunk, error) {
 	t := &c.out
@@ -133,8 +142,8 @@ func (c *chunkReader) begin(ctx context.Context) (chunk, error) {
 	if t.Surrogate != "" {
 		t.Order = []string{t.Surrogate}
 	}
-	if _, _, err := c.published(ctx, c.conn, c.table); err != nil {
-		return chunk{}, refusedf("the publication %s does not send it: %v", c.config.Publication, err)
+	if _, _, err := c.sent(ctx); err != nil {
+		return chunk{}, err
 	}
 	rows := "FROM " + c.table.source()
 	if t.Filter != "" {

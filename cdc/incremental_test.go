@@ -331,8 +331,8 @@ func TestSignalsThatCannotBeObeyed(t *testing.T) {
 			t.Errorf("%s: read to its end", bad)
 		}
 	}
-	if got := s.Refusals(); got != 16 {
-		t.Errorf("%d refusals", got)
+	if refused, came := s.Refusals(), s.Signalled(); refused != 16 || came != 16 {
+		t.Errorf("%d refusals of %d signals", refused, came)
 	}
 	if got := w.value(t, `SELECT last_value::text || is_called::text FROM s`); got != "1false" {
 		t.Errorf("a filter has written: %s", got)

@@ -49,6 +49,9 @@ func (s *Source) Listen(name string, channel Signals) {
 	s.channels[name] = channel
 }
 
+// Signalled counts the signals that came for this connector since the program started. The caller may be any goroutine.
+func (s *Source) Signalled() uint64 { return s.signalsCame.Load() }
+
 // Refusals counts signals that could not be obeyed, and tables that could not be read, since the program started.
 func (s *Source) Refusals() uint64 { return s.refusals.Load() }
 
@@ -125,6 +128,7 @@ func (r *reader) obey(now time.Time) error {
 
 // follows gives the state that a signal asks for. One that cannot be obeyed changes nothing, and is logged and counted.
 func (r *reader) follows(channel string, value []byte, now time.Time) *incremental {
+	r.signalsCame.Add(1)
 	signal, err := ParseSignal(value)
 	if err == nil {
 		var next *incremental

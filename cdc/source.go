@@ -35,16 +35,17 @@ type Source struct {
 	converter *converter.Converter // nil: JSON without schemas, which needs no catalog either
 	catalog   *catalog
 
-	phase     atomic.Int32
-	confirmed atomic.Uint64            // the LSN that is stored in Kafka, and that PostgreSQL is told
-	serverEnd atomic.Uint64            // how far the server has sent
-	committed atomic.Int64             // commit time of the newest change that was written, in microseconds; 0: none yet
-	tally     tally                    // events by table
-	records   atomic.Uint64            // handed to Kafka since the program started
-	taken     atomic.Pointer[snapshot] // the newest snapshot, also when it has ended
-	faults    faults
-	sizes     sizeLimits
-	refusals  atomic.Uint64 // signals and tables: see Refusals
+	phase       atomic.Int32
+	confirmed   atomic.Uint64            // the LSN that is stored in Kafka, and that PostgreSQL is told
+	serverEnd   atomic.Uint64            // how far the server has sent
+	committed   atomic.Int64             // commit time of the newest change that was written, in microseconds; 0: none yet
+	tally       tally                    // events by table
+	records     atomic.Uint64            // handed to Kafka since the program started
+	taken       atomic.Pointer[snapshot] // the newest snapshot, also when it has ended
+	faults      faults
+	sizes       sizeLimits
+	signalsCame atomic.Uint64
+	refusals    atomic.Uint64 // signals and tables: see Refusals
 
 	channels    map[string]Signals
 	incremental atomic.Pointer[incremental]

@@ -69,7 +69,7 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 	p.onClose(func() { a.metrics.Unwatch("snapshot of " + k.Name) })
 	a.metrics.WatchFaults("capture of "+k.Name, func(context.Context) ([]telemetry.Faults, error) {
 		now := s.Status()
-		return []telemetry.Faults{{Connector: k.Name, Aside: now.Aside, Cut: now.Cut, AsText: now.AsText, SpillBytes: now.SpillBytes, SpillOpen: now.SpillFiles}}, nil
+		return []telemetry.Faults{{Connector: k.Name, Aside: now.Aside, Cut: now.Cut, AsText: now.AsText, Signals: s.Signalled(), Refused: s.Refusals(), SpillBytes: now.SpillBytes, SpillOpen: now.SpillFiles}}, nil
 	})
 	p.onClose(func() { a.metrics.Unwatch("capture of " + k.Name) })
 	p.add("source", s)

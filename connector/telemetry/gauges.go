@@ -127,7 +127,7 @@ func (g *gauges) unwatch(name string) {
 // Describe sends what Collect may send.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{workItems, workOldest, budgetLimit, budgetBooked, budgetPause, proofLinks, proofAge, snapshotRows, snapshotShare, snapshotLeft,
-		captureAside, captureCut, captureAsText, captureSpill, captureOpen, sourceUp} {
+		captureAside, captureCut, captureAsText, captureSignals, captureRefused, captureSpill, captureOpen, sourceUp} {
 		out <- d
 	}
 	for _, d := range captureDescriptions {
