@@ -101,11 +101,11 @@ func sameTable(a, b *converter.Table) bool {
 
 // A domain that is NOT NULL makes the column so. Labels are those of an enum, or of an array of it.
 const definitionsQuery = `
-SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, t.typtype = 'd', coalesce(pg_get_expr(d.adbin, d.adrelid), ''),
+SELECT a.attname::text, a.atttypid, a.atttypmod, a.attnotnull OR t.typnotnull, t.typtype = 'd', CASE WHEN a.attgenerated = '' THEN coalesce(pg_get_expr(d.adbin, d.adrelid), '') ELSE '' END, a.attgenerated <> '',
        coalesce((SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype, t.typelem)), '{}')
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)
-  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum`
+  AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> 'v' ORDER BY a.attnum`
 
 func loadDefinitions(ctx context.Context, conn *pgx.Conn, t tableName, types *postgres.Types) (*converter.Table, error) {
 	out := &converter.Table{Definitions: map[string]change.Definition{}}
@@ -115,10 +115,13 @@ func loadDefinitions(ctx context.Context, conn *pgx.Conn, t tableName, types *po
 		var oid uint32
 		var modifier int32
 		var d change.Definition
-		_, err = pgx.ForEachRow(rows, []any{&name, &oid, &modifier, &d.NotNull, &d.Domain, &d.Default, &d.Labels}, func() error {
+		var generated bool
+		_, err = pgx.ForEachRow(rows, []any{&name, &oid, &modifier, &d.NotNull, &d.Domain, &d.Default, &generated, &d.Labels}, func() error {
 			own := d
 			own.Labels = append([]string(nil), d.Labels...)
-			out.Columns = append(out.Columns, change.Column{Name: name, Type: types.Type(oid, modifier)})
+			if !generated { // which is sent by some publications only
+				out.Columns = append(out.Columns, change.Column{Name: name, Type: types.Type(oid, modifier)})
+			}
 			out.Definitions[name] = own
 			return nil
 		})

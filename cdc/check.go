@@ -103,6 +103,7 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 		got.optionProblems(c, &problems)
 		got.publicationProblems(c, &problems)
 		got.columnListProblems(c, &problems)
+		got.generatedProblems(c, &problems)
 		if err := got.rowFilterProblems(ctx, conn, c, &problems); err != nil {
 			return nil, nil, err
 		}
@@ -112,6 +113,9 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	}
 	for _, pattern := range f.missing(got.tables) {
 		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
+	}
+	if err := partitionProblems(ctx, conn, f, got.tables, &problems); err != nil {
+		return nil, nil, err
 	}
 	got.messageKeyProblems(c, &problems)
 	for i := range got.tables {
@@ -130,6 +134,12 @@ func (f *facts) loadColumns(ctx context.Context, conn *pgx.Conn, c Config) error
 	if f.publication != nil && f.version >= columnListsSince {
 		if err := f.publication.loadLists(ctx, conn, c.Publication); err != nil {
 			return err
+		}
+		if f.version >= generatedSince {
+			err := conn.QueryRow(ctx, `SELECT pubgencols = 's' FROM pg_publication WHERE pubname = $1`, c.Publication).Scan(&f.publication.generated)
+			if err != nil {
+				return postgres.Explain(fmt.Errorf("look at the publication: %w", err))
+			}
 		}
 	}
 	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before

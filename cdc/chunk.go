@@ -117,13 +117,13 @@ func (c *chunkReader) look(ctx context.Context) error {
 	if c.size = sizes[c.table.oid]; c.size.rewritten {
 		return &alteredError{errors.New("it was truncated or rewritten while it was looked at")}
 	}
-	if err := loadColumns(ctx, c.conn, c.table, c.types); err != nil || !c.table.strange {
+	if err := loadColumns(ctx, c.conn, c.table, c.types, c.facts.version >= generatedSince); err != nil || !c.table.strange {
 		return err
 	}
 	if c.types, err = postgres.LoadTypes(ctx, c.conn); err != nil {
 		return err
 	}
-	return loadColumns(ctx, c.conn, c.table, c.types)
+	return loadColumns(ctx, c.conn, c.table, c.types, c.facts.version >= generatedSince)
 }
 
 // sent gives what the publication sends of the table: what is read is followed by its changes.

@@ -72,7 +72,7 @@ func (f *facts) loadFields(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// loadLists reads the lists and the filters that the publication has.
+// loadLists reads the lists and the filters that the publication has, and whether it sends generated columns.
 func (p *publication) loadLists(ctx context.Context, conn *pgx.Conn, name string) error {
 	err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_publication_namespace n JOIN pg_publication p ON p.oid = n.pnpubid WHERE p.pubname = $1)`, name).Scan(&p.schemas)
 	if err != nil {
@@ -134,9 +134,6 @@ func (f *facts) listFromOptions(c Config, rules *columnRules, t *table) []string
 	}
 	return names
 }
-
-// sends tells whether a column is in the stream where no list says so.
-func (f *facts) sends(_ Config, one field) bool { return one.generated == "" }
 
 // needed are the columns without which PostgreSQL refuses updates, or records have no key.
 func (t *table) needed() []string {
@@ -287,7 +284,7 @@ func (f *facts) unlistable(t *table) string {
 		switch {
 		case at < 0:
 			unknown = append(unknown, name)
-		case t.fields[at].generated != "":
+		case t.fields[at].generated == "v" || t.fields[at].generated != "" && f.version < generatedSince:
 			generated = append(generated, name)
 		}
 	}
@@ -295,7 +292,7 @@ func (f *facts) unlistable(t *table) string {
 		return fmt.Sprintf("the table has no column %s (as it is written in the catalog)", strings.Join(unknown, ", "))
 	}
 	if len(generated) > 0 {
-		return fmt.Sprintf("%s is generated, and PostgreSQL sends no such columns: leave it out", strings.Join(generated, ", "))
+		return fmt.Sprintf("%s is generated, and PostgreSQL sends no such column (from 18 on it sends stored ones): leave it out", strings.Join(generated, ", "))
 	}
 	return ""
 }

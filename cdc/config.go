@@ -23,6 +23,8 @@ type Config struct {
 	Slot            string // the replication slot; also the lock between copies
 	Publication     string
 	RowFilters      map[string]string // by schema.table: an SQL expression that rows must meet to be captured
+	ViaRoot         bool              // publish.via.partition.root
+	Generated       string            // publish.generated.columns
 	ListMode        string            // publication.column.lists
 	ColumnLists     map[string]string // by schema.table: the columns that the server sends
 	IdentityRules   string            // replica.identity.autoset.values

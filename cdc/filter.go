@@ -21,11 +21,12 @@ type filter struct {
 	notTables             []*regexp.Regexp
 	schemas, notSchemas   []*regexp.Regexp
 	prefixes, notPrefixes []*regexp.Regexp
+	partitions            bool // are tables of their own, and their roots are none
 }
 
 // newFilter takes the tables that table.include.list names, and perhaps those that are needed besides.
 func newFilter(c *Config, tables []string) (filter, error) {
-	var f filter
+	f := filter{partitions: !c.ViaRoot}
 	for _, list := range []struct {
 		key      string
 		patterns []string

@@ -54,7 +54,6 @@ var foreignKeys = map[string]string{
 	"poll.interval.ms":                                "changes are written as they come",
 	"post.processors":                                 "reselect.unavailable.values reads what was not sent",
 	"provide.transaction.metadata.factory":            notNeeded,
-	"publish.via.partition.root":                      alwaysSo,
 	"query.fetch.size":                                notNeeded,
 	"retriable.restart.connector.wait.ms":             ownTrouble,
 	"schema.history.internal":                         alwaysSo + "; the stream itself says how tables were",

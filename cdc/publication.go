@@ -17,6 +17,7 @@ import (
 // publication is pg_publication's row of ours.
 type publication struct {
 	allTables, viaRoot bool
+	generated          bool   // stored generated columns are sent (PostgreSQL 18)
 	operations         string // those that are published, of c, u, d, t
 	owned              bool
 	schemas            bool // … of whole schemas, too
@@ -66,6 +67,9 @@ func (p *publication) changed(now *publication) (out []string) {
 			out = append(out, fmt.Sprintf("the publication does not publish %s any more (its publish), so those changes are missing", operationWords[op]))
 		}
 	}
+	if p.generated && !now.generated {
+		out = append(out, "the publication does not publish generated columns any more (its publish_generated_columns)")
+	}
 	if p.viaRoot != now.viaRoot {
 		out = append(out, fmt.Sprintf("the publication's publish_via_partition_root is %t now, so changes of partitions come under other names", now.viaRoot))
 	}
@@ -94,8 +98,11 @@ func (f *facts) publicationProblems(c Config, problems *config.Problems) {
 	if slices.ContainsFunc([]string{"c", "u", "d"}, func(op string) bool { return !strings.Contains(p.operations, op) && !slices.Contains(c.Skipped, op) }) {
 		problems.Errorf(path, "it publishes only part of inserts, updates and deletes, and skipped.operations does not say that the others are not wanted: run ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate')", c.Publication)
 	}
-	if !p.viaRoot && slices.ContainsFunc(f.tables, func(t table) bool { return t.partitioned }) {
-		problems.Errorf(path, "it publishes partitions under their own names: run ALTER PUBLICATION %s SET (publish_via_partition_root = true)", c.Publication)
+	if !p.viaRoot && c.ViaRoot && slices.ContainsFunc(f.tables, func(t table) bool { return t.partitioned }) {
+		problems.Errorf(path, "it publishes partitions under their own names: run ALTER PUBLICATION %s SET (publish_via_partition_root = true), or set publish.via.partition.root=false", c.Publication)
+	}
+	if p.viaRoot && !c.ViaRoot && slices.ContainsFunc(f.tables, func(t table) bool { return t.partition }) {
+		problems.Errorf(path, "it publishes partitions as their root, and publish.via.partition.root is false: run ALTER PUBLICATION %s SET (publish_via_partition_root = false)", c.Publication)
 	}
 	if slices.ContainsFunc(p.tables, func(t tableName) bool { return t.schema == ownSchema }) {
 		problems.Warnf(path, "it holds the ledger's schema %s, which is never captured but sent all the same: publish the tables by name", ownSchema)
@@ -149,7 +156,7 @@ func (f *facts) createPublication(c Config) string {
 	case autoCreateNone:
 		of = ""
 	}
-	return "CREATE PUBLICATION " + c.Publication + of + " WITH (publish_via_partition_root = true)"
+	return "CREATE PUBLICATION " + c.Publication + of + c.publishing()
 }
 
 // quotedList says ONLY: without it, tables that inherit from these are published too, unasked for, and where they have no key of
@@ -190,8 +197,13 @@ func (f *facts) publish(ctx context.Context, conn *pgx.Conn, c Config) error {
 		}
 	}
 	if f.publication == nil && sql != "" {
-		f.publication = &publication{operations: "cudt", viaRoot: true} // what the watch compares with
+		f.publication = &publication{operations: "cudt", viaRoot: c.ViaRoot} // what the watch compares with
 		return nil
+	}
+	if f.lacksGenerated(c) && !f.standby {
+		if _, err := conn.Exec(ctx, "ALTER PUBLICATION "+c.Publication+" SET (publish_generated_columns = stored)"); err != nil {
+			return postgres.Explain(fmt.Errorf("publish generated columns: %w", err))
+		}
 	}
 	return f.republish(ctx, conn, c)
 }

@@ -24,6 +24,7 @@ func (c *Config) definePublication(s *config.Set) {
 		Doc: "publication.row.filter.SCHEMA.TABLE: an SQL expression that rows of the table must meet to be captured, in the snapshot and in the stream (PostgreSQL 15). " +
 			"It may use columns of the replica identity. Where rows come to meet it the change is a create, where they cease to a delete."})
 	c.defineColumnLists(s)
+	c.definePublishing(s)
 	s.String(&c.IdentityRules, config.Key{Name: "replica.identity.autoset.values", Default: "", Importance: config.Low, Group: "Capture",
 		Doc: "Replica identities that captured tables are given at the start: pattern:FULL, pattern:DEFAULT, pattern:NOTHING or pattern:INDEX name, with commas between them; " +
 			"patterns are regular expressions over schema.table. It takes the tables' owner.",

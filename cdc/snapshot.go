@@ -296,7 +296,7 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 	if size.rewritten {
 		return &alteredError{errors.New("it was truncated or rewritten while the snapshot began")}
 	}
-	if err := loadColumns(ctx, s.control, t.table, s.types); err != nil {
+	if err := loadColumns(ctx, s.control, t.table, s.types, s.facts.version >= generatedSince); err != nil {
 		return err
 	}
 	var err error

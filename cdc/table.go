@@ -22,6 +22,7 @@ type table struct {
 	tableName
 	oid         uint32
 	partitioned bool
+	partition   bool // with publish.via.partition.root=false only
 	logged      bool // unlogged and temporary tables have no WAL
 	identity    pgoutput.Identity
 	primary     []string    // primary key in key order
@@ -37,7 +38,7 @@ type table struct {
 	owned       bool
 	unruly      string          // why replica.identity.autoset.values cannot be carried out on it; "": it can
 	hidden      bool            // row security applies to us
-	columns     []change.Column // what the stream would have: no generated columns
+	columns     []change.Column // what the stream can have
 	strange     bool            // one of them has a type that was made after the types were loaded
 }
 
@@ -67,29 +68,29 @@ const identityColumns = `c.relreplident::text,
                AND NOT EXISTS (SELECT FROM unnest(u.indkey::int2[]) WITH ORDINALITY e(attnum, ord) LEFT JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = e.attnum
                    WHERE e.ord <= u.indnkeyatts AND (e.attnum = 0 OR NOT b.attnotnull)) ORDER BY u.indisclustered DESC, x.relname LIMIT 1)), '{}')`
 
-// Partitions are left out: their root stands for them, and its publication publishes as the root. But an old row is identified as
+// Partitions are left out, where their root stands for them, and its publication publishes as the root; with publish.via.partition.root=false it is the other way round. But an old row is identified as
 // the partition's own setting says, which is not inherited.
 const tablesQuery = `
-SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', c.relpersistence = 'p', ` + identityColumns + `,
+SELECT c.oid, n.nspname, c.relname, c.relkind = 'p', c.relispartition, c.relpersistence = 'p', ` + identityColumns + `,
        coalesce((SELECT array_agg(l.oid::regclass::text ORDER BY l.relname) FROM pg_partition_tree(CASE c.relkind WHEN 'p' THEN c.oid END) p JOIN pg_class l ON l.oid = p.relid
            WHERE p.isleaf AND l.relkind = 'r' AND l.relreplident <> 'f' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = l.oid
            AND CASE l.relreplident WHEN 'i' THEN i.indisreplident WHEN 'd' THEN i.indisprimary END)), '{}'),
        has_schema_privilege(n.oid, 'USAGE'),
        pg_has_role(c.relowner, 'USAGE'), row_security_active(c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+WHERE CASE WHEN $1 THEN c.relkind = 'r' ELSE c.relkind IN ('r', 'p') AND NOT c.relispartition END AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
 ORDER BY n.nspname, c.relname`
 
 // loadTables reads the captured tables. Within a transaction it sees what the transaction sees.
 func loadTables(ctx context.Context, conn *pgx.Conn, f filter) ([]table, error) {
-	rows, err := conn.Query(ctx, tablesQuery)
+	rows, err := conn.Query(ctx, tablesQuery, f.partitions)
 	if err != nil {
 		return nil, postgres.Explain(fmt.Errorf("read the catalog's tables: %w", err))
 	}
 	var tables []table
 	var t table
 	var replident string
-	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.partitioned, &t.logged, &replident, &t.primary, &t.indexed, &t.unique, &t.blind, &t.readable, &t.owned, &t.hidden},
+	_, err = pgx.ForEachRow(rows, []any{&t.oid, &t.schema, &t.name, &t.partitioned, &t.partition, &t.logged, &replident, &t.primary, &t.indexed, &t.unique, &t.blind, &t.readable, &t.owned, &t.hidden},
 		func() error {
 			if !f.includes(t.tableName) {
 				return nil
@@ -123,13 +124,13 @@ func loadKey(ctx context.Context, conn *pgx.Conn, oid uint32) ([]string, error) 
 	return t.recordKey(), nil
 }
 
-// Up to PostgreSQL 17 the stream has no generated columns, so a snapshot must not either.
+// Up to PostgreSQL 17 the stream has no generated columns, so a snapshot must not either. From 18 on the publication says.
 const columnsQuery = `
 SELECT attname::text, atttypid, atttypmod FROM pg_attribute
-WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum`
+WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND (attgenerated = '' OR $2 AND attgenerated = 's') ORDER BY attnum`
 
-func loadColumns(ctx context.Context, conn *pgx.Conn, t *table, types *postgres.Types) error {
-	rows, err := conn.Query(ctx, columnsQuery, t.oid)
+func loadColumns(ctx context.Context, conn *pgx.Conn, t *table, types *postgres.Types, stored bool) error {
+	rows, err := conn.Query(ctx, columnsQuery, t.oid, stored)
 	if err != nil {
 		return postgres.Explain(fmt.Errorf("read the columns of %s: %w", t, err))
 	}

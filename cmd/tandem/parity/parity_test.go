@@ -48,7 +48,7 @@ var (
 )
 
 // needOptions are themes that are about options.
-var needOptions = []string{"choice"}
+var needOptions = []string{"choice", "partitions"}
 
 var runs = []run{
 	{name: "default"},
@@ -64,6 +64,7 @@ var runs = []run{
 		"column.mask.hash.SHA-256.with.salt.s": `.*\.hashed,.*\.short`, "column.mask.hash.v2.MD5.with.salt.s.t": `.*\.plain,.*\.c`,
 		"skip.messages.without.change": "true", "message.prefix.include.list": "wanted",
 		"heartbeat.interval.ms": "500", "heartbeat.action.query": "UPDATE ch_beat SET n = 1 WHERE n = 0", "money.fraction.digits": "3"}},
+	{name: "partitions", themes: []string{"partitions"}, options: map[string]string{"publish.via.partition.root": "false", "table.include.list": "", "table.exclude.list": `public\.pa_(root|late)`}},
 	{name: "truncates", themes: []string{"events", "keys"}, await: []string{heartbeats + ".PREFIX"},
 		options: map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500", "tombstones.on.delete": "false"}},
 	{name: "schemas", themes: described, await: []string{heartbeats + ".PREFIX"}, options: withSchemas(map[string]string{"skipped.operations": "none", "heartbeat.interval.ms": "500"})},
