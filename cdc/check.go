@@ -19,26 +19,39 @@ const serverMin = 140000
 
 // Check finds out, without writing, everything about the server, the slot, the publication and the tables that would keep the
 // connector from starting, or make it do less than people expect. The error is for what could not be looked at.
-func Check(ctx context.Context, c Config) (config.Problems, error) {
-	conn, err := postgres.Connect(ctx, c.Database)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	f, err := newFilter(&c, c.captured())
-	if err != nil {
-		return nil, err
-	}
-	got, problems, err := examine(ctx, conn, c, f)
-	if err == nil {
-		err = syncedProblems(ctx, conn, c, &problems)
-	}
-	if err == nil && got.slot != nil && got.slot.activePID != 0 {
+func Check(ctx context.Context, c Config) (problems config.Problems, err error) {
+	err = inspect(ctx, c, func(conn *pgx.Conn, got *facts, found config.Problems) error {
+		problems = found
+		if err := syncedProblems(ctx, conn, c, &problems); err != nil {
+			return err
+		}
+		if got.slot == nil || got.slot.activePID == 0 {
+			return nil
+		}
 		if program, other := slotReader(ctx, conn, got.slot.activePID); other {
 			problems.Warnf("slot "+c.Slot, "%s reads it now, and this connector would wait until it is free: end that one, or give this one another slot.name", program)
 		}
-	}
+		return nil
+	})
 	return problems, err
+}
+
+// inspect examines the server on a connection of its own, which do may go on with.
+func inspect(ctx context.Context, c Config, do func(conn *pgx.Conn, got *facts, problems config.Problems) error) error {
+	f, err := newFilter(&c, c.captured())
+	if err != nil {
+		return err
+	}
+	conn, err := postgres.Connect(ctx, c.Database)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	got, problems, err := examine(ctx, conn, c, f)
+	if err != nil {
+		return err
+	}
+	return do(conn, got, problems)
 }
 
 // slotReader names the server process that reads our slot, with the program at its other end where we may know it. One that calls itself what

@@ -8,40 +8,35 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tandem-sync/tandem/cdc/pgoutput"
-	"github.com/tandem-sync/tandem/connector/postgres"
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // Grants gives the statements by which an administrator lets role, which may replicate already, capture what c captures: rights to read exactly those tables, the replica identities that
 // c asks for, and the publication, which only the tables' owner may make. c.Database is read, as any role that sees the tables. The statements can be run again.
-func Grants(ctx context.Context, c Config, role string) ([]string, error) {
-	conn, err := postgres.Connect(ctx, c.Database)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	f, err := newFilter(&c, c.captured())
-	if err != nil {
-		return nil, err
-	}
-	got, _, err := examine(ctx, conn, c, f)
-	if err != nil {
-		return nil, err
-	}
-	if len(got.tables) == 0 {
-		return nil, fmt.Errorf("no table of database %s is captured: correct table.include.list (schema.table)", got.database)
+func Grants(ctx context.Context, c Config, role string) (out []string, err error) {
+	err = inspect(ctx, c, func(_ *pgx.Conn, got *facts, _ config.Problems) error {
+		out, err = got.grants(c, role)
+		return err
+	})
+	return out, err
+}
+
+func (f *facts) grants(c Config, role string) ([]string, error) {
+	if len(f.tables) == 0 {
+		return nil, fmt.Errorf("no table of database %s is captured: correct table.include.list (schema.table)", f.database)
 	}
 	to := pgx.Identifier{role}.Sanitize()
 	var out, schemas []string
-	for _, t := range got.tables {
+	for _, t := range f.tables {
 		if !slices.Contains(schemas, t.schema) {
 			schemas = append(schemas, t.schema)
 			out = append(out, fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", pgx.Identifier{t.schema}.Sanitize(), to))
 		}
 	}
 	rules, _ := parseIdentityRules(c.IdentityRules) // looked at before
-	for i := range got.tables {
-		t := &got.tables[i]
-		out = append(out, fmt.Sprintf("GRANT SELECT%s ON TABLE %s TO %s;", got.grantedColumns(c, t), t.quoted(), to))
+	for i := range f.tables {
+		t := &f.tables[i]
+		out = append(out, fmt.Sprintf("GRANT SELECT%s ON TABLE %s TO %s;", f.grantedColumns(c, t), t.quoted(), to))
 		to := "FULL"
 		if rule := wanted(rules, t); rule != nil {
 			to = rule.sql()
@@ -52,7 +47,7 @@ func Grants(ctx context.Context, c Config, role string) ([]string, error) {
 			out = append(out, fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY %s;", name, to))
 		}
 	}
-	return append(out, got.publicationGrants(c)...), nil
+	return append(out, f.publicationGrants(c)...), nil
 }
 
 // grantedColumns are those that the connector reads of a table with a list of columns, as SQL; "" for the whole table. A filter's are among them: they are the identity's.

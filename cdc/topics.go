@@ -5,32 +5,28 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/tandem-sync/tandem/connector/postgres"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // Topics lists the topics that the captured tables have now, and those of heartbeats and messages where they are on: who makes topics
 // has to know them beforehand. It only reads, and a database that a start would refuse is a [CheckError] here already, so that no topics are left behind.
-func Topics(ctx context.Context, c Config) ([]string, error) {
-	captured, err := newFilter(&c, c.captured())
-	if err != nil {
-		return nil, err
-	}
-	told, _ := newFilter(&c, c.Tables) // it is a part of those
-	conn, err := postgres.Connect(ctx, c.Database)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	got, problems, err := examine(ctx, conn, c, captured)
-	if err != nil {
-		return nil, err
-	}
-	if err := problems.Err(); err != nil {
-		return nil, &CheckError{err: fmt.Errorf("check the database: %w", err)}
-	}
+func Topics(ctx context.Context, c Config) (topics []string, err error) {
+	err = inspect(ctx, c, func(_ *pgx.Conn, got *facts, problems config.Problems) error {
+		if err := problems.Err(); err != nil {
+			return &CheckError{err: fmt.Errorf("check the database: %w", err)}
+		}
+		topics = got.topics(c)
+		return nil
+	})
+	return topics, err
+}
+
+func (f *facts) topics(c Config) (topics []string) {
+	told, _ := newFilter(&c, c.Tables) // it is a part of what is captured
 	n := c.naming()
-	var topics []string
-	for _, t := range got.tables {
+	for _, t := range f.tables {
 		if !told.includes(t.tableName) {
 			continue
 		}
@@ -47,5 +43,5 @@ func Topics(ctx context.Context, c Config) ([]string, error) {
 	if c.TransactionInfo {
 		topics = append(topics, n.transaction())
 	}
-	return topics, nil
+	return topics
 }
