@@ -110,6 +110,7 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 		return nil, nil, err
 	}
 	var problems config.Problems
+	got.leaveOut(c, &problems)
 	got.serverProblems(&problems)
 	if streams := c.SnapshotMode != SnapshotInitialOnly; streams {
 		got.slotProblems(c, &problems)
@@ -132,8 +133,7 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	}
 	got.messageKeyProblems(c, &problems)
 	for i := range got.tables {
-		got.tables[i].problems(&problems)
-		got.identityProblems(c, &got.tables[i], &problems)
+		problems = append(problems, got.tableProblems(c, &got.tables[i])...)
 	}
 	got.topicProblems(c, &problems)
 	return &got, problems, nil
@@ -211,6 +211,37 @@ func (f *facts) slotProblems(c Config, problems *config.Problems) {
 	if (f.slot == nil || f.slot.activePID == 0) && f.senders >= f.sendersMax {
 		problems.Errorf("server", "no connection for replication is left (max_wal_senders is %d): raise it and restart the server", f.sendersMax)
 	}
+}
+
+// leaveOut takes away tables that cannot be captured and that nobody asked for by name: with a slot, which keeps WAL, a start must not fail because somebody made a
+// table that a pattern matches. Tables that are published are never left out, and before there is a slot nothing is: the person who starts it first should know.
+func (f *facts) leaveOut(c Config, problems *config.Problems) {
+	if f.slot == nil || f.publication == nil {
+		return
+	}
+	f.tables = slices.DeleteFunc(f.tables, func(t table) bool {
+		if c.names(t.tableName) || slices.Contains(f.publication.tables, t.tableName) || f.publication.allTables && t.logged {
+			return false
+		}
+		own := f.tableProblems(c, &t).Errors()
+		for _, p := range own {
+			problems.Warnf(p.Path, "it is left out, since it was made after the slot and cannot be captured: %s", p.Summary)
+		}
+		return len(own) > 0
+	})
+}
+
+// names reports that the table is listed by its name, and not only matched.
+func (c *Config) names(t tableName) bool {
+	return slices.ContainsFunc(c.captured(), func(pattern string) bool {
+		return strings.ReplaceAll(strings.TrimSpace(pattern), `\`, "") == t.String()
+	})
+}
+
+func (f *facts) tableProblems(c Config, t *table) (problems config.Problems) {
+	t.problems(&problems)
+	f.identityProblems(c, t, &problems)
+	return problems
 }
 
 func (t *table) problems(problems *config.Problems) {

@@ -178,3 +178,27 @@ func TestCheckSaysWhoReadsTheSlot(t *testing.T) {
 	w.config.Database.ApplicationName = "tandem other"
 	wantProblems(t, w, "(tandem crm-source) reads it now")
 }
+
+// Tables that somebody made while the source was away, and that cannot be captured, do not keep it from going on: they are named, and left out. One that is
+// listed by its name is an error, as everything is before there is a slot.
+func TestStrangersTablesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), contacts)
+	w.start(t).Stop()
+	w.exec(t, `CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY); CREATE TABLE keyless (a int); CREATE TABLE fine (id int PRIMARY KEY)`)
+	wantProblems(t, w, "warning: table public.fleeting: it is left out, since it was made after the slot and cannot be captured: it is unlogged",
+		"warning: table public.keyless: it is left out, since it was made after the slot and cannot be captured: it has no primary key")
+	s, log := w.logged(t)
+	eventually(t, "the stream", func() bool { return log.has("streaming") || s.Err() != nil })
+	w.exec(t, `INSERT INTO keyless VALUES (1); UPDATE keyless SET a = 2; INSERT INTO fine VALUES (7); INSERT INTO contact (name) VALUES ('x')`)
+	wantRecords(t, w, `c {"id":7}`, `c {"id":1}`)
+	if !log.has("public.fleeting: it is left out") || !log.has("public.keyless: it is left out") {
+		t.Errorf("nobody was told:\n%s", &log.text)
+	}
+	s.Stop()
+	w.config.Tables = append(w.config.Tables, `public\.keyless`)
+	wantProblems(t, w, "warning: table public.fleeting", "table public.keyless: it has no primary key")
+	w.config.Slot += "_new"
+	w.config.Tables = w.config.Tables[:1]
+	wantProblems(t, w, "table public.fleeting: it is unlogged", "table public.keyless: it has no primary key")
+}

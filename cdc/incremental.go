@@ -134,6 +134,9 @@ func (r *reader) turn(now time.Time) error {
 		default:
 		}
 	}
+	if x.window != nil && x.window.ready && !x.wants(x.held.table) {
+		x.window, x.held = nil, chunk{}
+	}
 	if x.window != nil && x.window.ready {
 		if x.passed < x.until {
 			return r.nudge(now)
@@ -361,13 +364,22 @@ func (r *reader) failed(err error, now time.Time) {
 	r.record(x.state.with(func(s *incremental) { s.end(t.Table, why, now) }), nil)
 }
 
+// wants reports that t, of which a chunk was read, is still what is to be read: a signal may have stopped it meanwhile, or asked for the table anew.
+func (x *incrementalRun) wants(t incrementalTable) bool {
+	if len(x.state.Tables) == 0 {
+		return false
+	}
+	now := &x.state.Tables[0]
+	return now.Table == t.Table && now.Since == t.Since && now.Signal == t.Signal
+}
+
 // install gives the window its rows.
 func (r *reader) install(c chunk, now time.Time) {
 	x := &r.aside
 	x.reading = nil
 	switch {
-	case len(x.state.Tables) == 0 || x.state.Tables[0].Table != c.table.Table || x.state.Tables[0].Since != c.table.Since || x.state.Tables[0].Signal != c.table.Signal:
-		x.window = nil // it was stopped, or is asked for anew
+	case !x.wants(c.table):
+		x.window = nil
 	case errors.Is(c.failed, errReshaped):
 		r.log.Info("an incremental snapshot begins again, since the table is another than it was", "table", c.table.Table)
 		x.window = nil

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres/pgtest"
@@ -135,6 +138,28 @@ func TestIncrementalSnapshotThatIsInterfered(t *testing.T) {
 			}
 			if strings.Contains(c.name, "filter") && end.Rows != 5 {
 				t.Errorf("the newer signal counts: %+v", end)
+			}
+		})
+	}
+}
+
+// A chunk waits for the stream to come by when a signal stops its table, or asks for it anew: it is of no use any more.
+func TestAChunkThatNobodyWantsAnyMoreIsForgotten(t *testing.T) {
+	t.Parallel()
+	old := incrementalTable{Table: "public.a", Begun: true, Since: 1}
+	for name, now := range map[string][]incrementalTable{"stopped": nil, "asked for anew": {{Table: "public.a", Filter: "id <= 5", Since: 2}}, "another is the first": {{Table: "public.b", Since: 1}}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &reader{session: &session{Source: &Source{}, tracker: &tracker{}}}
+			x := &r.aside
+			x.window, x.held, x.until, x.passed = newWindow(tableName{"public", "a"}, []string{"id"}), chunk{table: old}, 10, 20
+			x.window.fill(nil)
+			x.state = &incremental{Tables: now, Paused: true}
+			if err := r.turn(time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(now, x.state.Tables); diff != "" || x.window != nil || len(x.state.Ended) > 0 {
+				t.Errorf("(-want +got):\n%s window %v, ended %v", diff, x.window, x.state.Ended)
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tandem-sync/tandem/connector/change"
+	"github.com/tandem-sync/tandem/connector/config"
 	"github.com/tandem-sync/tandem/connector/postgres"
 )
 
@@ -38,16 +39,17 @@ const closeTimeout = 5 * time.Second
 // session is one life of the connections. It belongs to the service's goroutine.
 type session struct {
 	*Source
-	at      phase
-	stage   func(phase) // told of each phase
-	filter  filter
-	columns *columnRules
-	control *pgx.Conn      // holds the lock, reads the catalog and the tables
-	stream  *pgconn.PgConn // speaks the replication protocol
-	facts   *facts
-	types   *postgres.Types
-	system  string
-	started string // when the server was
+	at       phase
+	stage    func(phase) // told of each phase
+	filter   filter
+	columns  *columnRules
+	control  *pgx.Conn      // holds the lock, reads the catalog and the tables
+	stream   *pgconn.PgConn // speaks the replication protocol
+	facts    *facts
+	warnings config.Problems // of the last look
+	types    *postgres.Types
+	system   string
+	started  string // when the server was
 
 	timeline int32  // the server's; 0: it may change, on a standby
 	promoted string // what happened to the server since the position was stored; "": nothing
@@ -158,6 +160,7 @@ func (s *session) connect(ctx context.Context) error {
 	if err := s.look(ctx); err != nil { // again: the other copy may have made the slot
 		return err
 	}
+	s.warn()
 	if s.facts.slot != nil && s.facts.slot.activePID != 0 {
 		return &HeldError{Slot: s.config.Slot, PID: s.facts.slot.activePID}
 	}
@@ -177,11 +180,21 @@ func (s *session) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.facts = f
+	s.facts, s.warnings = f, problems.Warnings()
 	if err := problems.Err(); err != nil {
 		return &CheckError{err: fmt.Errorf("check the database: %w", err), retry: s.proven}
 	}
 	return nil
+}
+
+// warn says what works, but perhaps not as meant. Each sentence once in a run: sessions come and go.
+func (s *session) warn() {
+	for _, p := range s.warnings {
+		if said := p.String(); !s.warned[said] {
+			s.warned[said] = true
+			s.log.Warn(p.Path + ": " + p.Summary)
+		}
+	}
 }
 
 // CheckError is returned when the database is not as the connector needs it. It holds every problem.

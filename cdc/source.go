@@ -60,6 +60,7 @@ type Source struct {
 	proven    bool                  // it has streamed in this run
 	named     map[uint32][][]string // see session.keys
 	unseen    []uint32              // see incrementalRun.recent
+	warned    map[string]bool       // see session.warn
 }
 
 // New checks the configuration. Nothing is connected before Start.
@@ -113,7 +114,7 @@ func (s *Source) Status() Status {
 
 // loop runs session after session until ctx ends or a failure will not go away.
 func (s *Source) loop(ctx context.Context, ready func()) error {
-	s.ready, s.runID, s.proven = ready, rand.Text(), false
+	s.ready, s.runID, s.proven, s.warned = ready, rand.Text(), false, map[string]bool{}
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(pauseFirst), backoff.WithMaxInterval(pauseMax), backoff.WithMaxElapsedTime(0))
 	said, looks := nothing, 0
 	s.streaming = func() { pauses.Reset(); said, looks, s.proven = nothing, 0, true }
