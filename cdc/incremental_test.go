@@ -274,6 +274,8 @@ func largeWriter(t *testing.T, w *world, prepare bool) (stop func()) {
 	all.Go(func() {
 		defer conn.Close(context.Background())
 		for n := 0; ctx.Err() == nil; n++ {
+			for ctx.Err() == nil && behind(conn, w.config.Slot) { // else a slow machine never catches up
+			}
 			end := []string{`COMMIT`}
 			switch {
 			case n%5 == 3:
@@ -296,6 +298,12 @@ func largeWriter(t *testing.T, w *world, prepare bool) (stop func()) {
 		}
 	})
 	return sync.OnceFunc(func() { cancel(); all.Wait() })
+}
+
+// behind waits a little, and reports that there is much that the slot's reader has not read.
+func behind(conn *pgx.Conn, slot string) (much bool) {
+	_ = conn.QueryRow(context.Background(), `SELECT pg_current_wal_lsn() - confirmed_flush_lsn > 4000000 FROM pg_replication_slots, pg_sleep(0.02) WHERE slot_name = $1`, slot).Scan(&much)
+	return much
 }
 
 // other is written while something else is prepared.
