@@ -118,7 +118,8 @@ func TestIncrementalSnapshotThatIsInterfered(t *testing.T) {
 			if c.restart {
 				s.Stop()
 				s = w.startWith(t, signals)
-				if now := s.Incremental(); !now.Paused || len(now.Tables) != 1 || now.Tables[0].Rows != before.Tables[0].Rows {
+				// The chunk that was being read at the pause is still written.
+				if now := s.Incremental(); !now.Paused || len(now.Tables) != 1 || now.Tables[0].Rows < before.Tables[0].Rows || now.Tables[0].Rows > before.Tables[0].Rows+10 {
 					t.Errorf("after a restart %+v, before %+v", now, before)
 				}
 			}
