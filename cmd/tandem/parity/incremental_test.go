@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,9 @@ func TestParityIncremental(t *testing.T) {
 	w.exec(t, ctx, "CREATE TABLE "+endTable+" (id int PRIMARY KEY)", "CREATE TABLE public.zz_last (id int PRIMARY KEY); INSERT INTO public.zz_last VALUES (1)",
 		"CREATE TABLE public.filtered (id int PRIMARY KEY, n text); INSERT INTO public.filtered SELECT i, 'n' || i FROM generate_series(1, 2500) i")
 	for _, th := range themes {
+		if slices.Contains(streamed, th.name) {
+			continue
+		}
 		w.exec(t, ctx, th.schema...)
 		w.exec(t, ctx, th.both...)
 	}

@@ -50,6 +50,9 @@ var (
 // needOptions are themes that are about options.
 var needOptions = []string{"choice", "partitions"}
 
+// streamed are themes that the run of incremental snapshots leaves out: Debezium does not come to the end of one over them.
+var streamed = []string{"migrations", "more_defaults", "more_values", "origins", "shop", "tenants", "wide"}
+
 var runs = []run{
 	{name: "default"},
 	{name: "strings", themes: values, options: map[string]string{"decimal.handling.mode": "string", "time.precision.mode": "isostring", "interval.handling.mode": "string",
