@@ -110,6 +110,9 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 		return nil, nil, err
 	}
 	var problems config.Problems
+	for _, pattern := range f.missing(got.tables) {
+		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
+	}
 	got.leaveOut(c, &problems)
 	got.serverProblems(&problems)
 	if streams := c.SnapshotMode != SnapshotInitialOnly; streams {
@@ -124,9 +127,6 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	}
 	if spoken := protocolSpoken(got.version); c.Protocol > spoken {
 		problems.Errorf("protocol.version", "PostgreSQL %d speaks up to %d: ask for that, or less", got.version/10000, spoken)
-	}
-	for _, pattern := range f.missing(got.tables) {
-		problems.Errorf("table.include.list", "no table matches %q: create it, or correct the name (schema.table)", pattern)
 	}
 	if err := partitionProblems(ctx, conn, f, got.tables, &problems); err != nil {
 		return nil, nil, err
@@ -214,7 +214,7 @@ func (f *facts) slotProblems(c Config, problems *config.Problems) {
 }
 
 // leaveOut takes away tables that cannot be captured and that nobody asked for by name: with a slot, which keeps WAL, a start must not fail because somebody made a
-// table that a pattern matches. Tables that are published are never left out, and before there is a slot nothing is: the person who starts it first should know.
+// table that a pattern matches. Tables that are published are not left out, and before there is a slot nothing is: the person who starts it first should know.
 func (f *facts) leaveOut(c Config, problems *config.Problems) {
 	if f.slot == nil || f.publication == nil {
 		return
@@ -225,7 +225,7 @@ func (f *facts) leaveOut(c Config, problems *config.Problems) {
 		}
 		own := f.tableProblems(c, &t).Errors()
 		for _, p := range own {
-			problems.Warnf(p.Path, "it is left out, since it was made after the slot and cannot be captured: %s", p.Summary)
+			problems.Warnf(p.Path, "it is left out, since it is not published yet and cannot be captured: %s", p.Summary)
 		}
 		return len(own) > 0
 	})

@@ -186,8 +186,8 @@ func TestStrangersTablesAreLeftOut(t *testing.T) {
 	w := newWorld(t, pgtest.Database(t), contacts)
 	w.start(t).Stop()
 	w.exec(t, `CREATE UNLOGGED TABLE fleeting (id int PRIMARY KEY); CREATE TABLE keyless (a int); CREATE TABLE fine (id int PRIMARY KEY)`)
-	wantProblems(t, w, "warning: table public.fleeting: it is left out, since it was made after the slot and cannot be captured: it is unlogged",
-		"warning: table public.keyless: it is left out, since it was made after the slot and cannot be captured: it has no primary key")
+	wantProblems(t, w, "warning: table public.fleeting: it is left out, since it is not published yet and cannot be captured: it is unlogged",
+		"warning: table public.keyless: it is left out, since it is not published yet and cannot be captured: it has no primary key")
 	s, log := w.logged(t)
 	eventually(t, "the stream", func() bool { return log.has("streaming") || s.Err() != nil })
 	w.exec(t, `INSERT INTO keyless VALUES (1); UPDATE keyless SET a = 2; INSERT INTO fine VALUES (7); INSERT INTO contact (name) VALUES ('x')`)

@@ -247,7 +247,7 @@ func (f *facts) listProblem(c Config, t *table) string {
 	if !f.listDiffers(t) {
 		return ""
 	}
-	sql := strings.Join(f.relistSQL(c, t), " ")
+	sql := strings.Join(f.resetSQL(c, t), " ")
 	switch {
 	case t.list.names != nil && (p != nil && p.allTables || p == nil && c.AutoCreate == autoCreateAll):
 		return "a publication of all tables takes no lists of columns: set publication.autocreate.mode=filtered, and drop publication " + c.Publication + " if it is there; it is made anew"
@@ -319,14 +319,20 @@ func (f *facts) listDiffers(t *table) bool {
 	return t.list.said && t.list.names != nil
 }
 
-// relistSQL gives the statements by which a table is published with other columns, to be run in one transaction: no change is missed.
-func (f *facts) relistSQL(c Config, t *table) []string {
-	filter := c.RowFilters[t.String()]
-	if filter == "" && f.publication != nil {
-		filter = f.publication.filters[t.tableName]
+// resetSQL gives the statements by which a table is published as the configuration wants it, to be run in one transaction: no change is missed.
+func (f *facts) resetSQL(c Config, t *table) []string {
+	filter, filtered := c.RowFilters[t.String()]
+	list := t.list.names
+	if p := f.publication; p != nil {
+		if !filtered {
+			filter = p.filters[t.tableName]
+		}
+		if !t.list.said {
+			list = p.lists[t.tableName]
+		}
 	}
 	alter := "ALTER PUBLICATION " + c.Publication
-	return []string{alter + " DROP TABLE ONLY " + t.quoted() + ";", alter + " ADD TABLE ONLY " + t.quoted() + listSQL(t.list.names) + where(filter) + ";"}
+	return []string{alter + " DROP TABLE ONLY " + t.quoted() + ";", alter + " ADD TABLE ONLY " + t.quoted() + listSQL(list) + where(filter) + ";"}
 }
 
 // listSQL is a list of columns behind a table's name; "" for all.

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // Selection says which tables are captured beside table.include.list. Everything is a list of regular expressions that must match a whole name.
@@ -47,7 +49,7 @@ func newFilter(c *Config, tables []string) (filter, error) {
 // wholes compiles patterns that must match a whole name.
 func wholes(patterns []string, flags string) (out []*regexp.Regexp, err error) {
 	for _, p := range patterns {
-		r, err := regexp.Compile(flags + "^(?:" + strings.TrimSpace(p) + ")$")
+		r, err := config.Anchored(flags + strings.TrimSpace(p))
 		if err != nil {
 			return nil, err
 		}

@@ -76,7 +76,7 @@ func (f *facts) publicationGrants(c Config) (out []string) {
 	}
 	for i := range f.tables {
 		if t := &f.tables[i]; f.listDiffers(t) && slices.Contains(f.publication.tables, t.tableName) {
-			out = append(out, f.relistSQL(c, t)...)
+			out = append(out, f.resetSQL(c, t)...)
 		}
 	}
 	return out

@@ -21,11 +21,8 @@ type identityRule struct {
 	index   string // of pgoutput.IdentityIndex
 }
 
-// identityDefault is the primary key.
-const identityDefault pgoutput.Identity = 'd'
-
 // identityWords are the values, in PostgreSQL's letters.
-var identityWords = map[string]pgoutput.Identity{"FULL": pgoutput.IdentityFull, "DEFAULT": identityDefault, "NOTHING": 'n', "INDEX": pgoutput.IdentityIndex}
+var identityWords = map[string]pgoutput.Identity{"FULL": pgoutput.IdentityFull, "DEFAULT": pgoutput.IdentityDefault, "NOTHING": pgoutput.IdentityNothing, "INDEX": pgoutput.IdentityIndex}
 
 func parseIdentityRules(text string) ([]identityRule, error) {
 	var rules []identityRule
@@ -73,7 +70,7 @@ func (f *facts) foresee(ctx context.Context, conn *pgx.Conn, rules []identityRul
 	switch r.to {
 	case pgoutput.IdentityFull:
 		after.blind = nil
-	case identityDefault:
+	case pgoutput.IdentityDefault:
 		if after.indexed = t.primary; len(t.primary) > 0 {
 			after.blind = nil
 		}
@@ -148,7 +145,7 @@ func (r *identityRule) sql() string {
 		return "FULL"
 	case pgoutput.IdentityIndex:
 		return "USING INDEX " + pgx.Identifier{r.index}.Sanitize()
-	case 'n':
+	case pgoutput.IdentityNothing:
 		return "NOTHING"
 	}
 	return "DEFAULT"

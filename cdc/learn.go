@@ -55,28 +55,22 @@ func (r *reader) learnKey(message []byte) error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
+	return r.ask(func(ctx context.Context) error {
+		key, err := loadKey(ctx, r.control, oid)
+		if err == nil && key != nil {
+			r.decoder.Keys[oid] = newestKey(r.decoder.Keys[oid], key)
+		}
 		return err
-	}
-	key, err := loadKey(ctx, r.control, oid)
-	if err == nil && key != nil {
-		r.decoder.Keys[oid] = newestKey(r.decoder.Keys[oid], key)
-	}
-	return err
+	})
 }
 
 // learnTypes asks for the types again, when a table has one that was made since.
-func (r *reader) learnTypes() (err error) {
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
+func (r *reader) learnTypes() error {
+	return r.ask(func(ctx context.Context) (err error) {
+		r.types, err = postgres.LoadTypes(ctx, r.control)
+		r.decoder.Types = r.types
 		return err
-	}
-	r.types, err = postgres.LoadTypes(ctx, r.control)
-	r.decoder.Types = r.types
-	return err
+	})
 }
 
 // learnDefinitions asks the catalog again for a table that the stream has just described.
@@ -89,10 +83,5 @@ func (r *reader) learnDefinitions(message []byte) error {
 	if !ok || !r.filter.includes(t) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
-		return err
-	}
-	return r.catalog.load(ctx, r.control, t, r.types, of)
+	return r.ask(func(ctx context.Context) error { return r.catalog.load(ctx, r.control, t, r.types, of) })
 }

@@ -46,12 +46,14 @@ func (r *reader) reselect(e *change.Event) error {
 	if !ok {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	if err := r.awaitVisible(ctx); err != nil {
+	var result *pgconn.Result
+	err := r.ask(func(ctx context.Context) error {
+		result = r.control.PgConn().ExecParams(ctx, sql, keys, nil, nil, nil).Read()
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	result := r.control.PgConn().ExecParams(ctx, sql, keys, nil, nil, nil).Read()
 	if refused := (*pgconn.PgError)(nil); errors.As(result.Err, &refused) && !r.control.IsClosed() {
 		table := tableName{e.Source.Schema, e.Source.Table}
 		r.log.Debug("a value that was not sent cannot be read; it is left out, as the placeholder", "table", table.String(), "err", refused.Message)

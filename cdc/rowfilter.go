@@ -127,19 +127,7 @@ var errSameFilter = errors.New("the filter is the same")
 
 // resetTable takes the table out of the publication and puts it in again, in one transaction: no change is missed, and each is sent as one of the two says.
 func (f *facts) resetTable(ctx context.Context, tx pgx.Tx, c Config, t *table, relist bool) error {
-	filter, filtered := c.RowFilters[t.String()]
-	before := f.publication.filters[t.tableName]
-	if !filtered {
-		filter = before
-	}
-	list := f.publication.lists[t.tableName]
-	if t.list.said {
-		list = t.list.names
-	}
-	for _, sql := range []string{
-		"ALTER PUBLICATION " + c.Publication + " DROP TABLE ONLY " + t.quoted(),
-		"ALTER PUBLICATION " + c.Publication + " ADD TABLE ONLY " + t.quoted() + listSQL(list) + where(filter),
-	} {
+	for _, sql := range f.resetSQL(c, t) {
 		if _, err := tx.Exec(ctx, sql); err != nil {
 			return err
 		}
@@ -150,7 +138,7 @@ func (f *facts) resetTable(ctx context.Context, tx pgx.Tx, c Config, t *table, r
 	var after string
 	err := tx.QueryRow(ctx, `SELECT coalesce(pg_get_expr(r.prqual, r.prrelid), '') FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
 		WHERE p.pubname = $1 AND r.prrelid = $2`, c.Publication, t.oid).Scan(&after)
-	if err == nil && before == after {
+	if err == nil && after == f.publication.filters[t.tableName] {
 		return errSameFilter
 	}
 	return err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/tandem-sync/tandem/connector/config"
 )
 
 // Signal asks something of a running connector, in Debezium's words: see https://debezium.io/documentation/reference/stable/configuration/signalling.html
@@ -100,7 +102,7 @@ func (s *Signal) validate() error {
 
 // tablePattern reads a regular expression over schema.table, as table.include.list's are. Quotes around the parts, as in SQL, are no part of names.
 func tablePattern(pattern string) (*regexp.Regexp, error) {
-	return regexp.Compile("^(?:" + strings.ReplaceAll(strings.TrimSpace(pattern), `"`, "") + ")$")
+	return config.Anchored(strings.ReplaceAll(pattern, `"`, ""))
 }
 
 // filterOf gives the filter that the signal has for a table; "" for none.

@@ -16,6 +16,16 @@ import (
 // visiblePatience is how long that may take. A commit that waits for a synchronous standby takes longer, and may wait for us.
 const visiblePatience = 2 * time.Second
 
+// ask has do ask on the control connection, which sees the transaction that is being read.
+func (r *reader) ask(do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
+	defer cancel()
+	if err := r.awaitVisible(ctx); err != nil {
+		return err
+	}
+	return do(ctx)
+}
+
 // awaitVisible returns when the control connection sees the transaction that is being read, or patience has ended.
 func (r *reader) awaitVisible(ctx context.Context) error {
 	tx := r.decoder.Transaction()

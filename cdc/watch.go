@@ -51,9 +51,16 @@ func (r *reader) lookAt(ctx context.Context) error {
 		trouble = append(trouble, "made since the start, and captured from the next start on: "+names(later))
 	}
 	for _, t := range r.facts.tables {
-		if !slices.ContainsFunc(now.tables, func(n table) bool { return n.tableName == t.tableName }) {
-			trouble = append(trouble, "table "+t.String()+" is gone: it was dropped or renamed")
+		if slices.ContainsFunc(now.tables, func(n table) bool { return n.tableName == t.tableName }) {
+			continue
 		}
+		why := "table " + t.String() + " is gone: it was dropped or renamed"
+		for _, p := range problems { // made anew, perhaps, as one that cannot be captured
+			if p.Path == "table "+t.String() {
+				why = p.Path + ": " + p.Summary
+			}
+		}
+		trouble = append(trouble, why)
 	}
 	mended, err := r.mend(ctx, now, problems)
 	trouble = append(trouble, mended...)
