@@ -32,7 +32,7 @@ func (s *show) perform(ctx context.Context) error {
 	if err := s.edits(ctx); err != nil {
 		return err
 	}
-	s.conflictAlert(ctx)
+	s.tellAlerts(ctx)
 	return s.equality(ctx)
 }
 
@@ -148,14 +148,21 @@ func (o outcome) after() string {
 	return seconds(o.took)
 }
 
-// conflictAlert shows the alert of the conflict, from the topic.
-func (s *show) conflictAlert(ctx context.Context) {
-	alert, ok := s.alerts.await(ctx, effectWait, func(a ledger.Alert) bool { return a.Kind == "conflict" && a.Field == "phone" })
-	if !ok {
-		return // the comparison says what is wrong, or the demo ends
+// tellAlerts shows the alerts of what needed a person, from the topic. They come a moment after what they tell of.
+func (s *show) tellAlerts(ctx context.Context) {
+	s.say("\nThe alerts of the conflict and of the held row, from topic %s:\n", alertsTopic)
+	for _, kind := range []string{"conflict", ledger.AlertHold} {
+		alert, ok := s.alerts.await(ctx, effectWait, func(a ledger.Alert) bool { return a.Kind == kind })
+		if !ok {
+			s.say("  NOT YET: an alert of kind %s", kind) // the comparison says what is wrong, or the demo ends
+			continue
+		}
+		s.tellAlert(alert)
 	}
-	s.say("\nThe alert of the conflict, from topic %s:\n", alertsTopic)
-	s.say("%s", wrap(alert.Summary, "  "))
+}
+
+func (s *show) tellAlert(a ledger.Alert) {
+	s.say("%s", wrap(fmt.Sprintf("Alert (%s, %s/%s): %s", a.Kind, a.Entity, a.Key, a.Summary), "  "))
 }
 
 // equality compares everything, once nothing moves any more.
@@ -195,9 +202,7 @@ func (s *show) waiting(d difference) string {
 
 // play stays up until Ctrl-C, and tells of alerts.
 func (s *show) play(ctx context.Context) error {
-	s.alerts.follow(func(a ledger.Alert) {
-		s.say("%s", wrap(fmt.Sprintf("Alert (%s, %s/%s): %s", a.Kind, a.Entity, a.Key, a.Summary), "  "))
-	})
+	s.alerts.follow(s.tellAlert)
 	suffix := ""
 	if s.Dir != DefaultDir() {
 		suffix = " --dir " + s.Dir
