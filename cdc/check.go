@@ -131,6 +131,9 @@ func examine(ctx context.Context, conn *pgx.Conn, c Config, f filter) (*facts, c
 	if err := partitionProblems(ctx, conn, f, got.tables, &problems); err != nil {
 		return nil, nil, err
 	}
+	if err := got.snapshotProblems(ctx, conn, c, f, &problems); err != nil {
+		return nil, nil, err
+	}
 	got.messageKeyProblems(c, &problems)
 	for i := range got.tables {
 		problems = append(problems, got.tableProblems(c, &got.tables[i])...)

@@ -80,7 +80,7 @@ func TestCheckOfSlotAndPublication(t *testing.T) {
 	w.config.AutoCreate = "disabled"
 	wantProblems(t, w,
 		"it is a physical slot",
-		"it publishes only part of inserts, updates and deletes",
+		"warning: publication tandem: it publishes only part of inserts, updates and deletes",
 		"publish_via_partition_root = true",
 		"warning: publication tandem: it holds the ledger's schema tandem",
 		`run ALTER PUBLICATION tandem ADD TABLE ONLY "public"."contact"`,

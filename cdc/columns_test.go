@@ -84,14 +84,14 @@ func TestSelectionIsChecked(t *testing.T) {
 		"name": "cdc", "connector.class": "cdc.PostgresSource", "topic.prefix": "x", "table.include.list": ".*", "database.hostname": "x", "database.dbname": "x",
 		"column.include.list": "a", "column.exclude.list": "b", "schema.include.list": "a", "schema.exclude.list": "(",
 		"column.mask.with.x.chars": "a", "column.mask.hash.CRC32.with.salt.x": "a", "heartbeat.action.query": "SELECT 1",
-		"max.queue.size": "8192", "snapshot.select.statement.overrides.public.a": "SELECT", "qwertz": "1",
+		"max.queue.size": "8192", "snapshot.delay.ms": "5", "qwertz": "1",
 	}
 	var c Config
 	text := config.Decode(m, config.Resolver{}, &c).Error()
 	for _, want := range []string{
 		"column.exclude.list: column.include.list is given too", "schema.exclude.list: error parsing", "must end in a number and .chars", `"CRC32" is none of MD5`,
 		"heartbeat.action.query: it is run with heartbeats, and there are none",
-		"max.queue.size: a key of Debezium's, which has no effect here (memory is bounded in bytes", "snapshot.select.statement.overrides.public.a: a key of Debezium's",
+		"max.queue.size: a key of Debezium's, which has no effect here (memory is bounded in bytes", "snapshot.delay.ms: a key of Debezium's",
 		"qwertz: unknown key",
 	} {
 		if !strings.Contains(text, want) {

@@ -31,8 +31,11 @@ type Config struct {
 	AutoCreate      string            // filtered: the publication is made and kept up; disabled: it must be there
 	Tables          []string          // regular expressions over schema.table, anchored; the mapped tables
 	SnapshotMode    SnapshotMode
-	SnapshotThreads int   // connections that read a snapshot; 0: as many as there are processors, but for threadsMax
-	snapshotPages   int64 // read at a time; 0 but in tests
+	SnapshotTables  []string          // that snapshots read, regular expressions over schema.table; none: all
+	Overridden      []string          // snapshot.select.statement.overrides
+	Overrides       map[string]string // … by schema.table
+	SnapshotThreads int               // connections that read a snapshot; 0: as many as there are processors, but for threadsMax
+	snapshotPages   int64             // read at a time; 0 but in tests
 	Selection       Selection
 	Columns         Columns
 	Format          change.Format
@@ -116,6 +119,7 @@ func (c *Config) Define(s *config.Set) {
 	c.defineCapture(s)
 	c.SlotOptions.define(s)
 	c.defineSelection(s)
+	c.defineSnapshot(s)
 	c.Mismatch.define(s)
 	c.defineFormat(s)
 	c.Converters.Define(s)

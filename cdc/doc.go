@@ -50,7 +50,8 @@
 // once is claimed for the stream, and for a snapshot that was not cut short.
 //
 // A table whose files, columns or filter are others than when it was read (TRUNCATE, VACUUM FULL, ALTER TABLE, another publication) is read whole, and so is
-// one that is kept by another access method than heap. While tables are read they are locked as a SELECT locks them: no ALTER TABLE, TRUNCATE or
+// one that is kept by another access method than heap. One with a statement of the user's (snapshot.select.statement.overrides) is one range, read again from its start unless Kafka
+// has it whole: what came after is in the stream. While tables are read they are locked as a SELECT locks them: no ALTER TABLE, TRUNCATE or
 // VACUUM FULL until all are read. docs/adr/0005 has the reasons.
 //
 // # Tables that are read while the stream goes on

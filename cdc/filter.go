@@ -1,6 +1,7 @@
 package cdc
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -23,7 +24,8 @@ type filter struct {
 	notTables             []*regexp.Regexp
 	schemas, notSchemas   []*regexp.Regexp
 	prefixes, notPrefixes []*regexp.Regexp
-	partitions            bool // are tables of their own, and their roots are none
+	snapshots             []*regexp.Regexp // what snapshots read; none: all
+	partitions            bool             // are tables of their own, and their roots are none
 }
 
 // newFilter takes the tables that table.include.list names, and perhaps those that are needed besides.
@@ -37,6 +39,7 @@ func newFilter(c *Config, tables []string) (filter, error) {
 		{"table.include.list", tables, &f.patterns}, {"table.exclude.list", c.Selection.NotTables, &f.notTables},
 		{"schema.include.list", c.Selection.Schemas, &f.schemas}, {"schema.exclude.list", c.Selection.NotSchemas, &f.notSchemas},
 		{"message.prefix.include.list", c.Selection.Prefixes, &f.prefixes}, {"message.prefix.exclude.list", c.Selection.NotPrefixes, &f.notPrefixes},
+		{includedKey, c.SnapshotTables, &f.snapshots},
 	} {
 		var err error
 		if *list.dst, err = wholes(list.patterns, ""); err != nil {
@@ -79,8 +82,33 @@ func (f filter) missing(tables []table) []string {
 	var out []string
 	for _, r := range f.patterns {
 		if !slices.ContainsFunc(tables, func(t table) bool { return r.MatchString(t.String()) }) {
-			out = append(out, strings.TrimSuffix(strings.TrimPrefix(r.String(), "^(?:"), ")$"))
+			out = append(out, unanchored(r))
 		}
 	}
+	return out
+}
+
+// unanchored is a pattern of a whole name as it was given.
+func unanchored(r *regexp.Regexp) string {
+	return strings.TrimSuffix(strings.TrimPrefix(r.String(), "^(?:"), ")$")
+}
+
+// reads tells whether snapshots read a captured table.
+func (f filter) reads(t tableName) bool {
+	return len(f.snapshots) == 0 || matches(f.snapshots, t.String())
+}
+
+// inOrder sorts captured tables as snapshots read them: as table.include.list names them, those of one pattern by their names.
+func (f filter) inOrder(tables []table) []*table {
+	first := func(t *table) int {
+		return slices.IndexFunc(f.patterns, func(r *regexp.Regexp) bool { return r.MatchString(t.String()) })
+	}
+	out := make([]*table, len(tables))
+	for i := range tables {
+		out[i] = &tables[i]
+	}
+	slices.SortFunc(out, func(a, b *table) int {
+		return cmp.Or(cmp.Compare(first(a), first(b)), strings.Compare(a.String(), b.String()))
+	})
 	return out
 }

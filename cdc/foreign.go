@@ -83,8 +83,6 @@ var foreignPrefixes = []struct{ prefix, advice string }{
 	{"schema.history.internal.", alwaysSo},
 	{"snapshot.mode.configuration.based.", "snapshot.mode"},
 	{"snapshot.mode.custom.", "snapshot.mode"},
-	{"snapshot.select.statement.overrides", "whole tables are read; a row filter of the publication holds in snapshots and in the stream"},
-	{"snapshot.include.collection.list", "every captured table is read"},
 	{"openlineage.", "lineage is not reported"},
 	{"internal.", notNeeded},
 }

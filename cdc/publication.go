@@ -96,7 +96,11 @@ func (f *facts) publicationProblems(c Config, problems *config.Problems) {
 		return
 	}
 	if slices.ContainsFunc([]string{"c", "u", "d"}, func(op string) bool { return !strings.Contains(p.operations, op) && !slices.Contains(c.Skipped, op) }) {
-		problems.Errorf(path, "it publishes only part of inserts, updates and deletes, and skipped.operations does not say that the others are not wanted: run ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate')", c.Publication)
+		say := problems.Errorf
+		if c.AutoCreate == autoCreateDisabled { // somebody else's, who may have meant it
+			say = problems.Warnf
+		}
+		say(path, "it publishes only part of inserts, updates and deletes, and skipped.operations does not say that the others are not wanted: run ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate')", c.Publication)
 	}
 	if !p.viaRoot && c.ViaRoot && slices.ContainsFunc(f.tables, func(t table) bool { return t.partitioned }) {
 		problems.Errorf(path, "it publishes partitions under their own names: run ALTER PUBLICATION %s SET (publish_via_partition_root = true), or set publish.via.partition.root=false", c.Publication)

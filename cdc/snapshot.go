@@ -42,20 +42,21 @@ type snapshot struct {
 // tableRead is one table that is read.
 type tableRead struct {
 	*table
-	columns []change.Column // those that are published
-	sql     string          // COPY's query without a WHERE
-	filter  string          // the publication's; "" for none
-	id      string          // see tableReading
-	pages   int64           // of the largest partition
-	extent  int64           // of all
-	skipped float64         // the share that an earlier life has read
-	passed  atomic.Int64    // pages that were read, by this life and earlier ones
-	ranges  []*rangeRead    // that are not stored as read; the keeper's, once the reading has begun
-	left    int             // ranges that have not ended; under the queue's lock
-	marks   tableMarks
-	rows    atomic.Uint64
-	began   atomic.Int64 // when its first range was begun, in Unix nanoseconds
-	ended   atomic.Int64 // when its last range had ended
+	columns    []change.Column // those that are published
+	sql        string          // COPY's query without a WHERE
+	overridden bool            // sql is around a statement of the user's
+	filter     string          // the publication's; "" for none
+	id         string          // see tableReading
+	pages      int64           // of the largest partition
+	extent     int64           // of all
+	skipped    float64         // the share that an earlier life has read
+	passed     atomic.Int64    // pages that were read, by this life and earlier ones
+	ranges     []*rangeRead    // that are not stored as read; the keeper's, once the reading has begun
+	left       int             // ranges that have not ended; under the queue's lock
+	marks      tableMarks
+	rows       atomic.Uint64
+	began      atomic.Int64 // when its first range was begun, in Unix nanoseconds
+	ended      atomic.Int64 // when its last range had ended
 }
 
 // rangeRead is one range of it.
@@ -241,37 +242,31 @@ func (s *snapshot) cut(ctx context.Context) error {
 		return err
 	}
 	s.queue = &rangeQueue{}
-	for i := range s.facts.tables {
-		if !s.asksFor(s.facts.tables[i].tableName) {
-			continue // the signal table
+	for _, captured := range s.filter.inOrder(s.facts.tables) {
+		if !s.asksFor(captured.tableName) || !s.filter.reads(captured.tableName) {
+			continue // the signal table, or not one of snapshot.include.collection.list
 		}
-		t := &tableRead{table: &s.facts.tables[i]}
+		t := &tableRead{table: captured}
 		if err := s.describe(ctx, t, sizes[t.oid]); err != nil {
 			return fmt.Errorf("read table %s: %w", t, explain(err))
 		}
-		before := s.stored.Reading[t.String()]
-		if before.ID != t.id {
-			before = tableReading{}
-		}
-		size := int64(pageEnd)
-		if sizes[t.oid].heap { // other access methods may have no pages
-			size = max(s.config.rangePages()*t.pages/max(t.extent, 1), 1)
-		} else {
-			before = tableReading{}
-		}
+		parts, begun := s.parts(t, sizes[t.oid].heap)
 		if s.marks.lead == nil {
 			s.marks.lead = &t.marks
-			s.marks.opened = t.pages == 0 // known to be empty, also to the reader of another table
+			s.marks.opened = t.pages == 0 && !t.overridden // known to be empty, also to the reader of another table
 		}
-		s.marks.opened = s.marks.opened || len(before.Done) > 0
-		t.marks.opened.Store(len(before.Done) > 0)
-		for _, p := range partsOf(t.pages, size, before.Done) {
+		s.marks.opened = s.marks.opened || begun
+		t.marks.opened.Store(begun)
+		for _, p := range parts {
 			r := &rangeRead{part: p, table: t}
 			r.tracker.failed = func(err error) { s.fail(fmt.Errorf("write a row of the snapshot: %w", err)) }
 			r.flight = r.tracker.begin()
 			t.ranges = append(t.ranges, r)
 		}
-		t.left = len(t.ranges)
+		if t.left = len(t.ranges); t.left == 0 {
+			t.began.Store(s.source.Time.UnixNano())
+			t.ended.Store(s.source.Time.UnixNano())
+		}
 		t.passed.Store(t.pages - t.remaining())
 		t.skipped = float64(t.passed.Load()) / float64(max(t.pages, 1))
 		s.queue.waiting = append(s.queue.waiting, t.ranges...)
@@ -279,6 +274,23 @@ func (s *snapshot) cut(ctx context.Context) error {
 	}
 	s.planned.Store(true)
 	return nil
+}
+
+// parts are the ranges of t that are left to read; begun: an earlier life has read some. Where there are no pages to go by, as with other access methods and with a statement of the
+// user's, the table is one range, which is read again from its start, and not again once it was read: the stream has what came after.
+func (s *snapshot) parts(t *tableRead, heap bool) (parts []part, begun bool) {
+	before := s.stored.Reading[t.String()]
+	switch {
+	case before.ID != t.id || !heap && !t.overridden:
+		before = tableReading{}
+	case t.overridden && len(before.Done) > 0:
+		return nil, true
+	}
+	size := int64(pageEnd)
+	if heap && !t.overridden {
+		size = max(s.config.rangePages()*t.pages/max(t.extent, 1), 1)
+	}
+	return partsOf(t.pages, size, before.Done), len(before.Done) > 0
 }
 
 // length is how many of the table's pages are in the range, as far as that was known.
@@ -311,6 +323,16 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 		quoted[i] = pgx.Identifier{c.Name}.Sanitize()
 	}
 	t.sql = fmt.Sprintf("SELECT %s FROM %s", strings.Join(quoted, ", "), t.source())
+	if statement := s.config.override(t.tableName); statement != "" {
+		names := make([]string, len(t.columns))
+		for i, c := range t.columns {
+			names[i] = c.Name
+		}
+		t.overridden = true
+		if t.sql, _, err = overriding(ctx, s.control, t.table, names, statement); err != nil {
+			return fmt.Errorf("with the statement of %s.%s: %w", overridesKey, t, err)
+		}
+	}
 	t.pages, t.extent = size.pages, size.extent
 	t.id = shortHash(size.files, t.sql, t.filter)
 	return nil

@@ -83,6 +83,9 @@ func (r *rangeReader) read(ctx context.Context, next *rangeRead) error {
 	r.spare = nil // it has another table's columns
 	rows := &copyReader{columns: next.table.columns, large: &r.large, room: r.room, row: func(row change.Row) error { return r.row(row, emit) }}
 	if _, err := r.conn.CopyTo(ctx, rows, next.copySQL()); err != nil {
+		if next.table.overridden {
+			err = fmt.Errorf("with the statement of %s.%s: %w", overridesKey, next.table, err)
+		}
 		return alteredOr(err)
 	}
 	last := r.held
