@@ -79,6 +79,7 @@ func suite() plugintest.Suite {
 					{Row: text("0612345678"), Field: text("+33612345678"), Back: text("06 12 34 56 78")},
 					{Row: text("+44 20 7031 3000"), Field: text("+442070313000"), Back: text("+44 20 7031 3000")},
 					{Row: text(" ask Anna "), Field: text("ask Anna"), Back: text("ask Anna")},
+					{Row: text("+4600000000"), Field: text("+4600000000"), Back: text("+4600000000")}, // each reading would take a zero away
 				},
 				Rows: typed, Fields: typed,
 			},

@@ -74,15 +74,26 @@ func (e *E164) each(v change.Value, form func(*phonenumbers.PhoneNumber) string)
 	if text == "" {
 		return change.TextValue(""), nil
 	}
-	n, err := phonenumbers.Parse(text, e.Region)
+	n, known := e.parse(text)
 	switch {
-	case err == nil && phonenumbers.IsPossibleNumber(n):
+	case known:
 		return change.TextValue(form(n)), nil
 	case e.Invalid == "keep":
 		return change.TextValue(text), nil
 	default:
 		return change.Value{}, sdk.BadValue("%q is no telephone number of region %s: correct it, or configure \"invalid\": \"keep\"", text, e.Region)
 	}
+}
+
+// parse reads a number. What would be read back from its canonical form as another number is none: of +46 00 00, which nobody has, each reading
+// takes a zero away.
+func (e *E164) parse(text string) (*phonenumbers.PhoneNumber, bool) {
+	n, err := phonenumbers.Parse(text, e.Region)
+	if err != nil || !phonenumbers.IsPossibleNumber(n) {
+		return nil, false
+	}
+	back, err := phonenumbers.Parse(canonical(n), e.Region)
+	return n, err == nil && canonical(back) == canonical(n)
 }
 
 func canonical(n *phonenumbers.PhoneNumber) string {
