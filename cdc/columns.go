@@ -170,7 +170,7 @@ func sameRow(a, b change.Row) bool {
 
 // textual types are those that are masked, hashed and truncated.
 func textual(t change.Type) bool {
-	return slices.Contains([]string{"text", "varchar", "bpchar", "name", "citext", "enum", "char"}, t.Name)
+	return slices.Contains([]string{"text", "varchar", "bpchar", "name", "citext", "enum", "char", change.UserType}, t.Name)
 }
 
 func charsOf(rest string) (int, error) {

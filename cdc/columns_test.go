@@ -142,3 +142,21 @@ func TestHeartbeatsRunTheirStatement(t *testing.T) {
 		return false
 	})
 }
+
+// The keys are a list and a prefix of one name.
+func TestStatementsOfSnapshotsAreDecoded(t *testing.T) {
+	t.Parallel()
+	var c Config
+	err := config.Decode(config.Map{
+		"name": "cdc", "connector.class": "cdc.PostgresSource", "topic.prefix": "x", "table.include.list": ".*", "database.hostname": "x", "database.dbname": "x",
+		"snapshot.select.statement.overrides": "public.a, public.b", "snapshot.select.statement.overrides.public.a": "SELECT 1 ; ", "snapshot.select.statement.overrides.public.c": "SELECT 3",
+		"include.unknown.datatypes": "true",
+	}, config.Resolver{}, &c).Err()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.override(tableName{"public", "a"}), c.override(tableName{"public", "b"}), c.override(tableName{"public", "c"})}
+	if diff := cmp.Diff([]string{"SELECT 1", "", ""}, got); diff != "" || len(c.Overridden) != 2 || !c.Format.UnknownBytes {
+		t.Errorf("(-want +got):\n%s\n%q", diff, c.Overridden)
+	}
+}

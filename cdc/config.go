@@ -172,6 +172,8 @@ func (c *Config) defineFormat(s *config.Set) {
 	text(&c.Format.TimeMode, "time.precision.mode", "adaptive", "The unit of times: adaptive to the column, or one for all.",
 		"adaptive", "adaptive_time_microseconds", "connect", "isostring", "microseconds", "nanoseconds")
 	text(&c.Format.BinaryMode, "binary.handling.mode", "bytes", "How bytea is written.", "bytes", "base64", "base64-url-safe", "hex")
+	s.Bool(&c.Format.UnknownBytes, config.Key{Name: "include.unknown.datatypes", Default: "false", Importance: config.Low, Group: "Format",
+		Doc: "Whether types that Debezium does not know, such as composites, multiranges and most of extensions, are written as the bytes of their text, as binary.handling.mode says. Without it they are written as text: none is left out."})
 	text(&c.Format.IntervalMode, "interval.handling.mode", "numeric", "How intervals are written: numeric (microseconds, months of 30.4375 days) or string (ISO 8601, exact).",
 		"numeric", "string")
 	text(&c.Format.HstoreMode, "hstore.handling.mode", "json", "How hstore is written: json (text) or map (object).", "json", "map")

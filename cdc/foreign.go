@@ -40,7 +40,6 @@ var foreignKeys = map[string]string{
 	"heartbeat.topics.prefix":                         "its name is topic.heartbeat.prefix",
 	"include.schema.changes":                          notNeeded,
 	"include.schema.comments":                         notNeeded,
-	"include.unknown.datatypes":                       "every type is written, those that Debezium drops as PostgreSQL's text",
 	"internal.log.position.check.enable":              notNeeded,
 	"lsn.flush.mode":                                  "PostgreSQL is told of a position when Kafka has it, and of keepalives' when nothing is under way",
 	"lsn.flush.timeout.action":                        notNeeded,

@@ -72,9 +72,13 @@ func (f *facts) snapshotProblems(ctx context.Context, conn *pgx.Conn, c Config, 
 	return nil
 }
 
-// overrideProblems has the statement begun, as the snapshot will, and given up before its first row: so rights are looked at too.
+// overrideProblems has the statement begun, as the snapshot will, and given up before its first row: so rights are looked at too. With a slot the tables are likely to be read already:
+// a statement that somebody broke since, by dropping what it reads, must not end a source that works.
 func (f *facts) overrideProblems(ctx context.Context, conn *pgx.Conn, c Config, t *table, problems *config.Problems) error {
-	path := overridesKey + "." + t.String()
+	path, say := overridesKey+"."+t.String(), problems.Errorf
+	if f.slot != nil && c.SnapshotMode != SnapshotAlways || c.SnapshotMode.canonical() == SnapshotNoData {
+		say = problems.Warnf
+	}
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		sql, without, err := overriding(ctx, tx.Conn(), t, f.written(c, t), c.override(t.tableName))
 		if err != nil {
@@ -93,9 +97,9 @@ func (f *facts) overrideProblems(ctx context.Context, conn *pgx.Conn, c Config, 
 	refused, unfit := (*pgconn.PgError)(nil), (*unfitError)(nil)
 	switch {
 	case errors.As(err, &unfit):
-		problems.Errorf(path, "%v", unfit)
+		say(path, "%v", unfit)
 	case errors.As(err, &refused) && !conn.IsClosed():
-		problems.Errorf(path, "PostgreSQL does not take it: %s", refused.Message)
+		say(path, "PostgreSQL does not take it: %s", refused.Message)
 	case err != nil:
 		return postgres.Explain(fmt.Errorf("have a statement of the snapshot parsed: %w", err))
 	}

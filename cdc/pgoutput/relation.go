@@ -3,7 +3,6 @@ package pgoutput
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tandem-sync/tandem/connector/change"
 	"github.com/tandem-sync/tandem/connector/postgres"
@@ -159,7 +158,7 @@ func (r *relation) rows(kind byte, src []byte) (old, now change.Row, err error) 
 	text := string(src) // all values are parts of it: one allocation a change, and src is the connection's
 	if len(src) > 0 && (src[0] == 'K' || src[0] == 'O') {
 		if r.old == nil {
-			r.old = slices.Clone(r.columns)
+			r.old = append(change.Row{}, r.columns...) // not nil, though a table may have no columns
 		}
 		if old, text, err = r.tuple(r.old, text[1:], src[0] == 'K'); err != nil {
 			return nil, nil, err
@@ -175,7 +174,7 @@ func (r *relation) rows(kind byte, src []byte) (old, now change.Row, err error) 
 		return nil, nil, errTuple
 	}
 	if r.now == nil {
-		r.now = slices.Clone(r.columns)
+		r.now = append(change.Row{}, r.columns...)
 	}
 	now, _, err = r.tuple(r.now, text[1:], false)
 	return old, now, err

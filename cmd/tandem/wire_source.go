@@ -44,7 +44,10 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 		return err
 	}
 	k.Config.Holder = a.holder
-	sink, err := changeSink(kc, k, offsets, p)
+	maker := newTopicMaker(topics, a.log.With("connector", k.Name), func(ctx context.Context, topic string) error {
+		return a.ensureTopics(ctx, kc, k.Kafka.changeTopics(topic)...)
+	})
+	sink, err := changeSink(kc, k, offsets, maker, p)
 	if err != nil {
 		return err
 	}
@@ -78,21 +81,21 @@ func (a *app) buildCDC(ctx context.Context, k *cdcKeys, p *parts) error {
 }
 
 // changeSink is where changes go: a producer, or one of transactions that take the position along.
-func changeSink(kc kafka.Config, k *cdcKeys, offsets *kafka.Offsets, p *parts) (cdc.Sink, error) {
+func changeSink(kc kafka.Config, k *cdcKeys, offsets *kafka.Offsets, maker *topicMaker, p *parts) (cdc.Sink, error) {
 	if !k.ExactlyOnce() {
 		producer, err := kafka.OpenProducer(kc)
 		if err != nil {
 			return nil, err
 		}
 		p.onClose(producer.Close)
-		return &records{producer: producer}, nil
+		return &records{producer: producer, topics: maker}, nil
 	}
 	producer, err := kafka.OpenTransactional(kc, "tandem-"+k.Name+"-0") // Connect's form: <group>-<connector>-<task>
 	if err != nil {
 		return nil, err
 	}
 	p.onClose(producer.Close)
-	return transactions{&records{producer: producer}, producer, positions{offsets, k.Name}}, nil
+	return transactions{&records{producer: producer, topics: maker}, producer, positions{offsets, k.Name}}, nil
 }
 
 // transactions are transactional records as cdc sees them.
@@ -127,12 +130,14 @@ type records struct {
 		Send(ctx context.Context, r kafka.Record, done func(error))
 	}
 	headers kafka.Headers[change.Header]
+	topics  *topicMaker // nil: all are there
 }
 
 var _ cdc.Sink = (*records)(nil)
 
 // Send implements cdc.Sink.
 func (r *records) Send(ctx context.Context, record cdc.Record, done func(error)) {
+	r.topics.ensure(ctx, record.Topic)
 	r.producer.Send(ctx, kafka.Record{Topic: record.Topic, Key: record.Key, Value: record.Value, Headers: r.headers.Of(record.Headers), Time: record.Time}, done)
 }
 

@@ -53,6 +53,9 @@ type Column struct {
 	Value Value
 }
 
+// UserType names what a database's users made, but for enums and domains: composites, ranges, base types. Their values are text.
+const UserType = "user"
+
 // Type is a column's type as PostgreSQL knows it, domains resolved to what is under them.
 type Type struct {
 	Name     string // pg_type.typname ("int4", "numeric", "_text"); "enum" for every enum, "_" before an array's element

@@ -18,6 +18,7 @@ type Format struct {
 	IntervalMode string // interval.handling.mode: numeric (default), string
 	HstoreMode   string // hstore.handling.mode: json (default), map
 	MoneyDigits  *int   // money.fraction.digits; nil: 2
+	UnknownBytes bool   // include.unknown.datatypes: the text of types that Debezium does not know is written as bytea is; without it, as text
 	Placeholder  string // unavailable.value.placeholder, default [Unavailable]
 
 	inHeader bool // keys in headers are written by another converter of Connect's (SimpleHeaderConverter): decimals are numbers there
@@ -133,7 +134,7 @@ func (f Format) appendPlaceholder(dst []byte, t Type) []byte {
 		dst = f.appendPlaceholder(dst, elem)
 		return append(dst, ']')
 	}
-	if t.Name == "bytea" {
+	if t.Name == "bytea" || f.opaque(t) {
 		return f.appendBytes(dst, text)
 	}
 	return appendString(dst, text)

@@ -89,9 +89,23 @@ func (f Format) appendText(dst []byte, t Type, text string) []byte {
 			}
 			return appendString(dst, string(unpair([]byte(object)))) // JSON in a text is escaped once
 		}
+	default:
+		if f.opaque(t) {
+			return f.appendBytes(dst, text)
+		}
 	}
 	return appendString(dst, text)
 }
+
+// textTypes are those whose text Debezium writes as text (PostgresValueConverter). Others are dropped there, or bytes.
+var textTypes = map[string]bool{
+	"text": true, "varchar": true, "bpchar": true, "char": true, "name": true, "citext": true, "enum": true, "json": true, "jsonb": true, "xml": true, "uuid": true, "hstore": true, "isbn": true,
+	"ltree": true, "tsvector": true, "inet": true, "cidr": true, "macaddr": true, "macaddr8": true, "bit": true, "varbit": true, "point": true, "interval": true, "timetz": true,
+	"int4range": true, "int8range": true, "numrange": true, "tsrange": true, "tstzrange": true, "daterange": true,
+}
+
+// opaque reports that values of t are text for want of anything better, and are to be bytes.
+func (f Format) opaque(t Type) bool { return f.UnknownBytes && !textTypes[t.Name] }
 
 // appendFloat writes a number as Java does (Double.toString and Float.toString), which is what Connect's converter writes: with a point always,
 // and with an exponent below a thousandth and from ten million on. What JSON has no number for is text.

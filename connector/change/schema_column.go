@@ -116,6 +116,9 @@ func (f Format) textSchema(t Type, d Definition) *Schema {
 		return &Schema{Type: SchemaStruct, Name: "io.debezium.data.geometry.Point", Version: 1, Doc: "Geometry (POINT)", Fields: []Field{
 			{"x", plain(SchemaFloat64)}, {"y", plain(SchemaFloat64)}, {"wkb", optional(SchemaBytes)}, {"srid", optional(SchemaInt32)}}}
 	}
+	if f.opaque(t) {
+		return f.bytesSchema()
+	}
 	return plain(SchemaString)
 }
 

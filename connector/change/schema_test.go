@@ -45,6 +45,9 @@ func TestSchemasOfColumnsAreDebeziums(t *testing.T) {
 		{Format{}, "bit", 3, Definition{Default: `'101'::"bit"`},
 			`{"type":"bytes","optional":true,"name":"io.debezium.data.Bits","version":1,"parameters":{"length":"3"},"default":"BQ==","field":"c"}`},
 		{Format{}, "_int4", -1, Definition{NotNull: true}, `{"type":"array","items":{"type":"int32","optional":true},"optional":false,"field":"c"}`},
+		{Format{}, UserType, -1, Definition{Default: "'(1)'::pair"}, `{"type":"string","optional":true,"field":"c"}`},
+		{Format{UnknownBytes: true}, UserType, -1, Definition{}, `{"type":"bytes","optional":true,"field":"c"}`},
+		{Format{UnknownBytes: true, BinaryMode: "base64"}, "pg_lsn", -1, Definition{}, `{"type":"string","optional":true,"field":"c"}`},
 		{Format{HstoreMode: "map"}, "hstore", -1, Definition{},
 			`{"type":"map","keys":{"type":"string","optional":false},"values":{"type":"string","optional":true},"optional":true,"field":"c"}`},
 	} {

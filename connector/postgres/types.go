@@ -15,14 +15,14 @@ import (
 type Types struct{ byOID map[uint32]change.Type }
 
 // Anything in pg_catalog goes by its own name. Enums become "enum", extension types keep their name, domains become what is
-// under them, arrays "_" and their element. Composite and other user types are "text": what PostgreSQL prints.
+// under them, arrays "_" and their element. Composite and other user types are [change.UserType]: what PostgreSQL prints.
 const typesQuery = `
 SELECT t.oid, t.typtype = 'd', t.typbasetype, t.typtypmod,
        CASE WHEN t.typcategory = 'A' AND t.typlen = -1 AND t.typname NOT IN ('int2vector', 'oidvector') THEN t.typelem ELSE 0 END,
        CASE WHEN t.typtype = 'e' THEN 'enum'
             WHEN n.nspname = 'pg_catalog' OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass
                  AND d.objid = t.oid AND d.deptype = 'e') THEN t.typname::text
-            ELSE 'text' END
+            ELSE '` + change.UserType + `' END
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace`
 
 type typeRow struct {

@@ -19,7 +19,7 @@ func ParseValue(t change.Type, text string) change.Value {
 
 func parseKnown(t change.Type, text string) (change.Value, bool) {
 	switch t.Name {
-	case "text", "varchar", "bpchar", "name", "citext", "enum":
+	case "text", "varchar", "bpchar", "name", "citext", "enum", change.UserType:
 		return change.TextValue(text), true
 	case "int8", "int4", "int2", "oid":
 		n, err := strconv.ParseInt(text, 10, 64)

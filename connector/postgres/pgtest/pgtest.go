@@ -27,7 +27,7 @@ import (
 
 // settings let many tests run side by side, each with slots of its own.
 var settings = map[string]string{
-	"max_connections": "300", "max_replication_slots": "60", "max_wal_senders": "60", "max_worker_processes": "4",
+	"max_connections": "300", "max_replication_slots": "60", "max_wal_senders": "60", "max_worker_processes": "4", "max_prepared_transactions": "20",
 	"autovacuum": "off", "wal_sender_timeout": "30s",
 }
 
