@@ -110,7 +110,7 @@ func (c *chunkReader) look(ctx context.Context) error {
 	if _, err := c.conn.Exec(ctx, "SELECT FROM "+c.table.source()+" LIMIT 0"); err != nil {
 		return err
 	}
-	sizes, err := loadSizes(ctx, c.conn, []table{*c.table})
+	sizes, err := loadSizes(ctx, c.conn, []*table{c.table})
 	if err != nil {
 		return err
 	}

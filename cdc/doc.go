@@ -58,7 +58,8 @@
 //
 // A [Signal], from Kafka or a table, has tables read beside the stream, chunk by chunk in the order of their keys ([incrementalRun]). Each chunk has a snapshot of PostgreSQL's own, and a row of it is written
 // before the first change that the snapshot did not see ([window]): never a stale row after a newer change, and no large value is lost that an update left alone. Where it stands is stored with the position, and goes
-// on after a crash; rows of the chunk that was being read then come twice. docs/adr/0006 has the reasons.
+// on after a crash; rows of the chunk that was being read then come twice. A signal of type BLOCKING has them read as at the
+// start, while the stream stands still between the transactions that their snapshot saw and those that it did not ([approach]). docs/adr/0006 has the reasons.
 //
 // # What is not
 //

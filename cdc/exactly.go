@@ -144,11 +144,7 @@ func (r *reader) settle(now time.Time) error {
 	if r.tx == nil || r.flight != nil {
 		return nil
 	}
-	if every := r.config.HeartbeatInterval; every > 0 && now.Sub(r.beaten) >= every {
-		r.beaten = now
-		r.emitter.heartbeat(r.life)
-		r.emitter.group.add(0)
-	}
+	r.beat(now)
 	g := &r.emitter.group
 	if g.events > 0 {
 		if g.full(&r.config) || now.Sub(r.heard) >= r.config.TransactionLinger || g.old(&r.config, now) {
@@ -166,6 +162,15 @@ func (r *reader) settle(now time.Time) error {
 		return r.conclude()
 	}
 	return nil
+}
+
+// beat writes a heartbeat that is due.
+func (r *reader) beat(now time.Time) {
+	if every := r.config.HeartbeatInterval; r.tx != nil && every > 0 && now.Sub(r.beaten) >= every {
+		r.beaten = now
+		r.emitter.heartbeat(r.life)
+		r.emitter.group.add(0)
+	}
 }
 
 // split commits in the middle of a PostgreSQL transaction when Kafka's would time out otherwise.

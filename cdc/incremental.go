@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -50,6 +49,8 @@ type incrementalRun struct {
 	passed  change.LSN // all that committed before this was sent
 	recent  []uint32   // transactions that were sent, and that sessions may not see yet
 	spoiled bool       // the chunk is of no use: read it again
+	tries   int        // … and failed, because something was replayed
+	block   *approach  // a blocking snapshot was taken, and the stream is on its way to it; nil: none
 
 	began    time.Time // the chunk that is read
 	retry    time.Time
@@ -68,7 +69,7 @@ type opened struct {
 
 // busy reports that the reader should look up often.
 func (x *incrementalRun) busy() bool {
-	return x.opening != nil || x.reading != nil || x.window != nil || x.active()
+	return x.opening != nil || x.reading != nil || x.window != nil || x.active() || x.blocks()
 }
 
 func (x *incrementalRun) active() bool {
@@ -145,10 +146,19 @@ func (r *reader) turn(now time.Time) error {
 			return err
 		}
 	}
-	if x.reading != nil || !x.active() || now.Before(x.retry) {
+	switch {
+	case x.reading != nil:
 		return nil
+	case x.block != nil:
+		return r.nears(now)
+	case now.Before(x.retry):
+		return nil
+	case x.blocks():
+		return r.approachBlocking(now)
+	case x.active():
+		return r.readNext(now)
 	}
-	return r.readNext(now)
+	return nil
 }
 
 // nudge makes the server say how far it has sent: an idle one would not. A message in the WAL makes it look up; where that is refused, or nothing is to be written, it is only asked.
@@ -182,25 +192,10 @@ func (r *reader) nudge(now time.Time) error {
 func (r *reader) readNext(now time.Time) error {
 	x := &r.aside
 	if x.conn == nil || x.conn.IsClosed() {
-		return r.openAside(now)
+		return r.openAside(now, r.failed)
 	}
-	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-	defer cancel()
-	fresh, err := r.snapshotAside(ctx)
-	if promoted := (*promotedError)(nil); errors.As(err, &promoted) {
+	if fresh, err := r.freshAside(now, r.failed); !fresh || err != nil {
 		return err
-	}
-	if err != nil {
-		r.failed(err, now)
-		return nil
-	}
-	if !fresh { // a commit reaches the slot before other sessions see it
-		x.retry = now.Add(incrementalTick)
-		_, err := x.conn.Exec(ctx, "ROLLBACK")
-		if err != nil {
-			r.failed(err, now)
-		}
-		return nil
 	}
 	t := x.state.Tables[0]
 	x.window, x.spoiled, x.began = nil, false, now
@@ -236,93 +231,6 @@ func tableNameOf(tables []table, name string) tableName {
 	}
 	schema, rest, _ := strings.Cut(name, ".")
 	return tableName{schema, rest}
-}
-
-// openAside connects, beside the stream.
-func (r *reader) openAside(now time.Time) error {
-	x := &r.aside
-	if x.opening == nil {
-		x.opening = make(chan opened, 1)
-		opening := x.opening
-		x.wait.Go(func() {
-			ctx, cancel := context.WithTimeout(r.life, controlTimeout)
-			defer cancel()
-			conn, err := r.connectAside(ctx)
-			opening <- opened{conn, err}
-		})
-		return nil
-	}
-	select {
-	case o := <-x.opening:
-		x.conn, x.opening = o.conn, nil
-		if o.err != nil {
-			r.failed(o.err, now)
-		}
-	default:
-	}
-	return nil
-}
-
-// connectAside connects to the server that streams, and not to another of those that are named.
-func (s *session) connectAside(ctx context.Context) (*pgx.Conn, error) {
-	conn, err := postgres.Connect(ctx, s.config.Database)
-	if err != nil {
-		return nil, err
-	}
-	var started string
-	if err := conn.QueryRow(ctx, askStart).Scan(&started); err == nil && started == s.started {
-		return conn, nil
-	} else if err == nil {
-		err = &apartError{}
-	}
-	closeSoon(ctx, conn)
-	return nil, err
-}
-
-// snapshotAside begins the chunk's transaction. fresh: its snapshot sees all that the stream has sent.
-//
-// On a primary the snapshot says which transactions it sees. A standby's does not say which it lacks; there, sessions see transactions in the order of the WAL, and
-// what was replayed before the snapshot is seen. What was replayed while it was taken counts as not seen, which is harmless: its rows come a change early.
-func (r *reader) snapshotAside(ctx context.Context) (fresh bool, err error) {
-	x := &r.aside
-	const begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + chunkLimits
-	if r.facts.standby {
-		var standby bool
-		var before, after string
-		if err := x.conn.QueryRow(ctx, "SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn()::text, '')").Scan(&standby, &before); err != nil {
-			return false, err
-		}
-		if !standby { // from here on a transaction may reach the slot before other sessions see it
-			return false, &promotedError{}
-		}
-		if _, err := x.conn.Exec(ctx, begin); err != nil {
-			return false, err
-		}
-		if err := x.conn.QueryRow(ctx, "SELECT greatest(pg_last_wal_replay_lsn(), $1::pg_lsn)::text", before).Scan(&after); err != nil {
-			return false, err
-		}
-		x.shows = &visibility{XMax: math.MaxUint64}
-		if x.shows.Until, err = change.ParseLSN(before); err != nil {
-			return false, err
-		}
-		x.until, err = change.ParseLSN(after)
-		return true, err
-	}
-	if _, err := x.conn.Exec(ctx, begin); err != nil {
-		return false, err
-	}
-	var seen, end string
-	if err := x.conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text, pg_current_wal_insert_lsn()::text").Scan(&seen, &end); err != nil {
-		return false, err
-	}
-	if x.until, err = change.ParseLSN(end); err != nil {
-		return false, err
-	}
-	if x.shows, err = parseVisibility(seen, math.MaxInt64); err != nil {
-		return false, err
-	}
-	x.recent = slices.DeleteFunc(x.recent, func(id uint32) bool { return x.shows.contains(int64(id), 0) })
-	return len(x.recent) == 0, nil
 }
 
 // sees reports that the chunk's snapshot saw the open transaction.

@@ -13,6 +13,9 @@ type incremental struct {
 	Paused  bool               `json:"paused,omitempty"`
 	Signals map[string]string  `json:"signals,omitempty"` // how far each channel of signals was read
 	Ended   []incrementalEnd   `json:"ended,omitempty"`   // what became of the newest ones
+
+	Blocking []blockingRequest `json:"blocking,omitempty"` // the first is read, or about to be; the incremental ones wait for all of them
+	Requests int64             `json:"requests,omitempty"` // how many there were
 }
 
 // endedMax is how many tables are remembered that were read.
@@ -52,14 +55,14 @@ type incrementalEnd struct {
 }
 
 func (s *incremental) empty() bool {
-	return s == nil || len(s.Tables) == 0 && !s.Paused && len(s.Signals) == 0 && len(s.Ended) == 0
+	return s == nil || len(s.Tables) == 0 && !s.Paused && len(s.Signals) == 0 && len(s.Ended) == 0 && len(s.Blocking) == 0
 }
 
 // with gives a copy that f has changed.
 func (s *incremental) with(f func(*incremental)) *incremental {
 	next := incremental{}
 	if s != nil {
-		next = incremental{Tables: slices.Clone(s.Tables), Paused: s.Paused, Signals: maps.Clone(s.Signals), Ended: slices.Clone(s.Ended)}
+		next = incremental{Tables: slices.Clone(s.Tables), Paused: s.Paused, Signals: maps.Clone(s.Signals), Ended: slices.Clone(s.Ended), Blocking: slices.Clone(s.Blocking), Requests: s.Requests}
 	}
 	f(&next)
 	return &next
@@ -83,6 +86,11 @@ func (s *incremental) end(table, why string, now time.Time) {
 	}
 	t := s.Tables[i]
 	s.Tables = slices.Delete(s.Tables, i, i+1)
+	s.became(t, why, now)
+}
+
+// became notes what became of a table.
+func (s *incremental) became(t incrementalTable, why string, now time.Time) {
 	s.Ended = append(s.Ended, incrementalEnd{Table: t.Table, Signal: t.Signal, Rows: t.Rows, Took: t.Took, At: now.UnixMilli(), Why: why})
 	s.Ended = s.Ended[max(len(s.Ended)-endedMax, 0):]
 }
@@ -113,12 +121,13 @@ func (t *incrementalTable) share() float64 {
 
 // IncrementalProgress is where incremental snapshots stand.
 type IncrementalProgress struct {
-	Paused bool
-	Tables []TableProgress // in their order: the first is read, the others wait
-	Ended  []TableEnd      // the newest last
+	Paused   bool
+	Tables   []TableProgress // in their order: the first is read, the others wait
+	Blocking []TableProgress // of blocking snapshots, as it was last noted; they come before the others
+	Ended    []TableEnd      // the newest last
 }
 
-// TableEnd is what became of the incremental snapshot of a table.
+// TableEnd is what became of the snapshot of a table that a signal asked for.
 type TableEnd struct {
 	Table string
 	Rows  uint64
@@ -134,18 +143,12 @@ func (s *incremental) progress() IncrementalProgress {
 	}
 	p.Paused = s.Paused
 	for i := range s.Tables {
-		t := &s.Tables[i]
-		one := TableProgress{Table: t.Table, Rows: t.Rows, Share: t.share(), State: TableWaits}
-		if i == 0 && t.Begun {
-			one.State = TableReads
+		p.Tables = append(p.Tables, s.Tables[i].progress(i == 0))
+	}
+	for i := range s.Blocking {
+		for j := range s.Blocking[i].Tables {
+			p.Blocking = append(p.Blocking, s.Blocking[i].Tables[j].progress(i == 0))
 		}
-		if seconds := float64(t.Took) / 1000; seconds > 0 {
-			one.Rate = float64(t.Rows) / seconds
-			if one.Share > 0 {
-				one.Left = time.Duration(seconds / one.Share * (1 - one.Share) * float64(time.Second))
-			}
-		}
-		p.Tables = append(p.Tables, one)
 	}
 	for _, e := range s.Ended {
 		p.Ended = append(p.Ended, TableEnd{Table: e.Table, Rows: e.Rows, Took: time.Duration(e.Took) * time.Millisecond, At: time.UnixMilli(e.At).UTC(), Why: e.Why})
@@ -153,7 +156,21 @@ func (s *incremental) progress() IncrementalProgress {
 	return p
 }
 
-// Incremental tells where incremental snapshots stand. The caller may be any goroutine.
+func (t *incrementalTable) progress(first bool) TableProgress {
+	one := TableProgress{Table: t.Table, Rows: t.Rows, Share: t.share(), State: TableWaits}
+	if first && t.Begun {
+		one.State = TableReads
+	}
+	if seconds := float64(t.Took) / 1000; seconds > 0 {
+		one.Rate = float64(t.Rows) / seconds
+		if one.Share > 0 {
+			one.Left = time.Duration(seconds / one.Share * (1 - one.Share) * float64(time.Second))
+		}
+	}
+	return one
+}
+
+// Incremental tells where the snapshots stand that signals asked for. The caller may be any goroutine.
 func (s *Source) Incremental() IncrementalProgress { return s.incremental.Load().progress() }
 
 // IncrementalOf tells it of a stored offset, which is how programs other than the connector know it.

@@ -325,7 +325,7 @@ func TestSignalsThatCannotBeObeyed(t *testing.T) {
 	}
 	for _, bad := range []string{
 		`nonsense`, `{"type":"make-coffee"}`, `{"type":"execute-snapshot","data":{}}`, executeSignal("public.absent"), `{"type":"stop-snapshot","data":{}}`,
-		`{"type":"execute-snapshot","data":{"data-collections":["public.a"],"type":"BLOCKING"}}`, `{"type":"execute-snapshot","data":{"data-collections":["("]}}`,
+		`{"type":"execute-snapshot","data":{"data-collections":["public.a"],"type":"STANDING"}}`, `{"type":"execute-snapshot","data":{"data-collections":["("]}}`,
 		where(`n = 1; DROP TABLE victim`), where(`n = 1) OR (true`), where(`n = 1 -- `), where(`n = 'open`),
 	} {
 		signals.send(bad)

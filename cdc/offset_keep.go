@@ -36,7 +36,7 @@ func (s *session) keepOffset(ctx context.Context) {
 // storeProgress writes the position if it moved, and only then lets PostgreSQL know of it.
 func (s *session) storeProgress(ctx context.Context) error {
 	p := s.tracker.safe()
-	if p.next.String() == s.stored.Next {
+	if s.stored.holds(p) {
 		return nil
 	}
 	if err := s.save(ctx, s.stored.at(p)); err != nil {

@@ -374,9 +374,16 @@ func (s *session) readTables(parent context.Context, at change.LSN) (*visibility
 	s.ready()
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	taken := &snapshot{session: s, at: at, source: s.sourceBlock(), life: parent, fail: cancel}
+	taken := &snapshot{
+		session: s, conn: s.control, adopts: s.made.SnapshotName, earlier: s.stored.Reading, types: s.types, emitter: s.emitter, at: at, source: s.sourceBlock(), life: parent, fail: cancel,
+	}
+	for _, t := range s.filter.inOrder(s.facts.tables) {
+		if s.asksFor(t.tableName) && s.filter.reads(t.tableName) { // else it is the signal table, or not one of snapshot.include.collection.list
+			taken.wanted = append(taken.wanted, t)
+		}
+	}
 	s.taken.Store(taken)
-	s.log.Info("reading the tables", "tables", len(s.facts.tables), "lsn", at.String(), "goes on", s.plan.proceed)
+	s.log.Info("reading the tables", "tables", len(taken.wanted), "lsn", at.String(), "goes on", s.plan.proceed)
 	began := time.Now()
 	err := taken.run(ctx)
 	if failed := context.Cause(ctx); failed != nil {

@@ -32,7 +32,7 @@ const (
 // SignalData says of what.
 type SignalData struct {
 	Collections []string          `json:"data-collections,omitempty"` // regular expressions over schema.table
-	Type        string            `json:"type,omitempty"`             // INCREMENTAL (default)
+	Type        string            `json:"type,omitempty"`             // INCREMENTAL (default) or BLOCKING, in any case
 	Conditions  []SignalCondition `json:"additional-conditions,omitempty"`
 	Condition   string            `json:"additional-condition,omitempty"` // one for all: Debezium's older form
 	Surrogate   string            `json:"surrogate-key,omitempty"`
@@ -45,8 +45,19 @@ type SignalCondition struct {
 	Filter     string `json:"filter"`
 }
 
-// snapshotIncremental is the one kind of snapshot that can be asked for while the stream goes on.
-const snapshotIncremental = "INCREMENTAL"
+// The kinds of snapshot that can be asked for: one is read while the stream goes on, the other while it stands still.
+const (
+	snapshotIncremental = "INCREMENTAL"
+	snapshotBlocking    = "BLOCKING"
+)
+
+// kind is the kind of snapshot that is meant.
+func (s *Signal) kind() string {
+	if kind := strings.ToUpper(strings.TrimSpace(s.Data.Type)); kind != "" {
+		return kind
+	}
+	return snapshotIncremental
+}
 
 // ParseSignal reads a signal and checks what can be checked without the database; the error says all that is wrong.
 func ParseSignal(value []byte) (Signal, error) {
@@ -60,20 +71,22 @@ func ParseSignal(value []byte) (Signal, error) {
 func (s *Signal) validate() error {
 	var problems []error
 	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	kind := strings.ToUpper(strings.TrimSpace(s.Data.Type))
+	kind := s.kind()
 	switch s.Type {
 	case SignalExecute:
 		if len(s.Data.Collections) == 0 {
 			bad("data-collections is missing: name the tables, as schema.table")
 		}
-		if kind == "BLOCKING" {
-			bad("type BLOCKING would stop the stream for as long as the tables are read: ask for INCREMENTAL, which reads them while it goes on")
-		} else if kind != "" && kind != snapshotIncremental {
-			bad("type %q is none: it is INCREMENTAL", s.Data.Type)
+		if kind != snapshotIncremental && kind != snapshotBlocking {
+			bad("type %q is none: it is INCREMENTAL or BLOCKING", s.Data.Type)
 		}
-	case SignalStop, SignalPause, SignalResume:
-		if kind != "" && kind != snapshotIncremental {
-			bad("type %q is none that can be stopped or paused: it is INCREMENTAL", s.Data.Type)
+	case SignalStop:
+		if kind != snapshotIncremental && kind != snapshotBlocking {
+			bad("type %q is none that can be stopped: it is INCREMENTAL or BLOCKING", s.Data.Type)
+		}
+	case SignalPause, SignalResume:
+		if kind != snapshotIncremental {
+			bad("type %q is none that can be paused: it is INCREMENTAL", s.Data.Type)
 		}
 	case SignalLog:
 	default:

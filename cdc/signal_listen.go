@@ -152,11 +152,18 @@ func (r *reader) apply(signal Signal, now time.Time) (*incremental, error) {
 			return nil, err
 		}
 		return state.with(func(s *incremental) {
+			if signal.kind() == snapshotBlocking {
+				s.ask(tables)
+				return
+			}
 			for _, t := range tables {
 				s.add(t)
 			}
 		}), nil
 	case SignalStop:
+		if signal.kind() == snapshotBlocking {
+			return r.stoppedBlocking(signal, now)
+		}
 		return r.stopped(signal, now)
 	case SignalPause:
 		return state.with(func(s *incremental) { s.Paused = true }), nil

@@ -25,10 +25,17 @@ import (
 // that the stream can leave them out (see visibility).
 type snapshot struct {
 	*session
-	at      change.LSN    // where the stream begins
-	source  change.Source // of every row
-	name    string        // of PostgreSQL's snapshot
-	visible *visibility   // what it shows
+	conn    *pgx.Conn         // in whose transaction the moment is fixed
+	adopts  string            // the exported snapshot that is taken; "": one of its own
+	wanted  []*table          // that are to be read, in their order
+	asked   map[string]string // their filters, where a signal asked for them; nil: it is the snapshot of the start
+	earlier reading           // what an earlier life has read
+	types   *postgres.Types   // as they were when it began
+	emitter *emitter          // whose forks write the rows
+	at      change.LSN        // where the stream stands while it is taken
+	source  change.Source     // of every row
+	name    string            // of PostgreSQL's snapshot
+	visible *visibility       // what it shows
 	tables  []*tableRead
 	queue   *rangeQueue
 	marks   marks
@@ -45,6 +52,7 @@ type tableRead struct {
 	columns    []change.Column // those that are published
 	sql        string          // COPY's query without a WHERE
 	overridden bool            // sql is around a statement of the user's
+	statedIn   string          // … which stands there
 	filter     string          // the publication's; "" for none
 	id         string          // see tableReading
 	pages      int64           // of the largest partition
@@ -81,7 +89,7 @@ func (r *rangeRead) acknowledged() bool { return r.tracker.safe().lsn == rangeSe
 // run returns when every row was handed over, with what a transaction of the stream must be checked against if the slot was there before.
 func (s *snapshot) run(ctx context.Context) error {
 	// The transaction outlives every limit of the session: tables take as long as they take.
-	tx, err := s.control.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	tx, err := s.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return postgres.Explain(fmt.Errorf("begin the snapshot: %w", err))
 	}
@@ -95,7 +103,13 @@ func (s *snapshot) run(ctx context.Context) error {
 	if err := s.storeReading(ctx); err != nil {
 		return err
 	}
-	readers := []*rangeReader{newRangeReader(s, s.control.PgConn())}
+	defer s.keep(ctx)()
+	return s.readAll(ctx)
+}
+
+// readAll reads the ranges, on as many connections as may be.
+func (s *snapshot) readAll(ctx context.Context) error {
+	readers := []*rangeReader{newRangeReader(s, s.conn.PgConn())}
 	for len(readers) < min(s.config.threads(), len(s.queue.waiting)) {
 		conn, err := s.join(ctx)
 		if err != nil {
@@ -107,7 +121,6 @@ func (s *snapshot) run(ctx context.Context) error {
 		defer closeSoon(ctx, conn)
 		readers = append(readers, newRangeReader(s, conn.PgConn()))
 	}
-	defer s.keep(ctx)()
 	group, reading := errgroup.WithContext(ctx)
 	for _, r := range readers {
 		group.Go(func() error { return r.run(reading) })
@@ -147,14 +160,14 @@ func adopt(ctx context.Context, conn *pgx.Conn, name string) error {
 // settle fixes the moment and keeps tables from being altered until all is read. Who reads later rows of a table that was truncated or
 // rewritten after the moment finds it empty (mvcc-caveats), so that is looked at after the locks were taken.
 func (s *snapshot) settle(ctx context.Context) error {
-	if err := adopt(ctx, s.control, s.made.SnapshotName); err != nil {
+	if err := adopt(ctx, s.conn, s.adopts); err != nil {
 		return err
 	}
 	var seen, end string
-	if err := s.control.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen); err != nil {
+	if err := s.conn.QueryRow(ctx, "SELECT pg_current_snapshot()::text").Scan(&seen); err != nil {
 		return err
 	}
-	if err := s.control.QueryRow(ctx, "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text, now()").Scan(&end, &s.source.Time); err != nil {
+	if err := s.conn.QueryRow(ctx, "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)::text, now()").Scan(&end, &s.source.Time); err != nil {
 		return err
 	}
 	until, err := change.ParseLSN(end)
@@ -170,22 +183,22 @@ func (s *snapshot) settle(ctx context.Context) error {
 	if s.facts.standby { // it does not list the transactions that are open (xip is empty in recovery): what may be one of them is not left out of the stream
 		s.visible.XMax = s.visible.XMin
 	}
-	if s.name = s.made.SnapshotName; s.name == "" {
-		err = s.control.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&s.name)
+	if s.name = s.adopts; s.name == "" {
+		err = s.conn.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&s.name)
 	}
 	if err != nil {
 		return err
 	}
-	return s.lock(ctx, s.control)
+	return s.lock(ctx, s.conn)
 }
 
 // lock holds every table with the weakest lock there is, which lets all be read and written, but not altered, dropped or truncated. A look at
 // no row takes it, also for roles that may not LOCK.
 func (s *snapshot) lock(ctx context.Context, conn *pgx.Conn) error {
-	for batch := range slices.Chunk(s.facts.tables, 100) {
+	for batch := range slices.Chunk(s.wanted, 100) {
 		var sql strings.Builder
-		for i := range batch {
-			fmt.Fprintf(&sql, "SELECT FROM %s LIMIT 0;", batch[i].source())
+		for _, t := range batch {
+			fmt.Fprintf(&sql, "SELECT FROM %s LIMIT 0;", t.source())
 		}
 		if _, err := conn.Exec(ctx, sql.String()); err != nil {
 			return fmt.Errorf("keep the tables as they are: %w", alteredOr(err))
@@ -237,18 +250,15 @@ func (s *snapshot) join(ctx context.Context) (*pgx.Conn, error) {
 
 // cut makes ranges of the tables, but for what an earlier life has read.
 func (s *snapshot) cut(ctx context.Context) error {
-	sizes, err := loadSizes(ctx, s.control, s.facts.tables)
+	sizes, err := loadSizes(ctx, s.conn, s.wanted)
 	if err != nil {
 		return err
 	}
 	s.queue = &rangeQueue{}
-	for _, captured := range s.filter.inOrder(s.facts.tables) {
-		if !s.asksFor(captured.tableName) || !s.filter.reads(captured.tableName) {
-			continue // the signal table, or not one of snapshot.include.collection.list
-		}
-		t := &tableRead{table: captured}
+	for _, wanted := range s.wanted {
+		t := &tableRead{table: wanted}
 		if err := s.describe(ctx, t, sizes[t.oid]); err != nil {
-			return fmt.Errorf("read table %s: %w", t, explain(err))
+			return &tableError{t.String(), explain(err)}
 		}
 		parts, begun := s.parts(t, sizes[t.oid].heap)
 		if s.marks.lead == nil {
@@ -279,7 +289,7 @@ func (s *snapshot) cut(ctx context.Context) error {
 // parts are the ranges of t that are left to read; begun: an earlier life has read some. Where there are no pages to go by, as with other access methods and with a statement of the
 // user's, the table is one range, which is read again from its start, and not again once it was read: the stream has what came after.
 func (s *snapshot) parts(t *tableRead, heap bool) (parts []part, begun bool) {
-	before := s.stored.Reading[t.String()]
+	before := s.earlier[t.String()]
 	switch {
 	case before.ID != t.id || !heap && !t.overridden:
 		before = tableReading{}
@@ -308,11 +318,11 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 	if size.rewritten {
 		return &alteredError{errors.New("it was truncated or rewritten while the snapshot began")}
 	}
-	if err := loadColumns(ctx, s.control, t.table, s.types, s.facts.version >= generatedSince); err != nil {
+	if err := loadColumns(ctx, s.conn, t.table, s.types, s.facts.version >= generatedSince); err != nil {
 		return err
 	}
 	var err error
-	if t.columns, t.filter, err = s.published(ctx, s.control, t.table); err != nil {
+	if t.columns, t.filter, err = s.published(ctx, s.conn, t.table); err != nil {
 		return err
 	}
 	t.columns = slices.DeleteFunc(t.columns, func(c change.Column) bool {
@@ -323,14 +333,24 @@ func (s *snapshot) describe(ctx context.Context, t *tableRead, size tableSize) e
 		quoted[i] = pgx.Identifier{c.Name}.Sanitize()
 	}
 	t.sql = fmt.Sprintf("SELECT %s FROM %s", strings.Join(quoted, ", "), t.source())
-	if statement := s.config.override(t.tableName); statement != "" {
+	statement := s.config.override(t.tableName)
+	t.statedIn = overridesKey + "." + t.String()
+	if s.asked != nil {
+		statement, t.statedIn = asSelect(s.asked[t.String()]), "the signal"
+	}
+	if statement != "" {
 		names := make([]string, len(t.columns))
 		for i, c := range t.columns {
 			names[i] = c.Name
 		}
 		t.overridden = true
-		if t.sql, _, err = overriding(ctx, s.control, t.table, names, statement); err != nil {
-			return fmt.Errorf("with the statement of %s.%s: %w", overridesKey, t, err)
+		if t.sql, _, err = overriding(ctx, s.conn, t.table, names, statement); err != nil {
+			return fmt.Errorf("with the statement of %s: %w", t.statedIn, err)
+		}
+	}
+	if s.asked != nil {
+		if err := s.narrow(ctx, t); err != nil {
+			return err
 		}
 	}
 	t.pages, t.extent = size.pages, size.extent
@@ -375,6 +395,15 @@ func (r *rangeRead) copySQL() string {
 	return "COPY (" + sql + ") TO STDOUT"
 }
 
+// tableError is a table that could not be read.
+type tableError struct {
+	table string
+	err   error
+}
+
+func (e *tableError) Error() string { return "read table " + e.table + ": " + e.err.Error() }
+func (e *tableError) Unwrap() error { return e.err }
+
 // explain leaves what is explained here.
 func explain(err error) error {
 	if already := (*alteredError)(nil); errors.As(err, &already) {
@@ -402,7 +431,7 @@ func (e *alteredError) Retryable() bool { return true }
 func (s *snapshot) readSoFar() (done reading, news bool) {
 	done = reading{}
 	for _, t := range s.tables { // what is stored of other tables, or of these as they were before, is worth nothing
-		if before := s.stored.Reading[t.String()]; before.ID == t.id {
+		if before := s.earlier[t.String()]; before.ID == t.id {
 			done[t.String()] = before
 		}
 		for _, r := range t.ranges {

@@ -89,7 +89,7 @@ func (s *snapshot) begunWith() *visibility {
 	switch {
 	case s.plan.proceed:
 		return s.stored.Visible
-	case s.made.SnapshotName != "":
+	case s.adopts != "":
 		return nil
 	}
 	return s.visible

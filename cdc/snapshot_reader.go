@@ -71,7 +71,7 @@ func (r *rangeReader) emit(ctx context.Context) emitRow {
 func (r *rangeReader) run(ctx context.Context) error {
 	for next := r.queue.next(); next != nil; next = r.queue.next() {
 		if err := r.read(ctx, next); err != nil {
-			return fmt.Errorf("read table %s: %w", next.table, explain(err))
+			return &tableError{next.table.String(), explain(err)}
 		}
 	}
 	return nil
@@ -84,7 +84,7 @@ func (r *rangeReader) read(ctx context.Context, next *rangeRead) error {
 	rows := &copyReader{columns: next.table.columns, large: &r.large, room: r.room, row: func(row change.Row) error { return r.row(row, emit) }}
 	if _, err := r.conn.CopyTo(ctx, rows, next.copySQL()); err != nil {
 		if next.table.overridden {
-			err = fmt.Errorf("with the statement of %s.%s: %w", overridesKey, next.table, err)
+			err = fmt.Errorf("with the statement of %s: %w", next.table.statedIn, err)
 		}
 		return alteredOr(err)
 	}

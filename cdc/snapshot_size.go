@@ -34,7 +34,7 @@ FROM unnest($1::oid[]) t(oid) LEFT JOIN LATERAL (
 ) l ON true
 GROUP BY t.oid`
 
-func loadSizes(ctx context.Context, conn *pgx.Conn, tables []table) (map[uint32]tableSize, error) {
+func loadSizes(ctx context.Context, conn *pgx.Conn, tables []*table) (map[uint32]tableSize, error) {
 	ids := make([]uint32, len(tables))
 	for i := range tables {
 		ids[i] = tables[i].oid

@@ -236,7 +236,11 @@ func (r *reader) copyData(data []byte) error {
 			return fmt.Errorf("read a keepalive: %w", err)
 		}
 		r.serverEnd.Store(uint64(m.ServerWALEnd))
-		if r.flight == nil {
+		switch {
+		case r.flight != nil:
+		case r.aside.block.waits(): // what was sent before is not written yet
+			r.aside.block.passed = change.LSN(m.ServerWALEnd)
+		default:
 			r.tracker.keepalive(change.LSN(m.ServerWALEnd))
 			r.aside.pass(change.LSN(m.ServerWALEnd))
 		}
@@ -251,6 +255,9 @@ func (r *reader) copyData(data []byte) error {
 			return fmt.Errorf("read WAL data: %w", err)
 		}
 		r.serverEnd.Store(max(r.serverEnd.Load(), uint64(m.ServerWALEnd)))
+		if waits, err := r.arrives(m.WALData, change.LSN(m.WALStart)); waits || err != nil {
+			return err
+		}
 		return r.message(m.WALData, change.LSN(m.WALStart))
 	}
 	return fmt.Errorf("read the stream: unknown message %q", data[0])

@@ -24,6 +24,7 @@ type snapshotOptions struct {
 	Tables    []string
 	Where     string
 	Surrogate string
+	Blocking  bool
 }
 
 func newSnapshotCommand(g *globalOptions) *cobra.Command {
@@ -32,7 +33,8 @@ func newSnapshotCommand(g *globalOptions) *cobra.Command {
 		Short: "Have a running PostgreSQL source read tables again, while it streams",
 		Long: `Snapshot asks a running cdc.PostgresSource to read tables while its stream goes on: one that was added to table.include.list later, one whose topic was lost, or
 the rows that a filter lets through. It writes to the connector's topic of signals (signal.kafka.topic), in Debezium's form, so it works from any machine that reaches
-Kafka, and a connector that is stopped obeys when it runs again. Rows come as events of op r with source.snapshot = "incremental"; changes go before them.`,
+Kafka, and a connector that is stopped obeys when it runs again. Rows come as events of op r with source.snapshot = "incremental"; changes go before them.
+With --blocking the stream stands still while the tables are read, at once and all under one snapshot, as at the start: faster, and for consumers that cannot have rows among changes.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -49,10 +51,12 @@ func newSnapshotSub(g *globalOptions, name, short string, kind cdc.SignalType) *
 	c.Flags().StringVar(&o.Connector, "connector", "", "the source, where the files have several")
 	if kind == cdc.SignalExecute || kind == cdc.SignalStop {
 		c.Flags().StringSliceVar(&o.Tables, "table", nil, "a table (schema.table), or a regular expression for several; repeatable")
+		c.Flags().BoolVar(&o.Blocking, "blocking", false, "the snapshot during which the stream stands still")
 	}
 	if kind == cdc.SignalExecute {
-		c.Flags().StringVar(&o.Where, "where", "", "an SQL condition: only rows for which it is true")
+		c.Flags().StringVar(&o.Where, "where", "", "an SQL condition: only rows for which it is true; with --blocking it may be a whole SELECT")
 		c.Flags().StringVar(&o.Surrogate, "surrogate-key", "", "a column to go by in place of the key: NOT NULL, and best with an index")
+		c.MarkFlagsMutuallyExclusive("blocking", "surrogate-key")
 	}
 	return c
 }
@@ -112,6 +116,9 @@ func (o *snapshotOptions) send(ctx context.Context, kind cdc.SignalType) error {
 		return err
 	}
 	signal := cdc.Signal{ID: uuid.NewString(), Type: kind, Data: cdc.SignalData{Collections: o.Tables, Type: "INCREMENTAL", Surrogate: o.Surrogate}}
+	if o.Blocking {
+		signal.Data.Type = "BLOCKING"
+	}
 	if kind == cdc.SignalExecute && len(o.Tables) == 0 {
 		return usagef("--table is missing: name the tables to read")
 	}
@@ -183,7 +190,7 @@ func (o *snapshotOptions) status(ctx context.Context) error {
 		return o.out.json(tables)
 	}
 	if len(tables) == 0 {
-		o.out.printf("no incremental snapshot runs, waits or has ended\n")
+		o.out.printf("no snapshot that was asked for runs, waits or has ended\n")
 		return nil
 	}
 	o.out.snapshots(tables)
@@ -203,7 +210,7 @@ func (o *output) snapshots(tables []snapshotTable) {
 	o.table([]string{"CONNECTOR", "TABLE", "STATE", "ROWS", "DONE", "ROWS/S", "LEFT", "WHY"}, rows)
 }
 
-// incremental tells how far a source's incremental snapshots are, from what it has stored in Kafka.
+// incremental tells how far the snapshots are that a source was asked for, from what it has stored in Kafka.
 func (a *app) incremental(ctx context.Context, k *cdcKeys) ([]snapshotTable, error) {
 	offsets, err := kafka.OpenOffsets(a.kafka(&k.Kafka, k.Name), k.Kafka.offsets(k.OffsetTopic))
 	if err != nil {
@@ -223,9 +230,9 @@ func (a *app) incremental(ctx context.Context, k *cdcKeys) ([]snapshotTable, err
 		if err != nil {
 			return nil, err
 		}
-		for _, t := range p.Tables {
+		for i, t := range append(p.Blocking, p.Tables...) {
 			one := snapshotTable{Connector: k.Name, Table: t.Table, State: string(t.State), Rows: t.Rows, Share: t.Share, Rate: t.Rate, Left: t.Left.Seconds()}
-			if p.Paused {
+			if p.Paused && i >= len(p.Blocking) {
 				one.State = "paused"
 			}
 			tables = append(tables, one)
