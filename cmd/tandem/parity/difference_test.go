@@ -25,6 +25,13 @@ func (l *ledger) add(t *testing.T, found []difference) {
 	t.Helper()
 	examples, said, unexpected := map[string]int{}, map[string]bool{}, 0
 	for _, d := range found {
+		if timed(d) {
+			if rule := l.expected(d); rule != nil {
+				d.debezium, d.ours = "the values at the start", "the values now"
+				rule.found = append(rule.found, d)
+			}
+			continue
+		}
 		if rule := l.expected(d); rule != nil && l.pairs.meet(rule.theme, d) {
 			rule.found = append(rule.found, d)
 			continue
@@ -39,6 +46,21 @@ func (l *ledger) add(t *testing.T, found []difference) {
 	if unexpected > 0 {
 		t.Errorf("%d fields differ that are not listed in testdata", unexpected)
 	}
+}
+
+// timed are lists of an enum's values in schemas of the stream: ours are the catalog's when the change is read, which may be a statement later. Debezium's are those of its start.
+func timed(d difference) bool {
+	list := func(text string) string { return strings.TrimSuffix(strings.TrimPrefix(text, `{"allowed":"`), `"}`) }
+	if d.phase != "stream" || !strings.HasSuffix(d.field, ".parameters") || !strings.HasPrefix(d.debezium, `{"allowed":"`) || !strings.HasPrefix(d.ours, `{"allowed":"`) {
+		return false
+	}
+	ours := strings.Split(list(d.ours), ",")
+	for value := range strings.SplitSeq(list(d.debezium), ",") {
+		if !slices.Contains(ours, value) {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *ledger) expected(d difference) *rule {

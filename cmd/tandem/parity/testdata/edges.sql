@@ -1,5 +1,5 @@
 -- Edge values of every scalar type, of domains over them, of enums with odd labels.
--- differs: * snapshot * r source.snapshot: When the first table is empty Debezium marks no row of a snapshot as the first
+-- differs: [^p]* snapshot * r source.snapshot: When the first table is empty Debezium marks no row of a snapshot as the first
 -- shown by: CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b VALUES (1)
 -- differs: * * public.s_enum [rc] after.c: Debezium loses the values of arrays of more than one dimension
 -- differs: * * public.s_iv [rc] after.*: Debezium counts with floating point: a microsecond is lost
@@ -12,6 +12,8 @@
 -- differs: * * public.s_mon [rc] after.*: Debezium drops system types: ours are text
 -- differs: * * public.s_js [rc] after.p: Debezium drops system types: ours are text
 -- differs: * * public.s_isn [rc] after.*: Debezium drops extension types that it does not know: ours are text
+-- differs: schemas* * public.s_enum * schema.value.*.c.items.*: An array of several dimensions has a schema of arrays, which a schema of its elements could not hold. And elements of an array of an enum may be null
+-- shown by: CREATE TABLE t (i int[]); INSERT INTO t VALUES ('{{1,2},{3,4}}')
 -- section: schema
 CREATE EXTENSION IF NOT EXISTS hstore;
 CREATE EXTENSION IF NOT EXISTS citext;

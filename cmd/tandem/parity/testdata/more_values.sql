@@ -2,6 +2,8 @@
 -- differs: * stream public.vv_j [ud] *.v: In the stream a column of type name is null in Debezium
 -- differs: * stream public.vv_j c after.v: In the stream a column of type name is null in Debezium
 -- differs: * * public.vv_n [rcud] *.e: Debezium takes a negative scale for one of more than two thousand digits
+-- differs: schemas* * public.vv_n * schema.value.*.e.parameters: … and says so in its schema
+-- shown by: CREATE TABLE t (n numeric(10,-3))
 -- section: schema
 CREATE EXTENSION IF NOT EXISTS hstore;
 CREATE EXTENSION IF NOT EXISTS citext;

@@ -13,7 +13,7 @@ ALTER TABLE mi_part REPLICA IDENTITY FULL;
 CREATE TABLE mi_part1 PARTITION OF mi_part FOR VALUES IN (1);
 ALTER TABLE mi_part1 REPLICA IDENTITY FULL;
 -- section: stream
-SELECT pg_replication_origin_create('elsewhere');
+SELECT pg_replication_origin_create('elsewhere') WHERE NOT EXISTS (SELECT FROM pg_replication_origin WHERE roname = 'elsewhere');
 SELECT pg_replication_origin_session_setup('elsewhere');
 INSERT INTO mi_or VALUES (1, 'from elsewhere');
 BEGIN;
