@@ -103,12 +103,11 @@ func (s *snapshot) run(ctx context.Context) error {
 	if err := s.storeReading(ctx); err != nil {
 		return err
 	}
-	defer s.keep(ctx)()
-	return s.readAll(ctx)
+	return s.readAll(ctx, s.keep)
 }
 
 // readAll reads the ranges, on as many connections as may be.
-func (s *snapshot) readAll(ctx context.Context) error {
+func (s *snapshot) readAll(ctx context.Context, keep func(context.Context) (stop func())) error {
 	readers := []*rangeReader{newRangeReader(s, s.conn.PgConn())}
 	for len(readers) < min(s.config.threads(), len(s.queue.waiting)) {
 		conn, err := s.join(ctx)
@@ -121,6 +120,7 @@ func (s *snapshot) readAll(ctx context.Context) error {
 		defer closeSoon(ctx, conn)
 		readers = append(readers, newRangeReader(s, conn.PgConn()))
 	}
+	defer keep(ctx)()
 	group, reading := errgroup.WithContext(ctx)
 	for _, r := range readers {
 		group.Go(func() error { return r.run(reading) })
