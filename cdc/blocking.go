@@ -187,7 +187,7 @@ func (s *snapshot) takeAside(ctx context.Context) error {
 	if _, err := s.conn.Exec(ctx, "SET LOCAL lock_timeout = 0"); err != nil { // what is left to wait for is the filters'
 		return err
 	}
-	return s.readAll(ctx, func(context.Context) func() { return func() {} }) // standStill stores
+	return s.readAll(ctx)
 }
 
 var selects = regexp.MustCompile(`(?i)^select\b`)

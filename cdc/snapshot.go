@@ -29,7 +29,7 @@ type snapshot struct {
 	adopts  string            // the exported snapshot that is taken; "": one of its own
 	wanted  []*table          // that are to be read, in their order
 	asked   map[string]string // their filters, where a signal asked for them; nil: it is the snapshot of the start
-	earlier reading           // what an earlier life has read
+	earlier reading           // what an earlier life has read, and what this one has stored since
 	types   *postgres.Types   // as they were when it began
 	emitter *emitter          // whose forks write the rows
 	at      change.LSN        // where the stream stands while it is taken
@@ -103,11 +103,12 @@ func (s *snapshot) run(ctx context.Context) error {
 	if err := s.storeReading(ctx); err != nil {
 		return err
 	}
-	return s.readAll(ctx, s.keep)
+	defer s.keep(ctx)()
+	return s.readAll(ctx)
 }
 
 // readAll reads the ranges, on as many connections as may be.
-func (s *snapshot) readAll(ctx context.Context, keep func(context.Context) (stop func())) error {
+func (s *snapshot) readAll(ctx context.Context) error {
 	readers := []*rangeReader{newRangeReader(s, s.conn.PgConn())}
 	for len(readers) < min(s.config.threads(), len(s.queue.waiting)) {
 		conn, err := s.join(ctx)
@@ -120,7 +121,6 @@ func (s *snapshot) readAll(ctx context.Context, keep func(context.Context) (stop
 		defer closeSoon(ctx, conn)
 		readers = append(readers, newRangeReader(s, conn.PgConn()))
 	}
-	defer keep(ctx)()
 	group, reading := errgroup.WithContext(ctx)
 	for _, r := range readers {
 		group.Go(func() error { return r.run(reading) })

@@ -78,6 +78,7 @@ func (s *snapshot) storeReading(ctx context.Context) error {
 	if err := s.save(ctx, o); err != nil {
 		return fmt.Errorf("store the snapshot's progress: %w", err)
 	}
+	s.earlier = done
 	for _, t := range s.tables { // what is stored need not be looked at again
 		t.forget(uint32(s.visible.XMin), done[t.String()].Done)
 	}

@@ -265,6 +265,7 @@ func TestRewrittenTableIsReadWhole(t *testing.T) {
 			w := newWorld(t, pgtest.Database(t), movable+`; CREATE TABLE alike AS TABLE doc; ALTER TABLE alike ADD PRIMARY KEY (id)`)
 			w.atLeastOnce()
 			w.config.SnapshotThreads, w.config.snapshotPages, w.config.DrainTimeout = 1, 2, 0 // in order: with two, what is acknowledged may be mostly of the other table
+			w.config.OffsetInterval = time.Millisecond                                        // what was stored first is still there when more is
 			w.dies(t, 190)
 			w.exec(t, `SET lock_timeout = '10s'`)
 			for _, one := range strings.Split(sql, ";") {
