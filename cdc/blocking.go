@@ -175,7 +175,6 @@ func (s *snapshot) takeAside(ctx context.Context) error {
 		if err := c.look(ctx); err != nil {
 			return &tableError{name, explain(err)}
 		}
-		c.table.keys = captured.keys
 		s.wanted, s.types = append(s.wanted, c.table), c.types
 	}
 	if err := s.settle(ctx); err != nil {

@@ -88,15 +88,16 @@ func (c *chunkReader) read(ctx context.Context, t incrementalTable) (chunk, erro
 // look finds the table as it is now.
 func (c *chunkReader) look(ctx context.Context) error {
 	schema, name, _ := strings.Cut(c.out.Table, ".")
+	messageKeys, _ := parseMessageKeys(c.config.MessageKeys) // New has seen that it is well-formed
+	c.table = &table{tableName: tableName{schema, name}, keys: messageKeys}
 	for i := range c.facts.tables { // a name may have a dot of its own
 		if c.facts.tables[i].String() == c.out.Table {
-			schema, name = c.facts.tables[i].schema, c.facts.tables[i].name
+			c.table.tableName = c.facts.tables[i].tableName
 		}
 	}
-	c.table = &table{tableName: tableName{schema, name}}
 	var replident string
 	err := c.conn.QueryRow(ctx, `SELECT c.oid, c.relkind = 'p', `+identityColumns+` FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, schema, name).
+		WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`, c.table.schema, c.table.name).
 		Scan(&c.table.oid, &c.table.partitioned, &replident, &c.table.primary, &c.table.indexed, &c.table.unique)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return refusedf("the table is gone: it was dropped or renamed")

@@ -99,6 +99,50 @@ func TestIncrementalSnapshotWithoutTheSynchronousStandby(t *testing.T) {
 	}
 }
 
+// The records of a chunk have the key that message.key.columns names, as those of the stream have, and a change of a row in the meantime stands behind it.
+func TestIncrementalSnapshotWithAnotherKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pgtest.Database(t), `CREATE TABLE a (id int PRIMARY KEY, mail text NOT NULL, n int); ALTER TABLE a REPLICA IDENTITY FULL; INSERT INTO a SELECT i, 'm' || i, 0 FROM generate_series(1, 30) i;
+		CREATE TABLE keyless (mail text, n int); ALTER TABLE keyless REPLICA IDENTITY FULL; INSERT INTO keyless VALUES ('m1', 0), ('m2', 0)`)
+	w.config.SnapshotMode, w.config.ChunkSize, w.config.MessageKeys = SnapshotNoData, 10, `public\.(a|keyless):mail`
+	signals := newMemorySignals()
+	s := w.startWith(t, signals)
+	signals.send(executeSignal("public.a", "public.keyless"))
+	for i := range 30 {
+		w.exec(t, fmt.Sprintf(`UPDATE a SET n = n + 1 WHERE id = %d`, i%10+20))
+	}
+	w.ended(t, s, 2)
+	w.exec(t, `INSERT INTO a VALUES (100, 'last', 0)`)
+	read, newest := 0, map[string]string{}
+	for _, r := range w.kafka.await(t, "the stream", func(r []Record) bool { return string(r[len(r)-1].Key) == `{"mail":"last"}` }) {
+		e := decoded(t, r)
+		if e.Op == change.Read {
+			read++
+		}
+		var mail, n string
+		for _, c := range e.After {
+			switch c.Name {
+			case "mail":
+				mail = string(c.JSON)
+			case "n":
+				n = string(c.JSON)
+			}
+		}
+		if want := `{"mail":` + mail + `}`; string(r.Key) != want {
+			t.Errorf("%s: key %s, want %s", e.Op, r.Key, want)
+		}
+		newest[r.Topic+" "+mail] = n
+	}
+	for id := range 10 {
+		if n := newest[fmt.Sprintf(`crm.public.a "m%d"`, id+20)]; n != "3" {
+			t.Errorf("the newest of row %d has n = %s, want 3", id+20, n)
+		}
+	}
+	if read != 32 {
+		t.Errorf("%d rows were read, want 32", read)
+	}
+}
+
 // Rows that were there before the connector, and that it was told not to read, are read when somebody asks: in the order of their key, and the stream goes on.
 func TestIncrementalSnapshotOfATable(t *testing.T) {
 	t.Parallel()
