@@ -82,9 +82,6 @@ const standbyTries = 100
 // approachBlocking takes the snapshot of the next request.
 func (r *reader) approachBlocking(now time.Time) error {
 	x := &r.aside
-	if x.conn == nil || x.conn.IsClosed() {
-		return r.openAside(now, r.failedBlocking)
-	}
 	if fresh, err := r.freshAside(now, r.failedBlocking); !fresh || err != nil {
 		return err
 	}

@@ -100,9 +100,12 @@ func (r *reader) snapshotAside(ctx context.Context) (fresh bool, err error) {
 	return len(x.recent) == 0, nil
 }
 
-// freshAside begins a transaction that sees all that the stream has sent. Where that is not to be had now, it is tried again later.
+// freshAside begins a transaction that sees all that the stream has sent, beside the stream. Where that is not to be had now, or there is no connection yet, it is tried again later.
 func (r *reader) freshAside(now time.Time, failed func(error, time.Time)) (fresh bool, err error) {
 	x := &r.aside
+	if x.conn == nil || x.conn.IsClosed() {
+		return false, r.openAside(now, failed)
+	}
 	ctx, cancel := context.WithTimeout(r.life, controlTimeout)
 	defer cancel()
 	fresh, err = r.snapshotAside(ctx)

@@ -2,9 +2,7 @@ package cdc
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -235,21 +233,7 @@ func TestBlockingSnapshotWhateverHappens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Server(t).DSN("postgres"), versioned)
 	w.config.SnapshotMode, w.config.TransactionEventsMax, w.config.snapshotPages = SnapshotNoData, 40, 2
-	log := w.exactly()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 1))
-	var mu sync.Mutex
-	troubles := 0
-	log.trouble = func() (bool, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if troubles == 8 || dice.IntN(10) > 0 {
-			return true, nil
-		}
-		troubles++
-		return dice.IntN(2) == 0, retryableError{}
-	}
+	w.exactly().troubles(t, 8, 10)
 	stop := versionWriters(t, w, false)
 	defer stop()
 	signals := newMemorySignals()

@@ -89,7 +89,29 @@ func (l *committedLog) Abort(context.Context) error {
 
 func (l *committedLog) Timeout() time.Duration { return time.Minute }
 
-// exactly has the world write into transactions.
+// troubles has one commit in so many fail from now on, before or after it took effect, at most so often. fell tells how many did.
+func (l *committedLog) troubles(t *testing.T, most, oneIn int) (fell func() int) {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 1))
+	n := 0 // under l.mu, as trouble is called
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trouble = func() (bool, error) {
+		if n == most || dice.IntN(oneIn) > 0 {
+			return true, nil
+		}
+		n++
+		return dice.IntN(2) == 0, retryableError{}
+	}
+	return func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return n
+	}
+}
+
 func (w *world) exactly() *committedLog {
 	w.config.ExactlyOnceSupport, w.config.Holder = exactlyOnceRequired, "us"
 	log := &committedLog{topicLog: w.kafka, offsets: w.offsets}
@@ -104,25 +126,9 @@ func TestExactlyOnceWhateverHappens(t *testing.T) {
 	w := newWorld(t, pgtest.Database(t), counters)
 	w.config.TransactionEventsMax = 10
 	log := w.exactly()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 1))
-	var mu sync.Mutex
-	begun, troubles := false, 0
-	log.trouble = func() (bool, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !begun || troubles == 8 || dice.IntN(15) > 0 {
-			return true, nil
-		}
-		troubles++
-		return dice.IntN(2) == 0, retryableError{}
-	}
 	s := w.start(t)
 	eventually(t, "the stream", func() bool { return s.Status().Phase == "streaming" })
-	mu.Lock()
-	begun = true
-	mu.Unlock()
+	fell := log.troubles(t, 8, 15)
 	stop := writers(t, w)
 	defer stop()
 	for i := range 6 {
@@ -142,7 +148,7 @@ func TestExactlyOnceWhateverHappens(t *testing.T) {
 			}
 		}
 	}
-	if troubles == 0 {
+	if fell() == 0 {
 		t.Error("no commit failed: nothing was shown")
 	}
 }

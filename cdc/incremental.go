@@ -191,9 +191,6 @@ func (r *reader) nudge(now time.Time) error {
 // readNext takes a snapshot that sees all that was sent, and has the next rows read under it.
 func (r *reader) readNext(now time.Time) error {
 	x := &r.aside
-	if x.conn == nil || x.conn.IsClosed() {
-		return r.openAside(now, r.failed)
-	}
 	if fresh, err := r.freshAside(now, r.failed); !fresh || err != nil {
 		return err
 	}

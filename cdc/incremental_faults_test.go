@@ -2,9 +2,7 @@ package cdc
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,21 +18,7 @@ func TestIncrementalSnapshotWhateverHappens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pgtest.Database(t), docTable)
 	w.config.SnapshotMode, w.config.ChunkSize, w.config.TransactionEventsMax = SnapshotNoData, 5, 10
-	log := w.exactly()
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 1))
-	var mu sync.Mutex
-	troubles := 0
-	log.trouble = func() (bool, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if troubles == 6 || dice.IntN(12) > 0 {
-			return true, nil
-		}
-		troubles++
-		return dice.IntN(2) == 0, retryableError{}
-	}
+	w.exactly().troubles(t, 6, 12)
 	stop := rewriters(t, w)
 	defer stop()
 	signals := newMemorySignals()

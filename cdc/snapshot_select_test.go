@@ -1,9 +1,7 @@
 package cdc
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 
@@ -149,18 +147,7 @@ func TestStatementsOfSnapshotsAfterACrash(t *testing.T) {
 	w.config.SnapshotThreads, w.config.snapshotPages, w.config.DrainTimeout = 1, 1, 0
 	w.config.Overridden = []string{"public.a", "public.b"}
 	w.config.Overrides = map[string]string{"public.a": "SELECT * FROM a WHERE id <= 20", "public.b": "SELECT * FROM b WHERE id <= 20"}
-	s, err := New(w.config, &silentAfter{topicLog: w.kafka, left: 30}, w.offsets, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Start(context.WithoutCancel(t.Context())); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the end of the reading", func() bool {
-		tables := s.Progress()
-		return len(tables) == 2 && tables[1].State == TableRead
-	})
-	s.Stop()
+	w.dies(t, 2, 30)
 	w.exec(t, `UPDATE a SET filler = 'new' WHERE id IN (5, 30)`)
 	from := w.kafka.len()
 	again := w.start(t)
